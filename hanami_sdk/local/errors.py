@@ -1,0 +1,121 @@
+"""What can go wrong while a local mesh is run, in words for a person.
+
+These errors end a command; they are not errors of a call to the mesh.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = [
+    "AlreadyStarting",
+    "EnvoyRefusedConfiguration",
+    "HomeUnusable",
+    "LocalMeshError",
+    "NotRunning",
+    "PortOccupied",
+    "ServiceFailed",
+    "UnknownComponent",
+]
+
+
+class LocalMeshError(Exception):
+    """A local mesh cannot do what was asked.
+
+    `sentence` says what happened and `hint` what the person can do about it;
+    `hint` is empty when there is nothing to do.
+    """
+
+    def __init__(self, sentence: str, *, hint: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+
+class AlreadyStarting(LocalMeshError):
+    """Another process is starting or stopping the mesh of the same home."""
+
+    def __init__(self, home: Path, pid: int | None) -> None:
+        holder = f" (process {pid})" if pid is not None else ""
+        super().__init__(
+            f"Another command{holder} is starting or stopping the mesh in {home} right now.",
+            hint="Wait until it has ended, or use another home: HANAMI_HOME=DIRECTORY.",
+        )
+        self.pid = pid
+
+
+class PortOccupied(LocalMeshError):
+    """The gateway's port belongs to another program."""
+
+    def __init__(self, host: str, port: int, holder: str | None) -> None:
+        by = f" by {holder}" if holder is not None else " by another program"
+        super().__init__(
+            f"Port {port} on {host} is in use{by}.",
+            hint="Choose another port: hanami up --port PORT.",
+        )
+        self.host = host
+        self.port = port
+        self.holder = holder
+
+
+class ServiceFailed(LocalMeshError):
+    """A component ended, or did not become healthy in time.
+
+    `exit_code` is None while the process still lives; `log_tail` holds the last
+    lines of its log, oldest first.
+    """
+
+    def __init__(
+        self,
+        component: str,
+        *,
+        exit_code: int | None,
+        waited_seconds: float,
+        log_path: Path,
+        log_tail: Sequence[str],
+    ) -> None:
+        what = (
+            f"did not become healthy within {waited_seconds:.0f} s"
+            if exit_code is None
+            else f"ended with exit code {exit_code}"
+        )
+        shown = "".join(f"\n    {line}" for line in log_tail)
+        story = f" Its last log lines:{shown}" if log_tail else " Its log is empty."
+        super().__init__(f"{component} {what}.{story}", hint=f"The whole log: {log_path}")
+        self.component = component
+        self.exit_code = exit_code
+        self.log_path = log_path
+        self.log_tail = tuple(log_tail)
+
+
+class EnvoyRefusedConfiguration(LocalMeshError):
+    """Envoy does not accept the configuration it was given."""
+
+    def __init__(self, configuration: Path, problem: str) -> None:
+        super().__init__(
+            f"Envoy refuses its configuration: {problem}",
+            hint=f"The configuration: {configuration}",
+        )
+
+
+class NotRunning(LocalMeshError):
+    """There is no mesh to act upon."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(f"No mesh runs in {home}.", hint="Start one: hanami up.")
+
+
+class UnknownComponent(LocalMeshError):
+    """No component has this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"There is no component {name!r}.", hint=f"There are: {', '.join(known)}.")
+
+
+class HomeUnusable(LocalMeshError):
+    """The home folder cannot be used as it is."""
+
+    def __init__(self, home: Path, problem: str) -> None:
+        super().__init__(
+            f"The home {home} cannot be used: {problem}.",
+            hint="Choose another one: HANAMI_HOME=DIRECTORY.",
+        )

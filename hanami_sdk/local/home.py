@@ -1,0 +1,120 @@
+"""The folder that holds everything of one local mesh, and who may read it.
+
+Layout: `state.json`, `lock`, `envoy.yaml`, `run/<component>.pid`,
+`logs/<component>.log`, `data/<service>/`, `secrets/`, `tls/` and
+`credentials.json` (the command's logins). Every folder is open to its owner only.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from hanami_sdk.local.errors import HomeUnusable
+
+__all__ = ["MeshHome"]
+
+
+@dataclass(frozen=True)
+class MeshHome:
+    """One home folder; `MeshHome.default()` is the user's own."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> "MeshHome":
+        """Return the home that HANAMI_HOME names, else the user's data folder."""
+        named = os.environ.get("HANAMI_HOME", "")
+        root = Path(named) if named else Path(platformdirs.user_data_dir("hanami", appauthor=False))
+        return cls(root.expanduser().absolute())
+
+    @property
+    def state_file(self) -> Path:
+        """What was started."""
+        return self.root / "state.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while the mesh is being started or stopped."""
+        return self.root / "lock"
+
+    @property
+    def envoy_configuration(self) -> Path:
+        """The rendered configuration of the gateway."""
+        return self.root / "envoy.yaml"
+
+    @property
+    def access_log(self) -> Path:
+        """The gateway's access log, one JSON object a line."""
+        return self.logs / "access.log"
+
+    @property
+    def credentials_file(self) -> Path:
+        """The logins of the command, by gateway URL."""
+        return self.root / "credentials.json"
+
+    @property
+    def run(self) -> Path:
+        """Holds `<component>.pid` of what was started."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """Holds `<component>.log`."""
+        return self.root / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        """Holds generated secrets, one a file."""
+        return self.root / "secrets"
+
+    @property
+    def tls(self) -> Path:
+        """Holds the local certificate authority and the gateway's certificate."""
+        return self.root / "tls"
+
+    @property
+    def admin_password_file(self) -> Path:
+        """The generated password of the first administrator."""
+        return self.secrets / "admin-password"
+
+    @property
+    def service_secret_file(self) -> Path:
+        """The secret with which services get their own tokens."""
+        return self.secrets / "service-secret"
+
+    def data(self, service: str) -> Path:
+        """Return the folder for everything that a service stores."""
+        return self.root / "data" / service
+
+    def log(self, component: str) -> Path:
+        """Return the log file of a component."""
+        return self.logs / f"{component}.log"
+
+    def pid_file(self, component: str) -> Path:
+        """Return the file that holds the process id of a component."""
+        return self.run / f"{component}.pid"
+
+    def create(self) -> None:
+        """Make the folders, open to the owner only.
+
+        Raises:
+            HomeUnusable: the home is no folder, or belongs to somebody else.
+        """
+        try:
+            for folder in (self.root, self.run, self.logs, self.secrets, self.tls):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                folder.chmod(0o700)
+        except OSError as error:
+            raise HomeUnusable(self.root, error.strerror or str(error)) from error
+
+    def secret(self, path: Path) -> str:
+        """Return the secret in a file, made on first use and kept with mode 0600."""
+        if not path.exists():
+            # Created with its final mode: at no moment can another user open it.
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(secrets.token_urlsafe(24) + "\n")
+        return path.read_text(encoding="utf-8").strip()
