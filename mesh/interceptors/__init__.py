@@ -1,0 +1,24 @@
+"""What happens around every call, from outside in.
+
+Telemetry, errors, authentication, validation, deadline, and for unary calls with
+a `request_id` idempotency. Each layer is an asynchronous context manager around
+the whole call, so it costs nothing per message of a stream.
+"""
+
+from mesh.interceptors.authentication import authentication
+from mesh.interceptors.chain import Call, Layer, LayeredInterceptor
+from mesh.interceptors.deadline import deadline
+from mesh.interceptors.errors import errors
+from mesh.interceptors.telemetry import call_telemetry
+from mesh.interceptors.validation import validation
+
+__all__ = [
+    "Call",
+    "Layer",
+    "LayeredInterceptor",
+    "authentication",
+    "call_telemetry",
+    "deadline",
+    "errors",
+    "validation",
+]

@@ -1,0 +1,121 @@
+"""Puts layers around gRPC handlers of all four kinds."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call being served. `request` is None when the client streams."""
+
+    method: str
+    context: Context
+    request: Message | None
+    streaming: bool
+
+    def metadata(self) -> dict[str, str]:
+        """Return the textual metadata that came with the call."""
+        items = self.context.invocation_metadata() or ()
+        return {key: value for key, value in items if isinstance(value, str)}
+
+
+Layer = Callable[[Call], AbstractAsyncContextManager[None]]
+UnaryWrapper = Callable[
+    [Call, Callable[[], Awaitable[Any]], Callable[[bytes], Any]], Awaitable[Any]
+]
+
+
+class LayeredInterceptor(grpc.aio.ServerInterceptor):
+    """Runs every handler inside the layers, the first one outermost."""
+
+    def __init__(self, layers: Sequence[Layer], *, unary: UnaryWrapper | None = None) -> None:
+        self._layers = layers
+        self._unary = unary
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Return the handler of a method with the layers around it."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return handler
+        method = str(handler_call_details.method)
+        return self._wrapped(handler, method)
+
+    def _wrapped(self, handler: Any, method: str) -> Handler:
+        kind = ("stream" if handler.request_streaming else "unary") + (
+            "_stream" if handler.response_streaming else "_unary"
+        )
+        behaviour = getattr(handler, kind)
+        if kind == "unary_unary":
+            wrapped: Any = self._around_unary(behaviour, method, handler.request_deserializer)
+        elif inspect.isasyncgenfunction(behaviour):
+            wrapped = self._around_generator(behaviour, method, handler.request_streaming)
+        else:
+            wrapped = self._around_coroutine(behaviour, method, handler.request_streaming)
+        make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
+        result: Handler = make(
+            wrapped,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+        return result
+
+    def _around_unary(self, behaviour: Any, method: str, _: Any) -> Any:
+        async def serve(request: Message, context: Context) -> Any:
+            call = Call(method, context, request, streaming=False)
+            async with self._entered(call):
+                if self._unary is None:
+                    return await behaviour(request, context)
+                return await self._unary(
+                    call, lambda: behaviour(request, context), _answer_parser(method)
+                )
+
+        return serve
+
+    def _around_generator(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
+        async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
+            message = None if request_streaming else request
+            async with self._entered(Call(method, context, message, streaming=True)):
+                async for response in behaviour(request, context):
+                    yield response
+
+        return serve
+
+    def _around_coroutine(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
+        async def serve(request: Any, context: Context) -> Any:
+            message = None if request_streaming else request
+            async with self._entered(Call(method, context, message, streaming=True)):
+                return await behaviour(request, context)
+
+        return serve
+
+    @asynccontextmanager
+    async def _entered(self, call: Call) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for layer in self._layers:
+                await stack.enter_async_context(layer(call))
+            yield
+
+
+def _answer_parser(method: str) -> Callable[[bytes], Any]:
+    from google.protobuf import descriptor_pool, message_factory
+
+    service, _, name = method.strip("/").rpartition("/")
+
+    def parse(data: bytes) -> Any:
+        descriptor = descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
+        return message_factory.GetMessageClass(descriptor.output_type).FromString(data)
+
+    return parse

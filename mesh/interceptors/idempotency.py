@@ -1,0 +1,44 @@
+"""Lets a repeated mutating call have one effect and one answer."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from mesh import calls
+from mesh.idempotency import IdempotencyStore, RequestKey
+from mesh.interceptors.chain import Call
+
+
+class Idempotency:
+    """Wraps unary calls whose request carries a `request_id`."""
+
+    def __init__(self, store: IdempotencyStore) -> None:
+        self._store = store
+
+    async def __call__(
+        self,
+        call: Call,
+        proceed: Callable[[], Awaitable[Any]],
+        parse: Callable[[bytes], Any],
+    ) -> Any:
+        """Answer from the store, or proceed and store the answer."""
+        request_id = getattr(call.request, "request_id", "")
+        if not request_id or call.request is None:
+            return await proceed()
+        key = RequestKey(calls.current_caller().principal.name, call.method, request_id)
+        stored = await self._store.begin(key, _fingerprint(call.request))
+        if stored is not None:
+            return parse(stored)
+        try:
+            answer = await proceed()
+        except BaseException:
+            await self._store.abandon(key)
+            raise
+        await self._store.complete(key, answer.SerializeToString())
+        return answer
+
+
+def _fingerprint(request: Message) -> str:
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()

@@ -1,0 +1,190 @@
+"""Starts, serves and stops a service: the one server bootstrap of the mesh."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+import uvloop
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from mesh.health import Dependency, HealthMonitor
+from mesh.idempotency import IdempotencyStore
+from mesh.interceptors import (
+    LayeredInterceptor,
+    authentication,
+    call_telemetry,
+    deadline,
+    errors,
+    validation,
+)
+from mesh.interceptors.idempotency import Idempotency
+from mesh.logs import set_up_logs
+from mesh.policy import policy_of
+from mesh.settings import MeshSettings
+from mesh.telemetry import set_up_telemetry
+from mesh.tokens import TokenVerifier
+
+_log = structlog.get_logger(__name__)
+_HEALTH = "grpc.health.v1.Health"
+_REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
+_CHANNELZ = "grpc.channelz.v1.Channelz"
+
+
+@dataclass(frozen=True)
+class Servicer:
+    """One gRPC service: its full name, the generated function that adds it, and the object."""
+
+    name: str
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: object
+
+
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Application:
+    """What a service's composition root builds.
+
+    Attributes:
+        servicers: The gRPC services.
+        verifier: Verifies the tokens of callers.
+        dependencies: What health follows.
+        idempotency: Where answers of calls with a `request_id` are kept.
+        drain: Called when the service is to stop, before running calls are waited
+            for: ends long streams in good order.
+        reflected_services: Names that reflection tells of, though others serve them.
+        watch_health: Runs beside the server and may tell of more than its own health.
+    """
+
+    servicers: Sequence[Servicer]
+    verifier: TokenVerifier
+    dependencies: Sequence[Dependency] = ()
+    idempotency: IdempotencyStore | None = None
+    drain: Callable[[], Awaitable[None]] = _nothing
+    reflected_services: Sequence[str] = field(default=())
+    watch_health: Callable[[health_aio.HealthServicer], Coroutine[Any, Any, None]] | None = None
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server that listens, with the port it got."""
+
+    server: grpc.aio.Server
+    port: int
+    health: health_aio.HealthServicer
+
+
+SettingsType = TypeVar("SettingsType", bound=MeshSettings)
+Build = Callable[[SettingsType], AbstractAsyncContextManager[Application]]
+
+
+def run(settings: SettingsType, build: Build[SettingsType]) -> None:
+    """Run a service until SIGTERM or SIGINT.
+
+    Args:
+        settings: The service's settings.
+        build: The composition root: opens stores, builds servicers, closes stores.
+    """
+    set_up_logs(settings.service_name, settings.log_level)
+    provider = set_up_telemetry(settings.service_name)
+    try:
+        uvloop.run(_serve_until_signal(settings, build))
+    finally:
+        provider.shutdown()
+
+
+async def _serve_until_signal(settings: SettingsType, build: Build[SettingsType]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with build(settings) as application, serving(settings, application) as running:
+        _log.info("serving", port=running.port)
+        await stop.wait()
+        _log.info("stopping")
+
+
+@asynccontextmanager
+async def serving(settings: MeshSettings, application: Application) -> AsyncIterator[RunningServer]:
+    """Serve an application; at the end drain it and stop.
+
+    Raises:
+        SystemExit: The address cannot be listened on.
+    """
+    server = grpc.aio.server(
+        interceptors=[_interceptor(settings, application)],
+        options=_server_options(settings),
+    )
+    for servicer in application.servicers:
+        servicer.add(servicer.servicer, server)
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    channelz.add_channelz_servicer(server)
+    names = [servicer.name for servicer in application.servicers]
+    reflection.enable_server_reflection(
+        [*names, *application.reflected_services, _HEALTH, _REFLECTION, _CHANNELZ], server
+    )
+    port = _listen(server, settings.listen)
+    monitor = HealthMonitor(health, services=names, dependencies=application.dependencies)
+    await server.start()
+    await monitor.check_once()
+    watching = [asyncio.create_task(monitor.run())]
+    if application.watch_health is not None:
+        watching.append(asyncio.create_task(application.watch_health(health)))
+    try:
+        yield RunningServer(server, port, health)
+    finally:
+        for task in watching:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await monitor.drain()
+        stopping = asyncio.create_task(server.stop(settings.drain_seconds))
+        await asyncio.sleep(0)
+        await application.drain()
+        await stopping
+
+
+def _interceptor(settings: MeshSettings, application: Application) -> LayeredInterceptor:
+    policy = policy_of(servicer.name for servicer in application.servicers)
+    return LayeredInterceptor(
+        [
+            call_telemetry,
+            errors,
+            authentication(application.verifier, policy),
+            validation,
+            deadline(settings.default_timeout_seconds),
+        ],
+        unary=Idempotency(application.idempotency) if application.idempotency else None,
+    )
+
+
+def _server_options(settings: MeshSettings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        # Without this two services could share a port and answer in turn.
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
+    ]
+
+
+def _listen(server: grpc.aio.Server, address: str) -> int:
+    try:
+        port = int(server.add_insecure_port(address))
+    except RuntimeError as error:
+        raise SystemExit(f"cannot listen on {address}: {error}") from error
+    if port == 0:
+        raise SystemExit(f"cannot listen on {address}: the port is occupied")
+    return port

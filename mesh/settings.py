@@ -1,0 +1,110 @@
+"""Settings that every service has, read from the environment and a TOML file.
+
+A service extends `MeshSettings` with its own fields. The environment wins over
+the file; names are `HANAMI_` and the field's name in capitals.
+"""
+
+import argparse
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+
+class MeshSettings(BaseSettings):
+    """What every service needs to know."""
+
+    model_config = SettingsConfigDict(env_prefix="HANAMI_", frozen=True, extra="ignore")
+
+    service_name: str
+    listen: str = Field(description="host:port for gRPC; port 0 picks a free one")
+    data_directory: Path = Field(
+        default=Path("data"), description="where this service keeps its files"
+    )
+    database_url: str = Field(
+        default="", description="SQLAlchemy URL; a SQLite file in data_directory when empty"
+    )
+    misaki_address: str = Field(
+        default="127.0.0.1:7001", description="host:port of misaki, which publishes the keys"
+    )
+    service_secret_file: Path | None = Field(
+        default=None, description="file with the secret that services share with misaki"
+    )
+    token_issuer: str = "hanami"
+    token_audience: str = "hanami"
+    max_message_bytes: int = Field(default=16 * 2**20, ge=2**16, le=2**30, description="bytes")
+    default_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="for unary calls without a deadline"
+    )
+    drain_seconds: float = Field(
+        default=10.0, ge=0, description="how long running calls may go on after SIGTERM"
+    )
+    log_level: str = "INFO"
+    debug: bool = False
+
+    @field_validator("listen", "misaki_address")
+    @classmethod
+    def _has_host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"{value!r} is not host:port with a port from 0 to 65535")
+        return value
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database to use: the one set, or a SQLite file of this service."""
+        if self.database_url:
+            return self.database_url
+        return f"sqlite+aiosqlite:///{self.data_directory / self.service_name}.db"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, and arguments over both."""
+        values = (
+            dict(init_settings.init_kwargs) if isinstance(init_settings, InitSettingsSource) else {}
+        )
+        from_file = values.pop("_file", {})
+        return (
+            InitSettingsSource(settings_cls, init_kwargs=values),
+            env_settings,
+            InitSettingsSource(settings_cls, init_kwargs=from_file),
+        )
+
+    @classmethod
+    def from_command_line(cls, arguments: Sequence[str] | None = None) -> Self:
+        """Read the settings as `python -m <service> [--config FILE] [--debug]` asks for."""
+        parser = argparse.ArgumentParser(description=cls.__doc__)
+        parser.add_argument("--config", type=Path, help="TOML file with settings")
+        parser.add_argument("--debug", action="store_true", help="log more")
+        given = parser.parse_args(arguments)
+        values: dict[str, Any] = {"_file": read_toml(given.config) if given.config else {}}
+        if given.debug:
+            values |= {"debug": True, "log_level": "DEBUG"}
+        return cls(**values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the values of a TOML file.
+
+    Raises:
+        SystemExit: The file cannot be read; the message says why.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SystemExit(f"cannot read the settings from {path}: {error}") from error

@@ -1,0 +1,99 @@
+"""Tensors on the wire to and from numpy arrays, checked by arithmetic alone."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hanami.type.v1 import tensor_pb2
+
+from mesh.errors import InvalidArgument
+
+Array = npt.NDArray[Any]
+
+_DTYPES: dict["tensor_pb2.DataType.ValueType", np.dtype[Any]] = {
+    tensor_pb2.DATA_TYPE_UINT8: np.dtype("<u1"),
+    tensor_pb2.DATA_TYPE_INT16: np.dtype("<i2"),
+    tensor_pb2.DATA_TYPE_INT32: np.dtype("<i4"),
+    tensor_pb2.DATA_TYPE_INT64: np.dtype("<i8"),
+    tensor_pb2.DATA_TYPE_FLOAT32: np.dtype("<f4"),
+    tensor_pb2.DATA_TYPE_FLOAT64: np.dtype("<f8"),
+}
+_DATA_TYPES = {dtype: number for number, dtype in _DTYPES.items()}
+
+
+def array_of(tensor: tensor_pb2.Tensor, *, field: str) -> Array:
+    """Return a tensor as an array; packed elements are not copied and read-only.
+
+    Args:
+        tensor: The tensor.
+        field: What to call it in an error.
+
+    Raises:
+        InvalidArgument: TENSOR_INVALID, when elements, shape and type do not fit.
+    """
+    dtype = _DTYPES.get(tensor.data_type)
+    if dtype is None:
+        raise _invalid(f"{field}.data_type", "is not set or unknown", 0, tensor.data_type)
+    shape = tuple(tensor.shape)
+    if any(length < 0 for length in shape) or len(shape) > 8:
+        raise _invalid(f"{field}.shape", f"{list(shape)} is no shape", 0, len(shape))
+    count = math.prod(shape)
+    if tensor.WhichOneof("elements") == "values":
+        return _from_values(tensor, dtype, shape, count, field)
+    if len(tensor.packed) != count * dtype.itemsize:
+        raise _invalid(
+            field,
+            f"shape {list(shape)} of {dtype.name} takes {count * dtype.itemsize} bytes, "
+            f"but {len(tensor.packed)} came",
+            count * dtype.itemsize,
+            len(tensor.packed),
+        )
+    return np.frombuffer(tensor.packed, dtype=dtype).reshape(shape)
+
+
+def tensor_of(array: Array) -> tensor_pb2.Tensor:
+    """Return an array as a packed tensor.
+
+    Raises:
+        KeyError: The dtype has no counterpart on the wire.
+    """
+    little = array.dtype.newbyteorder("<")
+    return tensor_pb2.Tensor(
+        data_type=_DATA_TYPES[little],
+        shape=array.shape,
+        packed=np.ascontiguousarray(array, dtype=little).tobytes(),
+    )
+
+
+def _from_values(
+    tensor: tensor_pb2.Tensor,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    count: int,
+    field: str,
+) -> Array:
+    values = np.array(tensor.values.values, dtype=np.float64)
+    if len(values) != count:
+        raise _invalid(
+            field,
+            f"shape {list(shape)} takes {count} values, but {len(values)} came",
+            count,
+            len(values),
+        )
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if not np.all((values >= limits.min) & (values <= limits.max) & (values % 1 == 0)):
+            raise _invalid(
+                field, f"holds values that are no {dtype.name} numbers", count, len(values)
+            )
+    return values.astype(dtype).reshape(shape)
+
+
+def _invalid(field: str, problem: str, expected: int, actual: int) -> InvalidArgument:
+    return InvalidArgument.for_field(
+        field,
+        problem,
+        reason="TENSOR_INVALID",
+        metadata={"expected": str(expected), "actual": str(actual)},
+    )

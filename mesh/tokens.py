@@ -1,0 +1,118 @@
+"""Verifies access tokens against misaki's public keys, without a call per request."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from mesh.access import Principal, Role
+from mesh.errors import Unauthenticated
+
+ALGORITHM = "EdDSA"
+ACCESS = "access"
+_REFRESH_SECONDS = 300.0
+# An unknown key id makes us ask misaki again, but not more often than this.
+_LEAST_REFRESH_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A key that verifies tokens, as RFC 8037 writes it."""
+
+    key_id: str
+    x: str
+
+    def as_jwk(self) -> dict[str, str]:
+        """Return the key as a JSON Web Key."""
+        return {"kty": "OKP", "crv": "Ed25519", "x": self.x, "kid": self.key_id}
+
+
+KeySource = Callable[[], Awaitable[Sequence[PublicKey]]]
+
+
+class TokenVerifier:
+    """Turns a token into a principal, or says what is wrong with it."""
+
+    def __init__(self, keys: KeySource, *, issuer: str, audience: str) -> None:
+        self._source = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._keys: Mapping[str, jwt.PyJWK] = {}
+        self._fetched_at = float("-inf")
+        self._fetching = asyncio.Lock()
+
+    async def verify(self, token: str) -> Principal:
+        """Return who a token speaks for.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID, with the problem in the metadata.
+            Unavailable: DEPENDENCY_UNAVAILABLE: the keys cannot be had now.
+        """
+        key = await self._key_of(token)
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=self._audience,
+                issuer=self._issuer,
+                options={"require": ["exp", "iat", "sub", "jti", "iss", "aud"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise token_invalid("expired") from error
+        except jwt.PyJWTError as error:
+            raise token_invalid("not valid here") from error
+        if claims.get("typ") != ACCESS:
+            raise token_invalid("not an access token")
+        return principal_of(claims)
+
+    async def _key_of(self, token: str) -> jwt.PyJWK:
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid", "")
+        except jwt.PyJWTError as error:
+            raise token_invalid("malformed") from error
+        age = time.monotonic() - self._fetched_at
+        if age > _REFRESH_SECONDS or (key_id not in self._keys and age > _LEAST_REFRESH_SECONDS):
+            await self._refresh()
+        if key_id not in self._keys:
+            raise token_invalid("signed by an unknown key")
+        return self._keys[key_id]
+
+    async def _refresh(self) -> None:
+        before = self._fetched_at
+        async with self._fetching:
+            if self._fetched_at != before:
+                return
+            keys = await self._source()
+            self._keys = {key.key_id: jwt.PyJWK(key.as_jwk(), ALGORITHM) for key in keys}
+            self._fetched_at = time.monotonic()
+
+
+def principal_of(claims: Mapping[str, Any]) -> Principal:
+    """Return the principal that verified claims describe.
+
+    Raises:
+        Unauthenticated: TOKEN_INVALID: the claims are not ones that misaki makes.
+    """
+    try:
+        return Principal(
+            name=str(claims["sub"]),
+            admin=bool(claims.get("adm", False)),
+            project_roles={p: Role(role) for p, role in claims.get("roles", {}).items()},
+            expires_at=float(claims["exp"]),
+            token_id=str(claims["jti"]),
+        )
+    except (KeyError, ValueError, AttributeError) as error:
+        raise token_invalid("malformed") from error
+
+
+def token_invalid(problem: str) -> Unauthenticated:
+    """Return the error of an unusable token."""
+    return Unauthenticated(
+        f"the access token is {problem}; log in again",
+        reason="TOKEN_INVALID",
+        metadata={"problem": problem},
+    )

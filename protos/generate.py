@@ -1,0 +1,114 @@
+"""Generate the code of the contracts into `generated/`.
+
+Writes Python modules with type stubs, TypeScript, and the descriptor set that
+Envoy transcodes JSON with. Run it through `make protos`.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import files
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOS = ROOT / "protos"
+GENERATED = ROOT / "generated"
+BUILD = ROOT / ".build"
+THIRD_PARTY = BUILD / "third_party"
+NODE_PACKAGES = [
+    "@bufbuild/protobuf@2.13.0",
+    "@bufbuild/protoc-gen-es@2.13.0",
+]
+
+
+def main() -> int:
+    """Generate everything afresh; returns the exit code."""
+    copy_third_party()
+    shutil.rmtree(GENERATED, ignore_errors=True)
+    GENERATED.mkdir()
+    generate_python()
+    generate_descriptors()
+    generate_typescript()
+    return 0
+
+
+def copy_third_party() -> None:
+    """Copy the google/api and google/rpc protos out of their installed wheel."""
+    shutil.rmtree(THIRD_PARTY, ignore_errors=True)
+    for file in files("googleapis-common-protos") or []:
+        if file.suffix == ".proto" and file.parts[:2] in {("google", "api"), ("google", "rpc")}:
+            target = THIRD_PARTY / Path(*file.parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(file.locate()), target)
+
+
+def generate_python() -> None:
+    """Generate messages, gRPC stubs and type stubs for both."""
+    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    bin_directory = Path(sys.executable).parent
+    run(
+        [
+            sys.executable,
+            "-m",
+            "grpc_tools.protoc",
+            f"--proto_path={PROTOS}",
+            f"--proto_path={THIRD_PARTY}",
+            f"--proto_path={grpc_tools_protos()}",
+            f"--plugin=protoc-gen-mypy_grpc={bin_directory / 'protoc-gen-mypy_grpc'}",
+            f"--python_out={GENERATED}",
+            f"--plugin=protoc-gen-mypy={bin_directory / 'protoc-gen-mypy'}",
+            f"--mypy_out={GENERATED}",
+            f"--grpc_python_out={GENERATED}",
+            f"--mypy_grpc_out={GENERATED}",
+            *sources,
+        ]
+    )
+
+
+def generate_descriptors() -> None:
+    """Write the descriptor set, comments left out, imports included."""
+    run([buf(), "build", "protos", "--exclude-source-info", "-o", "generated/descriptors.binpb"])
+
+
+def generate_typescript() -> None:
+    """Generate TypeScript with the Node that comes as a Python package."""
+    node_home = BUILD / "node"
+    node_home.mkdir(parents=True, exist_ok=True)
+    if not (node_home / "node_modules" / ".bin" / "protoc-gen-es").exists():
+        run(
+            [*npm(), "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES],
+            cwd=node_home,
+        )
+    run([buf(), "generate"])
+
+
+def buf() -> str:
+    """Return the path of the buf that is installed beside this Python."""
+    return str(Path(sys.executable).parent / "buf")
+
+
+def npm() -> list[str]:
+    """Return the command that runs the npm installed beside this Python."""
+    return [str(Path(sys.executable).parent / "npm")]
+
+
+def grpc_tools_protos() -> Path:
+    """Return the folder of the google/protobuf protos inside grpcio-tools."""
+    spec = importlib.util.find_spec("grpc_tools")
+    if spec is None or spec.origin is None:
+        raise SystemExit("grpcio-tools is not installed; run make setup")
+    return Path(spec.origin).parent / "_proto"
+
+
+def run(command: list[str], cwd: Path = ROOT) -> None:
+    """Run a command; its failure ends the generation."""
+    path = f"{Path(sys.executable).parent}:{BUILD / 'node' / 'node_modules' / '.bin'}"
+    subprocess.run(
+        command, cwd=cwd, check=True, env={**os.environ, "PATH": path + ":/usr/bin:/bin"}
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
