@@ -1,7 +1,8 @@
 """Generate the code of the contracts into `generated/`.
 
 Writes Python modules with type stubs, TypeScript, and the descriptor set that
-Envoy transcodes JSON with. Run it through `make protos`.
+Envoy transcodes JSON with. Run it through `make protos`; with `--check` it
+changes nothing and fails when `generated/` is not what it would write.
 """
 
 import importlib.util
@@ -9,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import files
 from pathlib import Path
 
@@ -24,14 +26,41 @@ NODE_PACKAGES = [
 
 
 def main() -> int:
-    """Generate everything afresh; returns the exit code."""
+    """Generate everything afresh, or check it; returns the exit code."""
     copy_third_party()
-    shutil.rmtree(GENERATED, ignore_errors=True)
-    GENERATED.mkdir()
-    generate_python()
-    generate_descriptors()
-    generate_typescript()
-    return 0
+    if "--check" not in sys.argv[1:]:
+        generate(GENERATED)
+        return 0
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        fresh = Path(folder) / "generated"
+        generate(fresh)
+        stale = differences(fresh, GENERATED)
+    for path in stale:
+        print(f"generated/{path} is stale; run make protos", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def generate(target: Path) -> None:
+    """Generate everything into a folder, which is emptied first."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    generate_python(target)
+    generate_descriptors(target)
+    generate_typescript(target)
+
+
+def differences(fresh: Path, committed: Path) -> list[str]:
+    """Return the files that differ between two folders or are in one only."""
+    contents = [
+        {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        for folder in (fresh, committed)
+    ]
+    names = sorted(contents[0].keys() | contents[1].keys())
+    return [name for name in names if contents[0].get(name) != contents[1].get(name)]
 
 
 def copy_third_party() -> None:
@@ -44,7 +73,7 @@ def copy_third_party() -> None:
             shutil.copy(str(file.locate()), target)
 
 
-def generate_python() -> None:
+def generate_python(target: Path) -> None:
     """Generate messages, gRPC stubs and type stubs for both."""
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     bin_directory = Path(sys.executable).parent
@@ -57,22 +86,24 @@ def generate_python() -> None:
             f"--proto_path={THIRD_PARTY}",
             f"--proto_path={grpc_tools_protos()}",
             f"--plugin=protoc-gen-mypy_grpc={bin_directory / 'protoc-gen-mypy_grpc'}",
-            f"--python_out={GENERATED}",
+            f"--python_out={target}",
             f"--plugin=protoc-gen-mypy={bin_directory / 'protoc-gen-mypy'}",
-            f"--mypy_out={GENERATED}",
-            f"--grpc_python_out={GENERATED}",
-            f"--mypy_grpc_out={GENERATED}",
+            f"--mypy_out=quiet:{target}",
+            f"--grpc_python_out={target}",
+            f"--mypy_grpc_out=quiet:{target}",
             *sources,
         ]
     )
 
 
-def generate_descriptors() -> None:
+def generate_descriptors(target: Path) -> None:
     """Write the descriptor set, comments left out, imports included."""
-    run([buf(), "build", "protos", "--exclude-source-info", "-o", "generated/descriptors.binpb"])
+    run(
+        [buf(), "build", "protos", "--exclude-source-info", "-o", str(target / "descriptors.binpb")]
+    )
 
 
-def generate_typescript() -> None:
+def generate_typescript(target: Path) -> None:
     """Generate TypeScript with the Node that comes as a Python package."""
     node_home = BUILD / "node"
     node_home.mkdir(parents=True, exist_ok=True)
@@ -81,7 +112,7 @@ def generate_typescript() -> None:
             [*npm(), "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES],
             cwd=node_home,
         )
-    run([buf(), "generate"])
+    run([buf(), "generate", "--output", str(target.parent)])
 
 
 def buf() -> str:

@@ -1,0 +1,72 @@
+# Hanami: `make help` lists what there is. Needs Python 3.11 or newer and nothing else.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+export HANAMI_HOME ?= $(CURDIR)/.hanami
+T ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup protos protos-check baseline lint format test bench demo up down dashboard manifests clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Install everything into .venv (done by the other targets as needed)
+
+$(VENV)/.ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Hanami needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up .venv (a minute or two, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@
+
+protos: setup ## Generate Python, TypeScript and descriptors from protos/
+	$(BIN)/buf format -w protos
+	$(BIN)/python protos/generate.py
+
+protos-check: setup ## Fail when generated/ does not fit protos/
+	$(BIN)/python protos/generate.py --check
+
+baseline: setup ## Accept the contracts as they are (needs a CHANGELOG entry)
+	$(BIN)/buf build protos --exclude-source-info -o protos/baseline.binpb
+
+lint: setup protos-check ## Check contracts, code, layers, manifests
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/buf breaking protos --against protos/baseline.binpb
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Put code and contracts into their standard form
+	$(BIN)/buf format -w protos
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: setup ## Run all tests; T=path runs a piece
+	$(BIN)/python -m pytest $(T)
+
+bench: setup ## Measure speed and accuracy; T=mesh or T=engine runs a part
+	$(BIN)/python -m tests.bench $(T)
+
+demo: setup ## Start the mesh, learn MNIST through it, say how good and how fast, stop
+	$(BIN)/hanami demo mnist
+
+up: setup ## Start the mesh on this machine
+	$(BIN)/hanami up
+
+down: setup ## Stop the mesh on this machine
+	$(BIN)/hanami down
+
+dashboard: setup ## Build the start page into torii/static
+	cd torii/dashboard && ../../$(BIN)/npm ci --silent && ../../$(BIN)/npm run build
+
+manifests: setup ## Render the Kubernetes manifests anew
+	$(BIN)/python -m hanami_sdk.local.envoy_config --kubernetes
+
+clean: ## Remove everything that is built or installed here
+	rm -rf $(VENV) .build .bench .hanami .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
