@@ -1,0 +1,123 @@
+"""The asynchronous client of a Hanami mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from hanami_sdk.areas.datasets import Datasets
+from hanami_sdk.areas.networks import Networks
+from hanami_sdk.areas.projects import Projects
+from hanami_sdk.areas.tasks import Tasks
+from hanami_sdk.areas.templates import Templates
+from hanami_sdk.areas.users import Users
+from hanami_sdk.connection import DEFAULT_URL, Connection, ConnectionOptions
+from hanami_sdk.names import Namespace, user_name
+from hanami_sdk.retries import RetryPolicy
+from hanami_sdk.streams import LearnStream, Mode, StreamOptions
+
+if TYPE_CHECKING:
+    from hanami_sdk.sessions import PasswordProvider, Tokens
+
+
+class AsyncClient:
+    """Talks to a mesh from asynchronous code.
+
+    Make it inside a running event loop, use it as a context manager, and share
+    it: it may make any number of calls at once.
+
+    Args:
+        url: where the mesh listens, `http://host:port` or `https://host:port`.
+        project: the project that short names of networks and data sets belong to.
+        user: who logs in; the login happens with the first call.
+        password: the password, or a function that returns it when it is needed.
+        tokens: tokens of an earlier login, instead of user and password.
+        on_tokens: called with every new pair of tokens, for keeping them.
+        ca_file: PEM file of the authority that signed the mesh's certificate.
+        timeout: the longest one call may take, retries included, in seconds;
+            uploads and streams may take as long as they need.
+        retries: when calls are tried again.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        project: str = "",
+        user: str | None = None,
+        password: str | PasswordProvider | None = None,
+        tokens: Tokens | None = None,
+        on_tokens: Callable[[Tokens], None] | None = None,
+        ca_file: str | Path | None = None,
+        timeout: float = 60.0,
+        retries: RetryPolicy | None = None,
+    ) -> None:
+        options = ConnectionOptions(url, ca_file, timeout, retries or RetryPolicy())
+        self._connection = Connection(options, on_tokens=on_tokens)
+        self._connection.authenticate(user, password, tokens)
+        self._namespace = Namespace(project)
+        self.users = Users(self._connection)
+        self.projects = Projects(self._connection)
+        self.datasets = Datasets(self._connection, self._namespace)
+        self.templates = Templates(self._connection)
+        self.networks = Networks(self._connection, self._namespace)
+        self.tasks = Tasks(self._connection, self._namespace)
+
+    @property
+    def url(self) -> str:
+        """Where the mesh listens."""
+        return self._connection.options.url
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """The tokens in use; `None` before the first login."""
+        return self._connection.session.tokens
+
+    async def login(self, user: str, password: str) -> Tokens:
+        """Log in now.
+
+        Raises:
+            Unauthenticated: user and password do not fit (CREDENTIALS_INVALID).
+        """
+        user_id = user_name(user).removeprefix("users/")
+        return await self._connection.session.login(user_id, password)
+
+    def learn(
+        self,
+        network: str,
+        *,
+        mode: Mode = "LEARN",
+        max_outstanding_rows: int = 0,
+        return_outputs: bool = False,
+    ) -> LearnStream:
+        """Return a stream of rows into a network; it opens as a context manager.
+
+        Args:
+            network: the network, full name, or last part of it with a project.
+            mode: `LEARN` learns rows that have labels or targets; `PREDICT`
+                leaves the network as it is.
+            max_outstanding_rows: the most rows under way unanswered; 0 lets the
+                server decide.
+            return_outputs: also return every output of every row (classes).
+        """
+        options = StreamOptions(mode, max_outstanding_rows, return_outputs)
+        return LearnStream(self._connection, self._namespace.network(network), options)
+
+    async def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself; nothing is sent yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        await self.close()

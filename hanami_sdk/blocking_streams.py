@@ -1,0 +1,161 @@
+"""A learning stream for ordinary code: `LearnStream` without `await`.
+
+Frames are built in the calling thread and handed to the client's thread; that
+costs some microseconds a frame, and no answer is waited for in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self
+
+from hanami.kyouko.v1 import network_service_pb2
+from numpy.typing import ArrayLike
+
+from hanami_sdk.blocking import Face, LoopThread
+from hanami_sdk.frames import DEFAULT_FRAME_ROWS, Frame, Labels, as_frame, split_rows
+from hanami_sdk.results import Result, Score
+from hanami_sdk.streams import LearnStream
+
+
+class BlockingLearnStream(Face[LearnStream]):
+    """A stream of rows into one network; made by `Client.learn`.
+
+    Use it as a context manager: leaving it in good order closes the stream,
+    which waits until a snapshot holds everything that was learned.
+    """
+
+    def __init__(self, core: LearnStream, thread: LoopThread) -> None:
+        super().__init__(core, thread)
+        self._outstanding_rows = 0
+        self._room = threading.Condition()
+
+    @property
+    def network(self) -> network_service_pb2.Network:
+        """The network as the stream found it; after `close`, as it left it."""
+        return self._core.network
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels known so far, in the order of the outputs (classes)."""
+        return self._core.labels
+
+    @property
+    def max_outstanding_rows(self) -> int:
+        """The most rows that may be under way unanswered, as the server granted."""
+        return self._core.max_outstanding_rows
+
+    @property
+    def max_frame_rows(self) -> int:
+        """The most rows in one frame."""
+        return self._core.max_frame_rows
+
+    @property
+    def learned_rows(self) -> int:
+        """Rows that the network has learned in its life."""
+        return self._core.learned_rows
+
+    @property
+    def kept_rows(self) -> int:
+        """Of the learned rows, those that a snapshot holds."""
+        return self._core.kept_rows
+
+    def submit(
+        self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
+    ) -> Future[Result]:
+        """Send a frame without waiting for its answer, only for room in the window.
+
+        Returns:
+            A future of the answer. It raises FrameRefused if the frame cannot be
+            learned; the stream lives on.
+        """
+        message = self._core.prepare(Frame(inputs, labels, targets))
+        rows = message.inputs.shape[0]
+        limit = self.max_outstanding_rows
+        with self._room:
+            self._room.wait_for(lambda: not limit or self._outstanding_rows + rows <= limit)
+            self._outstanding_rows += rows
+        future: Future[Result] = Future()
+        future.add_done_callback(lambda _: self._release(rows))
+        self._thread.loop.call_soon_threadsafe(self._core.post, message, future)
+        return future
+
+    def send(
+        self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
+    ) -> Result:
+        """Send a frame and wait for its answer.
+
+        Raises:
+            FrameRefused: the frame cannot be learned; the stream lives on.
+        """
+        return self.submit(inputs, labels, targets).result()
+
+    def results(self, frames: Iterable[Frame | ArrayLike]) -> Iterator[Result]:
+        """Send frames ahead and yield their answers in order.
+
+        An answer is yielded as soon as the next frame is on its way; where frames
+        come slowly and every answer is wanted at once, use `send`.
+
+        Raises:
+            FrameRefused: a frame cannot be learned. The frames before it are
+                answered, those after it may have been learned.
+        """
+        under_way: deque[Future[Result]] = deque()
+        for item in frames:
+            frame = as_frame(item)
+            under_way.append(self.submit(frame.inputs, frame.labels, frame.targets))
+            while under_way and under_way[0].done():
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+    def learn_rows(
+        self,
+        inputs: ArrayLike,
+        labels: Labels | None = None,
+        targets: ArrayLike | None = None,
+        *,
+        frame_rows: int = DEFAULT_FRAME_ROWS,
+        progress: Callable[[Score], None] | None = None,
+    ) -> Score:
+        """Learn long arrays row by row and return how well they were predicted."""
+        score = Score()
+        for result in self.results(split_rows(inputs, labels, targets, frame_rows=frame_rows)):
+            score.add(result)
+            if progress is not None:
+                progress(score)
+        return score
+
+    def close(self) -> network_service_pb2.Network:
+        """Close the stream and return the network with all that it was taught.
+
+        Waits until everything sent is learned and held by a snapshot.
+        """
+        return self._thread.run(self._core.close())
+
+    def cancel(self) -> None:
+        """Drop the stream at once; what was sent may or may not be learned."""
+        self._thread.run(self._core.cancel())
+
+    def __enter__(self) -> Self:
+        """Open the stream."""
+        self._thread.run(self._core.open())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close in good order, or drop the stream when an exception passes by."""
+        self._thread.run(self._core.__aexit__(kind, error, trace))
+
+    def _release(self, rows: int) -> None:
+        with self._room:
+            self._outstanding_rows -= rows
+            self._room.notify_all()

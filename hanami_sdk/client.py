@@ -1,0 +1,205 @@
+"""The blocking client of a Hanami mesh.
+
+Each area offers the methods of its asynchronous twin (`hanami_sdk.areas`)
+without `await`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from hanami_sdk.areas import datasets, networks, projects, tasks, templates, users
+from hanami_sdk.async_client import AsyncClient
+from hanami_sdk.blocking import Face, LoopThread, blocking, blocking_iterator
+from hanami_sdk.blocking_streams import BlockingLearnStream
+from hanami_sdk.connection import DEFAULT_URL
+from hanami_sdk.retries import RetryPolicy
+from hanami_sdk.streams import Mode
+
+if TYPE_CHECKING:
+    from hanami_sdk.sessions import PasswordProvider, Tokens
+
+
+class Users(Face[users.Users]):
+    """Creates, reads and deletes users. All but reading oneself needs an admin."""
+
+    create = blocking(users.Users.create)
+    get = blocking(users.Users.get)
+    list = blocking_iterator(users.Users.list)
+    delete = blocking(users.Users.delete)
+
+
+class Projects(Face[projects.Projects]):
+    """Creates, reads and deletes projects and their members."""
+
+    create = blocking(projects.Projects.create)
+    get = blocking(projects.Projects.get)
+    list = blocking_iterator(projects.Projects.list)
+    delete = blocking(projects.Projects.delete)
+    add_member = blocking(projects.Projects.add_member)
+    list_members = blocking_iterator(projects.Projects.list_members)
+    remove_member = blocking(projects.Projects.remove_member)
+
+
+class Datasets(Face[datasets.Datasets]):
+    """Uploads, reads and deletes data sets."""
+
+    upload_csv = blocking(datasets.Datasets.upload_csv)
+    upload_idx = blocking(datasets.Datasets.upload_idx)
+    get = blocking(datasets.Datasets.get)
+    list = blocking_iterator(datasets.Datasets.list)
+    read = blocking_iterator(datasets.Datasets.read)
+    delete = blocking(datasets.Datasets.delete)
+
+
+class Templates(Face[templates.Templates]):
+    """Reads the templates that come with Hanami, and checks new ones."""
+
+    parse = blocking(templates.Templates.parse)
+    get = blocking(templates.Templates.get)
+    list = blocking_iterator(templates.Templates.list)
+
+
+class Networks(Face[networks.Networks]):
+    """Creates, reads and deletes networks."""
+
+    create = blocking(networks.Networks.create)
+    get = blocking(networks.Networks.get)
+    list = blocking_iterator(networks.Networks.list)
+    delete = blocking(networks.Networks.delete)
+
+
+class Tasks(Face[tasks.Tasks]):
+    """Queues tasks and follows them."""
+
+    create = blocking(tasks.Tasks.create)
+    get = blocking(tasks.Tasks.get)
+    list = blocking_iterator(tasks.Tasks.list)
+    cancel = blocking(tasks.Tasks.cancel)
+    watch = blocking_iterator(tasks.Tasks.watch)
+    wait = blocking(tasks.Tasks.wait)
+
+
+class Client:
+    """Talks to a mesh from ordinary code; safe to use from several threads.
+
+    Use it as a context manager, or call `close` at the end.
+
+    Args:
+        url: where the mesh listens, `http://host:port` or `https://host:port`.
+        project: the project that short names of networks and data sets belong to.
+        user: who logs in; the login happens with the first call.
+        password: the password, or a function that returns it when it is needed.
+        tokens: tokens of an earlier login, instead of user and password.
+        on_tokens: called with every new pair of tokens, in the client's thread.
+        ca_file: PEM file of the authority that signed the mesh's certificate.
+        timeout: the longest one call may take, retries included, in seconds;
+            uploads and streams may take as long as they need.
+        retries: when calls are tried again.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        project: str = "",
+        user: str | None = None,
+        password: str | PasswordProvider | None = None,
+        tokens: Tokens | None = None,
+        on_tokens: Callable[[Tokens], None] | None = None,
+        ca_file: str | Path | None = None,
+        timeout: float = 60.0,
+        retries: RetryPolicy | None = None,
+    ) -> None:
+        async def make() -> AsyncClient:
+            return AsyncClient(
+                url,
+                project=project,
+                user=user,
+                password=password,
+                tokens=tokens,
+                on_tokens=on_tokens,
+                ca_file=ca_file,
+                timeout=timeout,
+                retries=retries,
+            )
+
+        self._thread = LoopThread()
+        try:
+            self._core = self._thread.run(make())
+        except BaseException:
+            self._thread.close()
+            raise
+        self.users = Users(self._core.users, self._thread)
+        self.projects = Projects(self._core.projects, self._thread)
+        self.datasets = Datasets(self._core.datasets, self._thread)
+        self.templates = Templates(self._core.templates, self._thread)
+        self.networks = Networks(self._core.networks, self._thread)
+        self.tasks = Tasks(self._core.tasks, self._thread)
+
+    @property
+    def url(self) -> str:
+        """Where the mesh listens."""
+        return self._core.url
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """The tokens in use; `None` before the first login."""
+        return self._core.tokens
+
+    def login(self, user: str, password: str) -> Tokens:
+        """Log in now.
+
+        Raises:
+            Unauthenticated: user and password do not fit (CREDENTIALS_INVALID).
+        """
+        return self._thread.run(self._core.login(user, password))
+
+    def learn(
+        self,
+        network: str,
+        *,
+        mode: Mode = "LEARN",
+        max_outstanding_rows: int = 0,
+        return_outputs: bool = False,
+    ) -> BlockingLearnStream:
+        """Return a stream of rows into a network; it opens as a context manager.
+
+        Args:
+            network: the network, full name, or last part of it with a project.
+            mode: `LEARN` learns rows that have labels or targets; `PREDICT`
+                leaves the network as it is.
+            max_outstanding_rows: the most rows under way unanswered; 0 lets the
+                server decide.
+            return_outputs: also return every output of every row (classes).
+        """
+        stream = self._core.learn(
+            network,
+            mode=mode,
+            max_outstanding_rows=max_outstanding_rows,
+            return_outputs=return_outputs,
+        )
+        return BlockingLearnStream(stream, self._thread)
+
+    def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        try:
+            self._thread.run(self._core.close())
+        finally:
+            self._thread.close()
+
+    def __enter__(self) -> Self:
+        """Return the client itself; nothing is sent yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.close()

@@ -1,0 +1,153 @@
+"""Who is talking: tokens, and how they are renewed before they end.
+
+Tokens are never logged and never appear in a `repr`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hanami_sdk.errors import Unauthenticated
+
+if TYPE_CHECKING:
+    from hanami.misaki.v1 import token_service_pb2
+
+# A token is renewed this long before its end, so that a call that is on its
+# way does not arrive with an ended one.
+RENEW_BEFORE_SECONDS = 60.0
+
+PasswordProvider = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """An access token and the refresh token that renews it.
+
+    Attributes:
+        access: sent with every call.
+        access_expires: when it ends, in seconds since 1970.
+        refresh: buys the next pair.
+        refresh_expires: when that ends, in seconds since 1970.
+        user: whose tokens they are, `users/{user}`.
+    """
+
+    access: str = field(repr=False)
+    access_expires: float
+    refresh: str = field(repr=False)
+    refresh_expires: float
+    user: str
+
+    @classmethod
+    def from_message(cls, pair: token_service_pb2.TokenPair) -> Tokens:
+        """Read the answer to a login or a renewal."""
+        return cls(
+            access=pair.access_token,
+            access_expires=pair.access_expire_time.ToNanoseconds() / 1e9,
+            refresh=pair.refresh_token,
+            refresh_expires=pair.refresh_expire_time.ToNanoseconds() / 1e9,
+            user=pair.user,
+        )
+
+
+class Session:
+    """Holds the tokens of one user and renews them in time.
+
+    Tokens are renewed with the refresh token, and when that has ended too, with
+    the password if the application provides one. Any number of calls may ask
+    at once; one renewal serves them all.
+    """
+
+    def __init__(
+        self,
+        *,
+        login: Callable[[str, str], Awaitable[Tokens]],
+        refresh: Callable[[str], Awaitable[Tokens]],
+        on_tokens: Callable[[Tokens], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._login = login
+        self._refresh = refresh
+        self._on_tokens = on_tokens
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._tokens: Tokens | None = None
+        self._user = ""
+        self._password: PasswordProvider | None = None
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """The tokens in use; `None` before the first login."""
+        return self._tokens
+
+    def use_tokens(self, tokens: Tokens) -> None:
+        """Go on with tokens from an earlier login."""
+        self._tokens = tokens
+
+    def use_password(self, user: str, password: PasswordProvider) -> None:
+        """Log in with user and password whenever no token can be renewed."""
+        self._user, self._password = user, password
+
+    async def login(self, user: str, password: str) -> Tokens:
+        """Log in now and keep the tokens."""
+        async with self._lock:
+            return self._keep(await self._login(user, password))
+
+    async def access_token(self) -> str | None:
+        """Return a token that is good for the next call; `None` without a login."""
+        if not self._is_ending():
+            return self._tokens.access if self._tokens else None
+        async with self._lock:
+            if self._is_ending():
+                await self._renew()
+        return self._tokens.access if self._tokens else None
+
+    async def replace(self, refused: str | None) -> bool:
+        """Renew a token that the mesh refused although it seemed good.
+
+        Returns:
+            Whether there is now another token than the refused one.
+        """
+        if refused is None:
+            return False
+        async with self._lock:
+            if self._tokens is not None and self._tokens.access == refused:
+                await self._renew()
+            return True
+
+    def seconds_until_renewal(self) -> float | None:
+        """Return when the access token wants to be renewed; `None` without one."""
+        if self._tokens is None:
+            return None
+        return max(0.0, self._tokens.access_expires - RENEW_BEFORE_SECONDS - self._clock())
+
+    def _is_ending(self) -> bool:
+        if self._tokens is None:
+            return self._password is not None
+        return self._tokens.access_expires - RENEW_BEFORE_SECONDS <= self._clock()
+
+    async def _renew(self) -> None:
+        if self._tokens is not None and self._tokens.refresh_expires > self._clock():
+            try:
+                self._keep(await self._refresh(self._tokens.refresh))
+            except Unauthenticated:
+                if self._password is None:
+                    raise
+            else:
+                return
+        if self._password is None:
+            raise Unauthenticated(
+                "The login has ended; log in again.",
+                reason="TOKEN_INVALID",
+                metadata={"problem": "expired"},
+            )
+        self._keep(await self._login(self._user, self._password()))
+
+    def _keep(self, tokens: Tokens) -> Tokens:
+        self._tokens = tokens
+        if self._on_tokens is not None:
+            self._on_tokens(tokens)
+        return tokens

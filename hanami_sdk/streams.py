@@ -1,0 +1,404 @@
+"""A learning stream: rows in, predictions and scores out, over one living call.
+
+`LearnStream` is the asynchronous one; `hanami_sdk.blocking_streams` puts a face
+without `await` before it. Frames are pipelined: several are under way at once,
+as many rows as the server grants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from concurrent.futures import Future as ThreadFuture
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from hanami.kyouko.v1 import learning_service_pb2 as pb
+from hanami.kyouko.v1 import learning_service_pb2_grpc, network_service_pb2
+from numpy.typing import ArrayLike
+
+from hanami_sdk.connection import Connection
+from hanami_sdk.errors import (
+    FailedPrecondition,
+    FrameRefused,
+    HanamiError,
+    InvalidArgument,
+    Unavailable,
+)
+from hanami_sdk.frames import DEFAULT_FRAME_ROWS, Frame, Labels, as_frame, encode_frame, split_rows
+from hanami_sdk.results import Result, Score, refusal
+
+Mode = Literal["LEARN", "PREDICT"]
+AnyFuture = asyncio.Future[Result] | ThreadFuture[Result]
+
+# Answers that `results` keeps for a slow consumer before it stops sending.
+_MOST_ANSWERS_WAITING = 256
+_LEAST_SECONDS_BETWEEN_TOKENS = 5.0
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """The terms on which a stream is opened.
+
+    Attributes:
+        mode: `LEARN` learns rows that have labels or targets; `PREDICT` leaves
+            the network as it is.
+        max_outstanding_rows: the most rows under way unanswered; 0 lets the
+            server decide.
+        return_outputs: also return every output of every row (classes).
+    """
+
+    mode: Mode = "LEARN"
+    max_outstanding_rows: int = 0
+    return_outputs: bool = False
+
+
+@dataclass(frozen=True)
+class _Pending:
+    sequence: int
+    rows: int
+    future: AnyFuture
+
+
+class LearnStream:
+    """A stream of rows into one network; made by `AsyncClient.learn`.
+
+    Use it as an asynchronous context manager: leaving it in good order closes
+    the stream, which waits until a snapshot holds everything that was learned.
+    """
+
+    def __init__(self, connection: Connection, network: str, options: StreamOptions) -> None:
+        self._connection = connection
+        self._name = network
+        self._options = options
+        self._outbox: asyncio.Queue[pb.LearnRequest | None] = asyncio.Queue()
+        self._pending: deque[_Pending] = deque()
+        self._sequence = 0
+        self._outstanding_rows = 0
+        self._room = asyncio.Condition()
+        self._labels: list[str] = []
+        self._failure: HanamiError | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._call: Any = None
+        self._closed: asyncio.Future[network_service_pb2.Network] | None = None
+        self._is_closing = False
+        self.network = network_service_pb2.Network()
+        self.max_outstanding_rows = 0
+        self.max_frame_rows = 0
+        self.learned_rows = 0
+        self.kept_rows = 0
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels known so far, in the order of the outputs (classes)."""
+        return tuple(self._labels)
+
+    @property
+    def outstanding_rows(self) -> int:
+        """Rows that are under way unanswered."""
+        return self._outstanding_rows
+
+    async def open(self) -> Self:
+        """Open the stream; entering the context does it.
+
+        Raises:
+            NotFound: there is no such network (RESOURCE_NOT_FOUND).
+        """
+        stub = learning_service_pb2_grpc.LearningServiceStub(self._connection.channel)
+        self._call = stub.Learn(metadata=await self._connection.call_metadata())
+        self._closed = asyncio.get_running_loop().create_future()
+        opening = pb.LearnOpen(
+            network=self._name,
+            mode=pb.LearnMode.Value(f"LEARN_MODE_{self._options.mode}"),
+            max_outstanding_rows=self._options.max_outstanding_rows,
+            return_outputs=self._options.return_outputs,
+        )
+        try:
+            opened = await self._exchange_open(opening)
+        except BaseException:
+            self._call.cancel()
+            raise
+        self.network = opened.network
+        self.max_outstanding_rows = opened.max_outstanding_rows
+        self.max_frame_rows = opened.max_frame_rows
+        self.learned_rows = opened.network.statistics.learned_rows
+        self.kept_rows = opened.network.kept_rows
+        self._labels.extend(opened.network.labels)
+        self._tasks = [
+            asyncio.create_task(self._write()),
+            asyncio.create_task(self._read()),
+            asyncio.create_task(self._stay_authenticated()),
+        ]
+        return self
+
+    async def submit(
+        self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
+    ) -> asyncio.Future[Result]:
+        """Send a frame without waiting for its answer, only for room in the window.
+
+        Returns:
+            A future of the answer. It raises FrameRefused if the frame cannot be
+            learned; the stream lives on.
+        """
+        message = self.prepare(Frame(inputs, labels, targets))
+        rows = message.inputs.shape[0]
+        async with self._room:
+            await self._room.wait_for(lambda: self._has_room(rows))
+            future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+            self.post(message, future)
+        return future
+
+    async def send(
+        self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
+    ) -> Result:
+        """Send a frame and wait for its answer.
+
+        Raises:
+            FrameRefused: the frame cannot be learned; the stream lives on.
+        """
+        return await (await self.submit(inputs, labels, targets))
+
+    async def results(
+        self, frames: Iterable[Frame | ArrayLike] | AsyncIterable[Frame | ArrayLike]
+    ) -> AsyncIterator[Result]:
+        """Send frames ahead and yield their answers in order.
+
+        Raises:
+            FrameRefused: a frame cannot be learned. The frames before it are
+                answered, those after it may have been learned.
+        """
+        answers: asyncio.Queue[asyncio.Future[Result] | Exception | None]
+        answers = asyncio.Queue(maxsize=_MOST_ANSWERS_WAITING)
+        feeder = asyncio.create_task(self._feed(frames, answers))
+        try:
+            while (answer := await answers.get()) is not None:
+                if isinstance(answer, Exception):
+                    raise answer
+                yield await answer
+        finally:
+            feeder.cancel()
+            while not answers.empty():
+                if isinstance(left := answers.get_nowait(), asyncio.Future):
+                    left.cancel()
+
+    async def learn_rows(
+        self,
+        inputs: ArrayLike,
+        labels: Labels | None = None,
+        targets: ArrayLike | None = None,
+        *,
+        frame_rows: int = DEFAULT_FRAME_ROWS,
+        progress: Callable[[Score], None] | None = None,
+    ) -> Score:
+        """Learn long arrays row by row and return how well they were predicted."""
+        score = Score()
+        frames = split_rows(inputs, labels, targets, frame_rows=frame_rows)
+        async for result in self.results(frames):
+            score.add(result)
+            if progress is not None:
+                progress(score)
+        return score
+
+    async def close(self) -> network_service_pb2.Network:
+        """Close the stream and return the network with all that it was taught.
+
+        Waits until everything sent is learned and held by a snapshot.
+        """
+        if self._closed is None:
+            raise FailedPrecondition("The stream was never opened.", reason="STREAM_PROTOCOL")
+        if not self._is_closing and self._failure is None:
+            self._is_closing = True
+            self._outbox.put_nowait(pb.LearnRequest(close=pb.LearnClose()))
+            self._outbox.put_nowait(None)
+        try:
+            return await asyncio.shield(self._closed)
+        finally:
+            await self.cancel()
+
+    async def cancel(self) -> None:
+        """Drop the stream at once; what was sent may or may not be learned."""
+        self._fail(FailedPrecondition("The stream is closed.", reason="STREAM_PROTOCOL"))
+        if self._call is not None:
+            self._call.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with self._room:
+            self._room.notify_all()
+
+    async def __aenter__(self) -> Self:
+        """Open the stream."""
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close in good order, or drop the stream when an exception passes by."""
+        if kind is None and not self._is_closing:
+            await self.close()
+        else:
+            await self.cancel()
+
+    def prepare(self, frame: Frame) -> pb.LearnFrame:
+        """Build a frame's message and check it against the terms of the stream."""
+        message = encode_frame(frame)
+        rows = message.inputs.shape[0]
+        limit = min(self.max_frame_rows or rows, self.max_outstanding_rows or rows)
+        if rows > limit:
+            raise InvalidArgument(
+                f"A frame of this stream holds at most {limit} rows, not {rows}.",
+                reason="LIMIT_REACHED",
+                metadata={"limit": str(limit), "actual": str(rows)},
+            )
+        return message
+
+    def post(self, message: pb.LearnFrame, future: AnyFuture) -> None:
+        """Put a prepared frame on its way; room in the window is the caller's care."""
+        failure = self._failure
+        if failure is None and self._is_closing:
+            failure = FailedPrecondition("The stream is closing.", reason="STREAM_PROTOCOL")
+        if failure is not None:
+            _settle(future, failure)
+            return
+        self._sequence += 1
+        message.sequence = self._sequence
+        rows = message.inputs.shape[0]
+        self._outstanding_rows += rows
+        self._pending.append(_Pending(self._sequence, rows, future))
+        self._outbox.put_nowait(pb.LearnRequest(frame=message))
+
+    def _has_room(self, rows: int) -> bool:
+        limit = self.max_outstanding_rows
+        return self._failure is not None or not limit or self._outstanding_rows + rows <= limit
+
+    async def _feed(
+        self,
+        frames: Iterable[Frame | ArrayLike] | AsyncIterable[Frame | ArrayLike],
+        answers: asyncio.Queue[asyncio.Future[Result] | Exception | None],
+    ) -> None:
+        try:
+            async for item in _iterate(frames):
+                frame = as_frame(item)
+                await answers.put(await self.submit(frame.inputs, frame.labels, frame.targets))
+        except Exception as error:
+            await answers.put(error)
+        else:
+            await answers.put(None)
+
+    async def _exchange_open(self, opening: pb.LearnOpen) -> pb.LearnOpened:
+        with self._connection.translated():
+            with contextlib.suppress(asyncio.InvalidStateError):
+                await self._call.write(pb.LearnRequest(open=opening))
+            first = await self._call.read()
+        if isinstance(first, pb.LearnResponse) and first.HasField("opened"):
+            return first.opened
+        raise Unavailable("The server ended the stream before it was open.")
+
+    async def _write(self) -> None:
+        """Send what is in the outbox, one message after the other."""
+        try:
+            with self._connection.translated():
+                while (message := await self._outbox.get()) is not None:
+                    await self._call.write(message)
+                await self._call.done_writing()
+        except (HanamiError, asyncio.InvalidStateError):
+            # The call has ended; the reader learns why and tells everybody.
+            return
+
+    async def _read(self) -> None:
+        """Hand every answer to whoever waits for it, until the stream ends."""
+        error: HanamiError = Unavailable("The server ended the stream.")
+        try:
+            with self._connection.translated():
+                while isinstance(response := await self._call.read(), pb.LearnResponse):
+                    await self._take(response)
+        except HanamiError as caught:
+            error = caught
+        self._fail(error)
+        async with self._room:
+            self._room.notify_all()
+
+    async def _take(self, response: pb.LearnResponse) -> None:
+        kind = response.WhichOneof("message")
+        if kind == "result":
+            result = response.result
+            self._labels.extend(result.new_labels)
+            self.learned_rows, self.kept_rows = result.learned_rows, result.kept_rows
+            await self._answer(result.sequence, result)
+        elif kind == "fault":
+            fault = response.fault
+            if not fault.HasField("sequence"):
+                raise refusal(fault)
+            await self._answer(fault.sequence, fault)
+        elif kind == "progress":
+            self.learned_rows = response.progress.learned_rows
+            self.kept_rows = response.progress.kept_rows
+        elif kind == "closed" and self._closed is not None and not self._closed.done():
+            self.network = response.closed.network
+            self.kept_rows = self.network.kept_rows
+            self._closed.set_result(self.network)
+
+    async def _answer(self, sequence: int, answer: pb.LearnResult | pb.LearnFault) -> None:
+        pending = self._pending.popleft() if self._pending else None
+        if pending is None or pending.sequence != sequence:
+            raise Unavailable(f"The server answered frame {sequence} out of order.")
+        self._outstanding_rows -= pending.rows
+        if isinstance(answer, pb.LearnFault):
+            _settle(pending.future, refusal(answer))
+        else:
+            _settle(pending.future, Result(answer, rows=pending.rows, labels=self._labels))
+        async with self._room:
+            self._room.notify_all()
+
+    async def _stay_authenticated(self) -> None:
+        """Send a fresh token before the one in use ends, as long as the stream lives."""
+        session = self._connection.session
+        while (seconds := session.seconds_until_renewal()) is not None:
+            # A clock that is ahead, or a mesh that is away, must not make a busy loop.
+            await asyncio.sleep(max(seconds, _LEAST_SECONDS_BETWEEN_TOKENS))
+            try:
+                token = await session.access_token()
+            except Unavailable:
+                continue
+            except HanamiError:
+                return  # The server ends the stream with its token, and says so.
+            proof = pb.LearnAuthentication(access_token=token or "")
+            self._outbox.put_nowait(pb.LearnRequest(authentication=proof))
+
+    def _fail(self, error: HanamiError) -> None:
+        """End everything that waits; the first failure counts."""
+        self._failure = self._failure or error
+        while self._pending:
+            _settle(self._pending.popleft().future, self._failure)
+        self._outstanding_rows = 0
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_exception(self._failure)
+            self._closed.exception()  # Nobody has to wait for it.
+
+
+def _settle(future: AnyFuture, outcome: Result | HanamiError) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, HanamiError):
+        future.set_exception(outcome)
+        if isinstance(future, asyncio.Future) and not isinstance(outcome, FrameRefused):
+            future.exception()  # One failure of the stream is told once, not per frame.
+    else:
+        future.set_result(outcome)
+
+
+async def _iterate(
+    items: Iterable[Frame | ArrayLike] | AsyncIterable[Frame | ArrayLike],
+) -> AsyncIterator[Frame | ArrayLike]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
