@@ -1,0 +1,371 @@
+"""The growing network: the engine's border, where arrays are checked and kernels called."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kyouko.domain.engine.errors import EngineInputError
+from kyouko.domain.engine.presets import choose_settings
+from kyouko.domain.engine.snapshot import EngineState, export_arrays
+from kyouko.domain.engine.state import FRAME_SLOTS, NetworkState, allocate_state
+from kyouko.domain.engine.structure import Arrival, NetworkStructure, TaskKind
+from kyouko.domain.engine.topology import lay_out
+from kyouko.kernels import indices
+from kyouko.kernels.compile import argument_names
+from kyouko.kernels.growth import choose_bands, start_outputs
+from kyouko.kernels.learning import learn_rows, predict_rows
+from kyouko.kernels.scanning import count_non_finite, scan_rows
+
+__all__ = ["Engine", "EngineStatistics", "GrowingEngine", "Scored"]
+
+Array = npt.NDArray[Any]
+Float32 = npt.NDArray[np.float32]
+
+_BAND_ROWS: Final = (1, 4, 16, 64)
+_STOP_REASONS: Final = {
+    0: "",
+    1: "the memory limit leaves no room for more weight rows",
+    2: "a channel has the most sections it can have",
+}
+
+# Arguments that differ from call to call come first; the rest are the state's arrays by name.
+_LEARN_SCALARS: Final = 10
+_PREDICT_SCALARS: Final = 7
+_BANDS_SCALARS: Final = 1
+_LISTS: Final = ("list_channel", "list_value", "list_length")
+_AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Predictions made before each row was learned, and how good they were.
+
+    Attributes:
+        outputs: float32, shape (rows, outputs): probabilities or numbers; 0 for classes that
+            were not known at that row.
+        loss: float32, shape (rows,): classes: cross-entropy in nats, at most 13.8 (also for a
+            label never seen before); numbers: mean over the outputs of the squared error in units
+            of the target's variance so far, and 0 for the very first row, which has no unit yet.
+        correct: uint8, shape (rows,): 1 where the most probable class was right; 0 for numbers.
+        predicted: int32, shape (rows,): most probable class, -1 where none was known or for
+            numbers.
+    """
+
+    outputs: Float32
+    loss: Float32
+    correct: npt.NDArray[np.uint8]
+    predicted: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class EngineStatistics:
+    """What the network has become.
+
+    Attributes:
+        learned_rows: rows learned, rehearsal not counted.
+        updated_rows: those whose error called for a change of weights.
+        neurons: hidden neurons; 0 before the first row.
+        sections: intervals of all channels.
+        input_connections: weights from sections to neurons.
+        output_connections: weights from neurons to outputs.
+        connections: both.
+        outputs: outputs known.
+        memory_bytes: memory in use; stays below the limit.
+        memory_limit_bytes: the declared limit.
+        growth_stopped: whether the network could not grow when it wanted to.
+        growth_stop_reason: why, else empty.
+        running_loss: of about the last 1,000 rows, in the unit of `Scored.loss`.
+        running_error: share of wrong classes, or mean absolute error in standard deviations
+            (at most 1), of about the last 1,000 rows.
+        drift_alarms: times the error rose more than chance explains.
+        non_finite_values: NaN and infinite inputs met while learning.
+        uses_averaged_weights: whether predictions come from the averaged weights now.
+    """
+
+    learned_rows: int
+    updated_rows: int
+    neurons: int
+    sections: int
+    input_connections: int
+    output_connections: int
+    connections: int
+    outputs: int
+    memory_bytes: int
+    memory_limit_bytes: int
+    growth_stopped: bool
+    growth_stop_reason: str
+    running_loss: float
+    running_error: float
+    drift_alarms: int
+    non_finite_values: int
+    uses_averaged_weights: bool
+
+
+class Engine(Protocol):
+    """A network that learns row by row. One owner at a time; it takes no locks."""
+
+    structure: NetworkStructure
+
+    @property
+    def channels(self) -> int:
+        """Width of a row."""
+
+    @property
+    def outputs(self) -> int:
+        """Outputs known now."""
+
+    def learn(self, inputs: Array, targets: Array, *, arrival: Arrival) -> Scored:
+        """Predict, score and learn each row in order."""
+
+    def predict(self, inputs: Array) -> Float32:
+        """Predict each row; changes nothing."""
+
+    def statistics(self) -> EngineStatistics:
+        """Describe the network."""
+
+    def export_state(self) -> EngineState:
+        """Copy everything that a network needs to continue exactly as this one."""
+
+
+class GrowingEngine:
+    """The growing network on numba kernels; see docs/engine.md."""
+
+    def __init__(self, structure: NetworkStructure) -> None:
+        """Allocate an empty network.
+
+        Raises:
+            EngineStructureError: if the structure cannot be built within its memory limit.
+        """
+        structure.check()
+        self.structure = structure
+        self.channels = structure.channels
+        self._topology = lay_out(structure)
+        self.state = allocate_state(structure, self._topology)
+        self._classes = structure.output.kind is TaskKind.CLASSES
+        self._settings = {
+            arrival: choose_settings(structure, arrival, ring_rows=self.state.ring_rows)
+            for arrival in Arrival
+        }
+        self._buffers = {
+            np.dtype(kind): np.zeros((FRAME_SLOTS, self.channels), kind)
+            for kind in (np.uint8, np.float32)
+        }
+        self._learn_arrays = _pick(self.state, argument_names(learn_rows)[_LEARN_SCALARS:])
+        self._bands_arrays = _pick(self.state, argument_names(choose_bands)[_BANDS_SCALARS:])
+        fast = argument_names(predict_rows)[_PREDICT_SCALARS:]
+        slow = tuple(f"slow_{name}" if name in _AVERAGED else name for name in fast)
+        self._fast_arrays = _pick(self.state, fast)
+        self._slow_arrays = _pick(self.state, slow)
+        self._lists = _pick(self.state, _LISTS)
+        self._scan_bands = {
+            np.dtype(np.uint8): _pick(self.state, ("scan_low_bytes", "scan_high_bytes")),
+            np.dtype(np.float32): _pick(self.state, ("resting_low", "resting_high")),
+        }
+
+    @property
+    def outputs(self) -> int:
+        """Outputs known now."""
+        return int(self.state.counters[indices.KNOWN_OUTPUTS])
+
+    def learn(self, inputs: Array, targets: Array, *, arrival: Arrival) -> Scored:
+        """Predict, score and learn each row in order.
+
+        Args:
+            inputs: uint8 or float32, shape (rows, channels), any scale; NaN means missing.
+            targets: int32, shape (rows,), class labels from 0, new ones open an output; or
+                float32, shape (rows, outputs), finite.
+            arrival: from a stored data set, or from a stream.
+
+        Raises:
+            EngineInputError: if an array does not fit; then nothing was learned.
+        """
+        rows = self._check_inputs(inputs)
+        outputs = self._check_targets(targets, rows)
+        scored = Scored(
+            outputs=np.zeros((rows, outputs), np.float32),
+            loss=np.zeros(rows, np.float32),
+            correct=np.zeros(rows, np.uint8),
+            predicted=np.full(rows, -1, np.int32),
+        )
+        state = self.state
+        settings = self._settings[arrival]
+        ring = state.ring_rows
+        known_targets = state.list_label if self._classes else state.list_target
+        results = (scored.outputs, scored.loss, scored.correct, scored.predicted)
+        if rows:
+            state.meters[indices.LAST_LEAK] = settings[indices.LEAK]
+            state.meters[indices.LAST_TOLERANCE] = settings[indices.SLOW_TOLERANCE]
+        learned = int(state.counters[indices.LEARNED_ROWS])
+        start = 0
+        while start < rows:
+            stop = min(start + FRAME_SLOTS, rows)
+            observe = True
+            if learned < indices.START_ROWS:
+                # The bands may change before rows 1, 4, 16 and 64: scan no further than that.
+                if learned == 0:
+                    self._start(targets[0])
+                observe = learned + 1 not in _BAND_ROWS
+                if observe:
+                    border = next(row for row in _BAND_ROWS if row > learned + 1)
+                    stop = min(stop, start + border - 1 - learned)
+                else:
+                    stop = start + 1
+                self._keep_start_rows(inputs[start:stop], learned)
+                if not observe:
+                    self._choose_bands(learned + 1)
+            chunk = self._stage(inputs, start, stop)
+            low, high = self._scan_bands[chunk.dtype]
+            scan_rows(chunk, low, high, 0, stop - start, ring, *self._lists)
+            if chunk.dtype == np.float32:
+                state.counters[indices.NON_FINITE] += count_non_finite(chunk)
+            known_targets[ring : ring + stop - start] = targets[start:stop]
+            learn_rows(
+                start, stop - start, ring, observe, self._classes, settings, *results,
+                *self._learn_arrays,
+            )  # fmt: skip
+            learned += stop - start
+            start = stop
+        return scored
+
+    def predict(self, inputs: Array) -> Float32:
+        """Predict each row; changes nothing that learning or predicting depends on.
+
+        Args:
+            inputs: uint8 or float32, shape (rows, channels).
+
+        Returns:
+            float32, shape (rows, outputs): probabilities over the known classes, or numbers.
+
+        Raises:
+            EngineInputError: if the array does not fit.
+        """
+        rows = self._check_inputs(inputs)
+        state = self.state
+        known = self.outputs
+        outputs = np.zeros((rows, known), np.float32)
+        leak = float(state.meters[indices.LAST_LEAK])
+        arrays = self._slow_arrays if self._prefers_slow() else self._fast_arrays
+        ring = state.ring_rows
+        for start in range(0, rows, FRAME_SLOTS):
+            stop = min(start + FRAME_SLOTS, rows)
+            chunk = self._stage(inputs, start, stop)
+            low, high = self._scan_bands[chunk.dtype]
+            scan_rows(chunk, low, high, 0, stop - start, ring, *self._lists)
+            predict_rows(start, stop - start, ring, self._classes, leak, known, outputs, *arrays)
+        return outputs
+
+    def statistics(self) -> EngineStatistics:
+        """Describe the network; cheap enough for every frame."""
+        state = self.state
+        counters = state.counters
+        born = int(counters[indices.LEARNED_ROWS]) > 0
+        neurons = self.structure.neurons if born else 0
+        input_connections = int(counters[indices.USED_ROWS]) * self._topology.block_width
+        output_connections = neurons * self.outputs
+        stopped = int(counters[indices.GROWTH_STOPPED])
+        return EngineStatistics(
+            learned_rows=int(counters[indices.LEARNED_ROWS]),
+            updated_rows=int(counters[indices.UPDATED_ROWS]),
+            neurons=neurons,
+            sections=int(counters[indices.SECTIONS]),
+            input_connections=input_connections,
+            output_connections=output_connections,
+            connections=input_connections + output_connections,
+            outputs=self.outputs,
+            memory_bytes=state.count_touched_bytes(),
+            memory_limit_bytes=self.structure.options.memory_limit_bytes,
+            growth_stopped=stopped != 0,
+            growth_stop_reason=_STOP_REASONS[stopped],
+            running_loss=float(state.meters[indices.SHOWN_LOSS]),
+            running_error=float(state.meters[indices.SHOWN_ERROR]),
+            drift_alarms=int(counters[indices.ALARMS]),
+            non_finite_values=int(counters[indices.NON_FINITE]),
+            uses_averaged_weights=self._prefers_slow(),
+        )
+
+    def export_state(self) -> EngineState:
+        """Copy everything that a network needs to continue exactly as this one."""
+        return export_arrays(self.structure, self.state)
+
+    def _prefers_slow(self) -> bool:
+        meters = self.state.meters
+        limit = meters[indices.LAST_TOLERANCE] * meters[indices.LOSS_FAST]
+        return bool(meters[indices.LOSS_SLOW] < limit)
+
+    def _stage(self, inputs: Array, start: int, stop: int) -> Array:
+        """Give the kernels one layout: read-only, strided or unaligned rows are copied."""
+        chunk = inputs[start:stop]
+        flags = chunk.flags
+        if flags.c_contiguous and flags.writeable and flags.aligned:
+            return chunk
+        buffer = self._buffers[inputs.dtype][: stop - start]
+        np.copyto(buffer, chunk)
+        return buffer
+
+    def _start(self, target: Any) -> None:
+        """Draw the first weights to the outputs that exist at the first row."""
+        known = max(self.outputs, int(target) + 1) if self._classes else self.outputs
+        start_outputs(
+            self.state.output_weights, self.state.slow_output_weights, known,
+            self._topology.block_neurons, self._topology.block_width, self.state.random_state,
+        )  # fmt: skip
+
+    def _keep_start_rows(self, inputs: Array, learned: int) -> None:
+        values = inputs.astype(np.float32)
+        missing = ~np.isfinite(values)
+        if missing.any():
+            rest = np.broadcast_to(self.state.resting_low, values.shape)
+            values[missing] = rest[missing]
+        self.state.start_values[learned : learned + len(values)] = values
+
+    def _choose_bands(self, rows: int) -> None:
+        """Let every channel choose its band anew, and read the rehearsed rows anew with it."""
+        state = self.state
+        choose_bands(rows, *self._bands_arrays)
+        filled = int(state.counters[indices.RING_FILLED])
+        if filled == rows - 1:
+            low, high = self._scan_bands[np.dtype(np.float32)]
+            scan_rows(state.start_values, low, high, 0, filled, 0, *self._lists)
+        else:
+            state.counters[indices.RING_FILLED] = 0
+
+    def _check_inputs(self, inputs: Array) -> int:
+        if not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
+            found = f"{np.ndim(inputs)} dimensions"
+            raise EngineInputError("inputs", found, f"shape (rows, {self.channels})")
+        if inputs.shape[1] != self.channels:
+            found = f"rows of {inputs.shape[1]} channels"
+            raise EngineInputError("inputs", found, f"shape (rows, {self.channels})")
+        if inputs.dtype not in self._buffers:
+            raise EngineInputError("inputs", f"dtype {inputs.dtype}", "uint8 or float32")
+        return len(inputs)
+
+    def _check_targets(self, targets: Array, rows: int) -> int:
+        """Check the targets and return the outputs known after learning them."""
+        known = self.outputs
+        if not isinstance(targets, np.ndarray):
+            raise EngineInputError("targets", type(targets).__name__, "a numpy array")
+        shape: tuple[int, ...] = (rows,) if self._classes else (rows, known)
+        dtype = np.dtype(np.int32 if self._classes else np.float32)
+        if targets.shape != shape:
+            raise EngineInputError("targets", f"shape {targets.shape}", f"shape {shape}")
+        if targets.dtype != dtype:
+            raise EngineInputError("targets", f"dtype {targets.dtype}", str(dtype))
+        if rows == 0:
+            return known
+        if not self._classes:
+            if not np.isfinite(targets).all():
+                raise EngineInputError("targets", "NaN or infinite values", "finite numbers")
+            return known
+        most = self.structure.most_outputs
+        lowest, highest = int(targets.min()), int(targets.max())
+        if lowest < 0 or highest >= most:
+            found = f"label {lowest if lowest < 0 else highest}"
+            raise EngineInputError("targets", found, f"0 to {most - 1}")
+        return max(known, highest + 1)
+
+
+def _pick(state: NetworkState, names: tuple[str, ...]) -> tuple[Array, ...]:
+    return tuple(getattr(state, name) for name in names)

@@ -1,0 +1,176 @@
+"""Export and import of a network's state, exact to the bit; no files, no formats on disk."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kyouko.domain.engine.errors import EngineStateError
+from kyouko.domain.engine.state import NetworkState
+from kyouko.domain.engine.structure import NetworkStructure
+from kyouko.kernels import indices
+from kyouko.kernels.compile import SOURCE_STAMP
+
+__all__ = ["FORMAT_VERSION", "EngineState", "export_arrays", "import_arrays"]
+
+Array = npt.NDArray[Any]
+
+FORMAT_VERSION: Final = 1
+_ENGINE: Final = "growing"
+
+# Follow from the structure, or hold nothing between calls.
+_NOT_SAVED: Final = frozenset(
+    {
+        "reach_first", "reach_block", "home_row", "edge_neurons", "bucket_row", "bucket_drive",
+        "bucket_length", "others", "hidden", "hidden_delta", "scores", "slow_scores", "delta",
+    }
+)  # fmt: skip
+_POOL: Final = ("weights", "slow_weights")
+_LISTS: Final = ("list_channel", "list_value")
+_SLOTS: Final = ("list_length", "list_label", "list_target")
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """A network as named arrays and a header that JSON can hold.
+
+    Attributes:
+        arrays: copies; safe to keep while the network learns on.
+        header: format and kernel version, and what the arrays must fit.
+    """
+
+    arrays: dict[str, Array]
+    header: dict[str, Any]
+
+
+def _describe(structure: NetworkStructure, state: NetworkState) -> dict[str, Any]:
+    return {
+        "engine": _ENGINE,
+        "format": FORMAT_VERSION,
+        "channels": structure.channels,
+        "edges": len(state.reach_block),
+        "blocks": len(state.bias),
+        "block_width": state.bias.shape[1],
+        "weight_rows": len(state.weights),
+        "most_outputs": structure.most_outputs,
+        "ring_rows": state.ring_rows,
+        "kind": structure.output.kind.value,
+    }
+
+
+def export_arrays(structure: NetworkStructure, state: NetworkState) -> EngineState:
+    """Copy the saved arrays, without the parts of pools that nobody uses."""
+    filled = int(state.counters[indices.RING_FILLED])
+    free = int(state.counters[indices.FREE_ROWS])
+    known = int(state.counters[indices.KNOWN_OUTPUTS])
+    used = np.flatnonzero(state.row_used)
+    lengths = state.list_length[:filled]
+    inside = np.arange(structure.channels) < lengths[:, None]
+    arrays: dict[str, Array] = {}
+    for item in fields(state):
+        name = item.name
+        if name in _NOT_SAVED:
+            continue
+        array = getattr(state, name)
+        if name in _POOL:
+            arrays[name] = array[used]
+        elif name in _LISTS:
+            arrays[name] = array[:filled][inside]
+        elif name in _SLOTS:
+            arrays[name] = array[:filled].copy()
+        elif name == "free_rows":
+            arrays[name] = array[:free].copy()
+        elif name in ("output_weights", "slow_output_weights"):
+            arrays[name] = array[:known].copy()
+        elif name == "row_table":
+            sections = int(state.section_count.max())
+            arrays[name] = array[:sections].copy()
+        elif name == "start_values":
+            rows = int(state.counters[indices.LEARNED_ROWS])
+            arrays[name] = array[: rows if rows < indices.START_ROWS else 0].copy()
+        else:
+            arrays[name] = array.copy()
+    header = _describe(structure, state)
+    header["kernels"] = SOURCE_STAMP
+    header["learned_rows"] = int(state.counters[indices.LEARNED_ROWS])
+    return EngineState(arrays=arrays, header=header)
+
+
+def _take(arrays: dict[str, Array], name: str, like: Array) -> Array:
+    array = arrays.get(name)
+    if array is None:
+        raise EngineStateError(f"array {name} is missing")
+    if array.dtype != like.dtype or array.ndim > like.ndim:
+        raise EngineStateError(f"array {name} is {array.dtype} of {array.ndim} dimensions")
+    return array
+
+
+def _copy_front(target: Array, source: Array, name: str) -> None:
+    """Copy `source` over the first rows of `target`, which it must fit."""
+    if source.shape[1:] != target.shape[1:] or len(source) > len(target):
+        raise EngineStateError(f"array {name} has shape {source.shape}, room is {target.shape}")
+    target[: len(source)] = source
+
+
+def import_arrays(structure: NetworkStructure, state: NetworkState, saved: EngineState) -> None:
+    """Fill a freshly allocated state.
+
+    Raises:
+        EngineStateError: if the saved state is of another structure, engine or format, or is not
+            consistent in itself. The kernels run without bounds checks, so everything that they
+            use as an index is checked here.
+    """
+    for key, value in _describe(structure, state).items():
+        if saved.header.get(key) != value:
+            raise EngineStateError(f"{key} is {saved.header.get(key)!r}, expected {value!r}")
+    arrays = saved.arrays
+    for item in fields(state):
+        name = item.name
+        if name in _NOT_SAVED or name in _POOL or name in _LISTS:
+            continue
+        array = getattr(state, name)
+        _copy_front(array, _take(arrays, name, array), name)
+    _check_indices(state, structure)
+    used = np.flatnonzero(state.row_used)
+    for name in _POOL:
+        target = getattr(state, name)
+        source = _take(arrays, name, target)
+        if source.shape != (len(used), target.shape[1]):
+            raise EngineStateError(f"array {name} has shape {source.shape}")
+        target[used] = source
+    filled = int(state.counters[indices.RING_FILLED])
+    inside = np.arange(structure.channels) < state.list_length[:filled, None]
+    for name in _LISTS:
+        target = getattr(state, name)
+        source = _take(arrays, name, target)
+        if source.shape != (int(inside.sum()),):
+            raise EngineStateError(f"array {name} has shape {source.shape}")
+        target[:filled][inside] = source
+    if (state.list_channel[:filled] < 0).any() or (
+        state.list_channel[:filled] >= structure.channels
+    ).any():
+        raise EngineStateError("array list_channel points outside the channels")
+
+
+def _check_indices(state: NetworkState, structure: NetworkStructure) -> None:
+    counters = state.counters
+    capacity = len(state.row_used)
+
+    def between(value: Any, low: int, high: int, name: str) -> None:
+        if np.any(np.asarray(value) < low) or np.any(np.asarray(value) > high):
+            raise EngineStateError(f"{name} is outside {low} to {high}")
+
+    between(counters[indices.ROW_TOP], 0, capacity, "counter of weight rows")
+    between(counters[indices.FREE_ROWS], 0, capacity, "counter of free rows")
+    between(counters[indices.KNOWN_OUTPUTS], 0, structure.most_outputs, "counter of outputs")
+    between(counters[indices.RING_FILLED], 0, state.ring_rows, "counter of rehearsed rows")
+    between(counters[indices.RING_NEXT], 0, max(state.ring_rows - 1, 0), "place of rehearsal")
+    between(state.section_count, 0, indices.MOST_SECTIONS, "section_count")
+    between(state.zero_section, 0, state.section_count.max(initial=0), "zero_section")
+    between(state.active_count, 0, indices.START_ROWS, "active_count")
+    between(state.overflow_count, 0, indices.OVERFLOW_VALUES - 1, "overflow_count")
+    between(state.row_table, 0, capacity - 1, "row_table")
+    between(state.free_rows, 0, capacity - 1, "free_rows")
+    between(state.list_length, 0, structure.channels, "list_length")
+    between(state.list_label, 0, structure.most_outputs - 1, "list_label")

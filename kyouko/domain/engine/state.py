@@ -1,0 +1,314 @@
+"""The arrays that are a network: their layout, their allocation, their bound in bytes."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kyouko.domain.engine.errors import EngineStructureError
+from kyouko.domain.engine.presets import rehearsal_rows
+from kyouko.domain.engine.structure import NetworkStructure, TaskKind
+from kyouko.domain.engine.topology import Topology
+from kyouko.kernels import indices
+
+__all__ = ["FRAME_SLOTS", "NetworkState", "allocate_state"]
+
+Array = npt.NDArray[Any]
+
+# Rows scanned ahead of learning: their lists (8 bytes for each active channel) stay in cache.
+FRAME_SLOTS: Final = 64
+_ALIGNMENT: Final = 64
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """All arrays of one network. They are allocated once and never move.
+
+    C channels, E edges (channel, block), N blocks of B neurons, H = N * B, P weight rows in the
+    pool, O outputs with room, K = MOST_SECTIONS, R rehearsed rows, F = FRAME_SLOTS.
+    "Saved" marks what a snapshot holds; the rest is scratch or follows from the structure.
+
+    ==================  =======  ==========  =====================================================
+    name                dtype    shape       meaning (unit); invariant
+    ==================  =======  ==========  =====================================================
+    start_values        float32  (64, C)     raw first rows, finite; used up to row 64; saved
+    scan_low_bytes      int16    (C,)        resting band in the dtype of uint8 rows; saved
+    scan_high_bytes     int16    (C,)        likewise, upper end; saved
+    resting_low         float32  (C,)        resting band (input unit); <= resting_high; saved
+    resting_high        float32  (C,)        likewise, upper end; saved
+    knots               float32  (C, K+1)    ends of the sections as offsets from the band,
+                                             ascending, one of them 0; saved
+    inverse             float32  (C, K)      1 / width of each section; saved
+    zero_section        int32    (C,)        position of the knot 0; saved
+    section_count       int32    (C,)        sections of the channel, 0 to K; saved
+    hot                 float32  (C, 8)      record of a channel with one frozen section (see
+                                             `indices`); valid low > valid high: not valid; saved
+    active_values       float32  (C, 64)     offsets seen before the sections froze; saved
+    active_count        int32    (C,)        how many, 0 to 64; saved
+    overflow_values     float32  (C, 2, 8)   offsets beyond the knots, below and above; saved
+    overflow_count      int32    (C, 2)      how many, 0 to 7; saved
+    reach_first         int32    (C+1,)      edges of channel c: reach_first[c] to [c+1]
+    reach_block         int32    (E,)        block of an edge
+    home_row            int32    (E,)        weight row kept for the edge's first section, or -1;
+                                             neighbours in a block are neighbours in memory
+    edge_neurons        int32    (E,)        neurons in use in the edge's block
+    row_table           int32    (K, E)      weight row of section k on edge e, for k below the
+                                             channel's section_count; no row occurs twice; saved
+    weights             float32  (P, B)      section to neuron; padding neurons 0; saved
+    slow_weights        float32  (P, B)      averaged copy; saved
+    row_used            uint8    (P,)        1 for rows in row_table; saved
+    free_rows           int32    (P,)        stack of returned rows, length in counters; saved
+    bias                float32  (N, B)      of the neurons; saved
+    slow_bias           float32  (N, B)      averaged copy; saved
+    output_weights      float32  (O, H)      neuron to output; saved
+    slow_output_weights float32  (O, H)      averaged copy; saved
+    output_bias         float32  (O,)        saved
+    slow_output_bias    float32  (O,)        averaged copy; saved
+    target_mean         float64  (O,)        running mean of numeric targets; saved
+    target_variance     float64  (O,)        running variance; >= 0; saved
+    scale_mean          float64  (O,)        offset of the outputs in use; saved
+    scale_deviation     float64  (O,)        unit of the outputs in use; > 0; saved
+    counters            int64    (24,)       see `indices`; saved
+    meters              float64  (16,)       see `indices`; saved
+    random_state        uint64   (1,)        never 0; saved
+    list_channel        int32    (R+F, C)    active channels of a row; slots below R saved
+    list_value          float32  (R+F, C)    their raw values; slots below R saved
+    list_length         int32    (R+F,)      how many; slots below R saved
+    list_label          int32    (R+F,)      class of the row; slots below R saved
+    list_target         float32  (R+F, O')   numeric targets, O' = 1 for classes; likewise
+    bucket_row          int32    (N, L)      scratch: driven weight rows of each block, L = K *
+                                             most edges of a block
+    bucket_drive        float32  (N, L)      scratch: their drives (-1 to 1)
+    bucket_length       int32    (N,)        scratch
+    others              int32    (C,)        scratch: list items outside the fast path
+    hidden              float32  (H,)        scratch: activities
+    hidden_delta        float32  (H,)        scratch: derivative of the loss by them
+    scores              float32  (O,)        scratch
+    slow_scores         float32  (O,)        scratch
+    delta               float32  (O,)        scratch: derivative of the loss by the scores
+    ==================  =======  ==========  =====================================================
+    """
+
+    start_values: Array
+    scan_low_bytes: Array
+    scan_high_bytes: Array
+    resting_low: Array
+    resting_high: Array
+    knots: Array
+    inverse: Array
+    zero_section: Array
+    section_count: Array
+    hot: Array
+    active_values: Array
+    active_count: Array
+    overflow_values: Array
+    overflow_count: Array
+    reach_first: Array
+    reach_block: Array
+    home_row: Array
+    edge_neurons: Array
+    row_table: Array
+    weights: Array
+    slow_weights: Array
+    row_used: Array
+    free_rows: Array
+    bias: Array
+    slow_bias: Array
+    output_weights: Array
+    slow_output_weights: Array
+    output_bias: Array
+    slow_output_bias: Array
+    target_mean: Array
+    target_variance: Array
+    scale_mean: Array
+    scale_deviation: Array
+    counters: Array
+    meters: Array
+    random_state: Array
+    list_channel: Array
+    list_value: Array
+    list_length: Array
+    list_label: Array
+    list_target: Array
+    bucket_row: Array
+    bucket_drive: Array
+    bucket_length: Array
+    others: Array
+    hidden: Array
+    hidden_delta: Array
+    scores: Array
+    slow_scores: Array
+    delta: Array
+
+    @property
+    def hidden_blocks(self) -> Array:
+        """The activities by block, the same memory as `hidden`."""
+        return self.hidden.reshape(self.bias.shape)
+
+    @property
+    def hidden_delta_blocks(self) -> Array:
+        """The derivatives by block, the same memory as `hidden_delta`."""
+        return self.hidden_delta.reshape(self.bias.shape)
+
+    @property
+    def ring_rows(self) -> int:
+        """Room for rehearsed rows."""
+        return len(self.list_length) - FRAME_SLOTS
+
+    def count_bytes(self) -> int:
+        """Sum of all arrays, touched or not; never above the declared limit."""
+        return sum(int(getattr(self, item.name).nbytes) for item in fields(self))
+
+    def count_touched_bytes(self) -> int:
+        """Sum of what has been written so far; the system lends the rest only on demand."""
+        row_bytes = self.weights.strides[0] * 2 + 5
+        unused_rows = len(self.row_used) - int(self.counters[indices.USED_ROWS])
+        unused_slots = self.ring_rows - int(self.counters[indices.RING_FILLED])
+        slot_bytes = 8 * self.list_channel.shape[1]
+        return self.count_bytes() - int(unused_rows * row_bytes + unused_slots * slot_bytes)
+
+
+def _zeros(shape: tuple[int, ...], dtype: type[np.generic]) -> Array:
+    """Allocate zeros on a cache-line border; large blocks cost no memory until written."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def _seed(value: int) -> int:
+    """Spread a small seed over 64 bits, never 0.
+
+    Source: Steele, Lea & Flood 2014, "Fast Splittable Pseudorandom Number Generators" (mix64).
+    """
+    mask = (1 << 64) - 1
+    mixed = (value + 0x9E3779B97F4A7C15) & mask
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & mask
+    return (mixed ^ (mixed >> 31)) or 1
+
+
+def _list_shapes(structure: NetworkStructure, slots: int) -> dict[str, tuple[Any, ...]]:
+    channels = structure.channels
+    targets = structure.output.size if structure.output.kind is TaskKind.NUMBERS else 1
+    return {
+        "list_channel": ((slots, channels), np.int32),
+        "list_value": ((slots, channels), np.float32),
+        "list_length": ((slots,), np.int32),
+        "list_label": ((slots,), np.int32),
+        "list_target": ((slots, targets), np.float32),
+    }
+
+
+def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, tuple[Any, ...]]:
+    channels = structure.channels
+    edges = len(topology.reach_block)
+    blocks = len(topology.block_neurons)
+    width = topology.block_width
+    outputs = structure.most_outputs
+    most = indices.MOST_SECTIONS
+    longest = max(1, int(topology.block_edges.max(initial=0))) * most
+    return {
+        "start_values": ((indices.START_ROWS, channels), np.float32),
+        "scan_low_bytes": ((channels,), np.int16),
+        "scan_high_bytes": ((channels,), np.int16),
+        "resting_low": ((channels,), np.float32),
+        "resting_high": ((channels,), np.float32),
+        "knots": ((channels, most + 1), np.float32),
+        "inverse": ((channels, most), np.float32),
+        "zero_section": ((channels,), np.int32),
+        "section_count": ((channels,), np.int32),
+        "hot": ((channels, indices.HOT_COLUMNS), np.float32),
+        "active_values": ((channels, indices.START_ROWS), np.float32),
+        "active_count": ((channels,), np.int32),
+        "overflow_values": ((channels, 2, indices.OVERFLOW_VALUES), np.float32),
+        "overflow_count": ((channels, 2), np.int32),
+        "reach_first": ((channels + 1,), np.int32),
+        "reach_block": ((edges,), np.int32),
+        "home_row": ((edges,), np.int32),
+        "edge_neurons": ((edges,), np.int32),
+        "row_table": ((most, edges), np.int32),
+        "bias": ((blocks, width), np.float32),
+        "slow_bias": ((blocks, width), np.float32),
+        "output_weights": ((outputs, blocks * width), np.float32),
+        "slow_output_weights": ((outputs, blocks * width), np.float32),
+        "output_bias": ((outputs,), np.float32),
+        "slow_output_bias": ((outputs,), np.float32),
+        "target_mean": ((outputs,), np.float64),
+        "target_variance": ((outputs,), np.float64),
+        "scale_mean": ((outputs,), np.float64),
+        "scale_deviation": ((outputs,), np.float64),
+        "counters": ((indices.COUNTERS,), np.int64),
+        "meters": ((indices.METERS,), np.float64),
+        "random_state": ((1,), np.uint64),
+        "bucket_row": ((blocks, longest), np.int32),
+        "bucket_drive": ((blocks, longest), np.float32),
+        "bucket_length": ((blocks,), np.int32),
+        "others": ((channels,), np.int32),
+        "hidden": ((blocks * width,), np.float32),
+        "hidden_delta": ((blocks * width,), np.float32),
+        "scores": ((outputs,), np.float32),
+        "slow_scores": ((outputs,), np.float32),
+        "delta": ((outputs,), np.float32),
+    }
+
+
+def _count(shapes: dict[str, tuple[Any, ...]]) -> int:
+    return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in shapes.values())
+
+
+def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkState:
+    """Allocate an empty network within its memory limit.
+
+    The pool of weight rows takes what the rest leaves, up to the most the structure can use. It
+    is allocated whole, because the system lends pages only when they are first written: so
+    arrays never move, and a full pool is met at the same row whatever the frame size.
+
+    Raises:
+        EngineStructureError: if the limit does not even hold the fixed arrays.
+    """
+    limit = structure.options.memory_limit_bytes
+    shapes = _fixed_shapes(structure, topology)
+    slot_bytes = _count(_list_shapes(structure, 1))
+    fixed = _count(shapes) + FRAME_SLOTS * slot_bytes
+    edges = len(topology.reach_block)
+    row_bytes = topology.block_width * 8 + 5
+    if fixed + min(edges, 64) * row_bytes > limit:
+        raise EngineStructureError(
+            "options.memory_limit_bytes",
+            f"{limit} bytes do not hold the fixed part",
+            f"at least {fixed + min(edges, 64) * row_bytes} bytes for this structure",
+        )
+    # Rehearsal never takes more than an eighth of what the weights could have.
+    ring = min(rehearsal_rows(structure), (limit - fixed) // 8 // slot_bytes)
+    capacity = min(edges * indices.MOST_SECTIONS, (limit - fixed - ring * slot_bytes) // row_bytes)
+    capacity = max(capacity, 1)
+    shapes.update(_list_shapes(structure, ring + FRAME_SLOTS))
+    shapes["weights"] = ((capacity, topology.block_width), np.float32)
+    shapes["slow_weights"] = ((capacity, topology.block_width), np.float32)
+    shapes["row_used"] = ((capacity,), np.uint8)
+    shapes["free_rows"] = ((capacity,), np.int32)
+    state = NetworkState(**{name: _zeros(shape, dtype) for name, (shape, dtype) in shapes.items()})
+    _fill(state, structure, topology)
+    return state
+
+
+def _fill(state: NetworkState, structure: NetworkStructure, topology: Topology) -> None:
+    edges = len(topology.reach_block)
+    state.reach_first[:] = topology.reach_first
+    state.reach_block[:] = topology.reach_block
+    state.edge_neurons[:] = topology.block_neurons[topology.reach_block]
+    state.home_row[:] = -1
+    if edges <= len(state.row_used):
+        order = np.argsort(topology.reach_block, kind="stable")
+        state.home_row[order] = np.arange(edges, dtype=np.int32)
+        state.counters[indices.ROW_TOP] = edges
+    state.hot[:, indices.HOT_VALID_LOW] = 1.0
+    state.scale_deviation[:] = 1.0
+    state.meters[indices.ERROR_SLOW] = 1.0
+    state.meters[indices.STEP_FACTOR] = 1.0
+    state.random_state[0] = _seed(structure.options.seed)
+    output = structure.output
+    if output.size > 0:
+        state.counters[indices.KNOWN_OUTPUTS] = output.size

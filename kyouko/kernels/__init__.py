@@ -1,0 +1,1 @@
+"""Compiled functions on plain arrays: everything a network does for each row."""

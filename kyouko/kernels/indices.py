@@ -1,0 +1,73 @@
+"""Positions inside the small state vectors that kernels and the engine share.
+
+Plain integer literals: kernels freeze them at compile time. Not a place for tunable settings.
+"""
+
+from typing import Final
+
+# Sizes fixed in the layout.
+START_ROWS: Final = 64  # rows and active values kept until a channel's coding is frozen
+MOST_SECTIONS: Final = 24  # sections a channel can have, overflow sections included
+OVERFLOW_VALUES: Final = 8  # values beyond the knots that open one more section
+
+# counters, int64
+LEARNED_ROWS: Final = 0
+KNOWN_OUTPUTS: Final = 1
+ROW_TOP: Final = 2  # weight rows below this index were handed out at least once
+FREE_ROWS: Final = 3  # length of the stack of returned weight rows
+USED_ROWS: Final = 4
+SECTIONS: Final = 5
+LIVE_CHANNELS: Final = 6  # channels with at least one active value
+ALARM_ROWS: Final = 7  # rows since the start or the last drift alarm (set to 50 by an alarm)
+ALARMS: Final = 8
+AVERAGINGS: Final = 9  # averaging steps since the last restart
+SINCE_AVERAGING: Final = 10
+GROWTH_STOPPED: Final = 11  # 0 no, 1 pool of weight rows full, 2 a channel's sections full
+RING_NEXT: Final = 12
+RING_FILLED: Final = 13
+UPDATED_ROWS: Final = 14  # rows that were not skipped
+NON_FINITE: Final = 15
+PRUNED_ROWS: Final = 16
+RESTART_DUE: Final = 17  # 1 after an alarm, until the averaged weights prove worse or 2,000 rows
+COUNTERS: Final = 24
+
+# meters, float64
+DRIVE_ENERGY: Final = 0  # running mean of the sum of squared drives of a row
+ERROR_SLOW: Final = 1  # running mean of the error over 1,000 rows, starts at 1
+LOSS_FAST: Final = 2  # running loss of the instantaneous weights
+LOSS_SLOW: Final = 3  # running loss of the averaged weights
+STEP_FACTOR: Final = 4  # noise adaptation of the step, 0.05 to 1
+ALARM_SHORT: Final = 5
+ALARM_LONG: Final = 6
+REHEARSAL_DEBT: Final = 7
+SHOWN_LOSS: Final = 8  # running loss of the outputs that were handed out
+SHOWN_ERROR: Final = 9
+LAST_LEAK: Final = 10  # of the preset that learned last; predictions use it
+LAST_TOLERANCE: Final = 11  # likewise
+METERS: Final = 16
+
+# settings, float32: the preset of one way of arrival
+STEP: Final = 0  # mu
+SKIP: Final = 1
+LEAK: Final = 2
+STEP_LIMIT: Final = 3
+ERROR_SCALED: Final = 4  # 1: the step falls with the running error (stored data sets)
+NOISE_ADAPTED: Final = 5  # 1: the step follows the noise (streams)
+COMPARE_EVERY: Final = 6  # rows between two comparisons of fast and averaged weights
+SHOW_CHOSEN: Final = 7  # 1: hand out the better of fast and averaged; 0: always fast
+REHEARSAL_STEPS: Final = 8
+REHEARSE_HARD_ONLY: Final = 9
+HORIZON: Final = 10  # rows, of the averaged weights
+SLOW_TOLERANCE: Final = 11  # averaged weights are chosen up to this multiple of the fast loss
+COMPARE_RATE: Final = 12  # of the running losses that are compared
+SETTINGS: Final = 16
+
+# columns of the record of a channel with one frozen section, float32
+HOT_BOTTOM: Final = 0
+HOT_INVERSE: Final = 1
+HOT_REST: Final = 2
+HOT_VALID_LOW: Final = 3
+HOT_VALID_HIGH: Final = 4
+HOT_RESTING_LOW: Final = 5
+HOT_RESTING_HIGH: Final = 6
+HOT_COLUMNS: Final = 8

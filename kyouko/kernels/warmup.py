@@ -1,0 +1,133 @@
+"""Compile or load every kernel before the first user's row arrives."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kyouko.kernels import indices
+from kyouko.kernels.compile import argument_names, is_cached
+from kyouko.kernels.growth import choose_bands, start_outputs
+from kyouko.kernels.learning import learn_rows, predict_rows
+from kyouko.kernels.scanning import count_non_finite, scan_rows
+
+__all__ = ["is_cached", "warm_up"]
+
+_CHANNELS = 2
+_WIDTH = 8
+_OUTPUTS = 2
+_SLOTS = 2
+_POOL = 64
+
+
+def _tiny_arguments() -> dict[str, Any]:
+    """Return one value for each parameter name of the kernels: the types of real use."""
+    shapes: dict[type[np.generic], dict[str, tuple[int, ...]]] = {
+        np.float32: {
+            "start_values": (indices.START_ROWS, _CHANNELS),
+            "resting_low": (_CHANNELS,),
+            "resting_high": (_CHANNELS,),
+            "knots": (_CHANNELS, indices.MOST_SECTIONS + 1),
+            "inverse": (_CHANNELS, indices.MOST_SECTIONS),
+            "hot": (_CHANNELS, indices.HOT_COLUMNS),
+            "active_values": (_CHANNELS, indices.START_ROWS),
+            "overflow_values": (_CHANNELS, 2, indices.OVERFLOW_VALUES),
+            "weights": (_POOL, _WIDTH),
+            "slow_weights": (_POOL, _WIDTH),
+            "bias": (1, _WIDTH),
+            "slow_bias": (1, _WIDTH),
+            "output_weights": (_OUTPUTS, _WIDTH),
+            "slow_output_weights": (_OUTPUTS, _WIDTH),
+            "output_bias": (_OUTPUTS,),
+            "slow_output_bias": (_OUTPUTS,),
+            "list_value": (_SLOTS, _CHANNELS),
+            "list_target": (_SLOTS, 1),
+            "bucket_drive": (1, _CHANNELS * indices.MOST_SECTIONS),
+            "hidden": (_WIDTH,),
+            "hidden_blocks": (1, _WIDTH),
+            "hidden_delta": (_WIDTH,),
+            "hidden_delta_blocks": (1, _WIDTH),
+            "scores": (_OUTPUTS,),
+            "slow_scores": (_OUTPUTS,),
+            "delta": (_OUTPUTS,),
+            "settings": (indices.SETTINGS,),
+            "outputs": (1, _OUTPUTS),
+            "losses": (1,),
+        },
+        np.float64: {
+            "target_mean": (_OUTPUTS,),
+            "target_variance": (_OUTPUTS,),
+            "scale_mean": (_OUTPUTS,),
+            "scale_deviation": (_OUTPUTS,),
+            "meters": (indices.METERS,),
+        },
+        np.int32: {
+            "zero_section": (_CHANNELS,),
+            "section_count": (_CHANNELS,),
+            "active_count": (_CHANNELS,),
+            "overflow_count": (_CHANNELS, 2),
+            "reach_first": (_CHANNELS + 1,),
+            "reach_block": (_CHANNELS,),
+            "home_row": (_CHANNELS,),
+            "edge_neurons": (_CHANNELS,),
+            "row_table": (indices.MOST_SECTIONS, _CHANNELS),
+            "free_rows": (_POOL,),
+            "block_neurons": (1,),
+            "list_channel": (_SLOTS, _CHANNELS),
+            "list_length": (_SLOTS,),
+            "list_label": (_SLOTS,),
+            "bucket_row": (1, _CHANNELS * indices.MOST_SECTIONS),
+            "bucket_length": (1,),
+            "others": (_CHANNELS,),
+            "predicted": (1,),
+        },
+        np.int16: {"scan_low_bytes": (_CHANNELS,), "scan_high_bytes": (_CHANNELS,)},
+        np.uint8: {"row_used": (_POOL,), "correct": (1,)},
+        np.int64: {"counters": (indices.COUNTERS,)},
+        np.uint64: {"random_state": (1,)},
+    }
+    arguments: dict[str, Any] = {
+        name: np.zeros(shape, dtype)
+        for dtype, named in shapes.items()
+        for name, shape in named.items()
+    }
+    arguments.update(
+        first=0, rows=1, first_slot=1, observe=True, classes=True, leak=0.0, known=1, stop=1
+    )
+    arguments["random_state"][0] = 1
+    arguments["settings"][indices.COMPARE_EVERY] = 1.0
+    arguments["settings"][indices.HORIZON] = 1.0
+    arguments["reach_first"][:] = np.arange(_CHANNELS + 1)
+    arguments["home_row"][:] = -1
+    arguments["block_neurons"][0] = _WIDTH
+    arguments["edge_neurons"][:] = _WIDTH
+    arguments["counters"][indices.KNOWN_OUTPUTS] = 1
+    return arguments
+
+
+def _call(kernel: Callable[..., object], arguments: dict[str, Any], **others: Any) -> None:
+    values: dict[str, npt.NDArray[Any] | int | float | bool] = {**arguments, **others}
+    kernel(*(values[name] for name in argument_names(kernel)))
+
+
+def warm_up() -> float:
+    """Call every kernel once on tiny arrays.
+
+    Returns:
+        Seconds spent: about half a second when `is_cached`, else the time to compile them all.
+    """
+    start = time.perf_counter()
+    arguments = _tiny_arguments()
+    low, high = arguments["resting_low"], arguments["resting_high"]
+    rows = np.ones((1, _CHANNELS), np.float32)
+    _call(start_outputs, arguments, outputs=1, block_width=_WIDTH)
+    _call(choose_bands, arguments)
+    _call(count_non_finite, arguments, inputs=rows)
+    _call(scan_rows, arguments, inputs=rows, scan_low=low, scan_high=high)
+    low, high = arguments["scan_low_bytes"], arguments["scan_high_bytes"]
+    _call(scan_rows, arguments, inputs=rows.astype(np.uint8), scan_low=low, scan_high=high)
+    _call(learn_rows, arguments)
+    _call(predict_rows, arguments)
+    return time.perf_counter() - start
