@@ -34,7 +34,9 @@ class _MetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Metric.ValueTy
     METRIC_MEMORY_USED: _Metric.ValueType  # 2
     """Memory in use, in bytes."""
     METRIC_PROCESS_CPU_TIME: _Metric.ValueType  # 3
-    """CPU time a service has used, in seconds; one series for each service."""
+    """CPU time a service has used since it was first seen, in seconds; one series
+    for each service, which goes on when the service is restarted.
+    """
     METRIC_PROCESS_MEMORY: _Metric.ValueType  # 4
     """Memory a service holds (resident), in bytes; one series for each service."""
     METRIC_CPU_FREQUENCY: _Metric.ValueType  # 5
@@ -52,7 +54,9 @@ METRIC_CPU_LOAD: Metric.ValueType  # 1
 METRIC_MEMORY_USED: Metric.ValueType  # 2
 """Memory in use, in bytes."""
 METRIC_PROCESS_CPU_TIME: Metric.ValueType  # 3
-"""CPU time a service has used, in seconds; one series for each service."""
+"""CPU time a service has used since it was first seen, in seconds; one series
+for each service, which goes on when the service is restarted.
+"""
 METRIC_PROCESS_MEMORY: Metric.ValueType  # 4
 """Memory a service holds (resident), in bytes; one series for each service."""
 METRIC_CPU_FREQUENCY: Metric.ValueType  # 5

@@ -67,16 +67,18 @@ class MonitoringServiceServicer:
         """Returns measurements of the recent past as time series.
 
         Reasons: NOT_OFFERED (a metric was asked for that this machine does not
-        offer), FIELD_INVALID.
+        offer), LIMIT_REACHED (more measurements than one answer holds),
+        FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchMeasurements(self, request, context):
-        """Streams measurements as they are taken.
+        """Streams measurements as they are taken. A client that reads too slowly
+        misses some; their times show it.
 
-        Reasons: NOT_OFFERED, FIELD_INVALID.
+        Reasons: NOT_OFFERED, SHUTTING_DOWN, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,12 +39,14 @@ class MonitoringServiceStub:
     """Returns measurements of the recent past as time series.
 
     Reasons: NOT_OFFERED (a metric was asked for that this machine does not
-    offer), FIELD_INVALID.
+    offer), LIMIT_REACHED (more measurements than one answer holds),
+    FIELD_INVALID.
     """
     WatchMeasurements: _grpc.UnaryStreamMultiCallable[_monitoring_service_pb2.WatchMeasurementsRequest, _monitoring_service_pb2.WatchMeasurementsResponse]
-    """Streams measurements as they are taken.
+    """Streams measurements as they are taken. A client that reads too slowly
+    misses some; their times show it.
 
-    Reasons: NOT_OFFERED, FIELD_INVALID.
+    Reasons: NOT_OFFERED, SHUTTING_DOWN, FIELD_INVALID.
     """
 
 @_typing.type_check_only
@@ -58,12 +60,14 @@ class MonitoringServiceAsyncStub(MonitoringServiceStub):
     """Returns measurements of the recent past as time series.
 
     Reasons: NOT_OFFERED (a metric was asked for that this machine does not
-    offer), FIELD_INVALID.
+    offer), LIMIT_REACHED (more measurements than one answer holds),
+    FIELD_INVALID.
     """
     WatchMeasurements: _aio.UnaryStreamMultiCallable[_monitoring_service_pb2.WatchMeasurementsRequest, _monitoring_service_pb2.WatchMeasurementsResponse]  # type: ignore[assignment]
-    """Streams measurements as they are taken.
+    """Streams measurements as they are taken. A client that reads too slowly
+    misses some; their times show it.
 
-    Reasons: NOT_OFFERED, FIELD_INVALID.
+    Reasons: NOT_OFFERED, SHUTTING_DOWN, FIELD_INVALID.
     """
 
 class MonitoringServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,7 +90,8 @@ class MonitoringServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns measurements of the recent past as time series.
 
         Reasons: NOT_OFFERED (a metric was asked for that this machine does not
-        offer), FIELD_INVALID.
+        offer), LIMIT_REACHED (more measurements than one answer holds),
+        FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -95,9 +100,10 @@ class MonitoringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _monitoring_service_pb2.WatchMeasurementsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_monitoring_service_pb2.WatchMeasurementsResponse], _abc.AsyncIterator[_monitoring_service_pb2.WatchMeasurementsResponse]]:
-        """Streams measurements as they are taken.
+        """Streams measurements as they are taken. A client that reads too slowly
+        misses some; their times show it.
 
-        Reasons: NOT_OFFERED, FIELD_INVALID.
+        Reasons: NOT_OFFERED, SHUTTING_DOWN, FIELD_INVALID.
         """
 
 def add_MonitoringServiceServicer_to_server(servicer: MonitoringServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -327,7 +327,8 @@ export enum Metric {
   MEMORY_USED = 2,
 
   /**
-   * CPU time a service has used, in seconds; one series for each service.
+   * CPU time a service has used since it was first seen, in seconds; one series
+   * for each service, which goes on when the service is restarted.
    *
    * @generated from enum value: METRIC_PROCESS_CPU_TIME = 3;
    */
@@ -381,7 +382,8 @@ export const MonitoringService: GenService<{
    * Returns measurements of the recent past as time series.
    *
    * Reasons: NOT_OFFERED (a metric was asked for that this machine does not
-   * offer), FIELD_INVALID.
+   * offer), LIMIT_REACHED (more measurements than one answer holds),
+   * FIELD_INVALID.
    *
    * @generated from rpc hanami.azuki.v1.MonitoringService.GetMeasurements
    */
@@ -391,9 +393,10 @@ export const MonitoringService: GenService<{
     output: typeof GetMeasurementsResponseSchema;
   },
   /**
-   * Streams measurements as they are taken.
+   * Streams measurements as they are taken. A client that reads too slowly
+   * misses some; their times show it.
    *
-   * Reasons: NOT_OFFERED, FIELD_INVALID.
+   * Reasons: NOT_OFFERED, SHUTTING_DOWN, FIELD_INVALID.
    *
    * @generated from rpc hanami.azuki.v1.MonitoringService.WatchMeasurements
    */

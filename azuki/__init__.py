@@ -1,0 +1,1 @@
+"""azuki measures the machine and the services that run on it."""

@@ -1,0 +1,1 @@
+"""Measurements in time: what is measured, what is kept, who watches."""
