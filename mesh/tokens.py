@@ -13,6 +13,7 @@ from mesh.errors import Unauthenticated
 
 ALGORITHM = "EdDSA"
 ACCESS = "access"
+REFRESH = "refresh"
 _REFRESH_SECONDS = 300.0
 # An unknown key id makes us ask misaki again, but not more often than this.
 _LEAST_REFRESH_SECONDS = 5.0
@@ -51,9 +52,13 @@ class TokenVerifier:
             Unauthenticated: TOKEN_INVALID, with the problem in the metadata.
             Unavailable: DEPENDENCY_UNAVAILABLE: the keys cannot be had now.
         """
+        return principal_of(await self.claims(token, token_type=ACCESS))
+
+    async def claims(self, token: str, *, token_type: str) -> Mapping[str, Any]:
+        """Return the verified claims of a token of one type; see `verify`."""
         key = await self._key_of(token)
         try:
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
@@ -65,9 +70,9 @@ class TokenVerifier:
             raise token_invalid("expired") from error
         except jwt.PyJWTError as error:
             raise token_invalid("not valid here") from error
-        if claims.get("typ") != ACCESS:
-            raise token_invalid("not an access token")
-        return principal_of(claims)
+        if claims.get("typ") != token_type:
+            raise token_invalid(f"not of the type {token_type}")
+        return claims
 
     async def _key_of(self, token: str) -> jwt.PyJWK:
         try:
@@ -112,7 +117,7 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
 def token_invalid(problem: str) -> Unauthenticated:
     """Return the error of an unusable token."""
     return Unauthenticated(
-        f"the access token is {problem}; log in again",
+        f"the token is {problem}; log in again",
         reason="TOKEN_INVALID",
         metadata={"problem": problem},
     )

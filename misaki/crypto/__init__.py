@@ -1,0 +1,1 @@
+"""Implementations of ports by well-kept cryptographic libraries."""

@@ -1,0 +1,43 @@
+"""Argon2id password hashes, computed in threads of their own."""
+
+import asyncio
+from concurrent.futures import Executor
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+
+class Argon2Passwords:
+    """Hashes with Argon2id; salt and parameters are part of each hash."""
+
+    def __init__(self, executor: Executor, *, memory_kib: int) -> None:
+        """Take the means.
+
+        Args:
+            executor: Where hashes are computed. Its size bounds the memory that
+                logins take together.
+            memory_kib: Memory of one hash in KiB.
+        """
+        self._executor = executor
+        self._hasher = PasswordHasher(memory_cost=memory_kib)
+        # Compared with when there is no user, so that this takes as long.
+        self._nobody = self._hasher.hash("nobody")
+
+    async def hash(self, password: str) -> str:
+        """Return a salted hash."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._hasher.hash, password)
+
+    async def matches(self, password: str, password_hash: str | None) -> bool:
+        """Tell whether a password belongs to a hash; see `Passwords.matches`."""
+        loop = asyncio.get_running_loop()
+        fits = await loop.run_in_executor(
+            self._executor, self._verify, password, password_hash or self._nobody
+        )
+        return fits and password_hash is not None
+
+    def _verify(self, password: str, password_hash: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except VerificationError:
+            return False

@@ -1,0 +1,1 @@
+"""The rules of identity: no wire, no database, no clock, no cryptography."""

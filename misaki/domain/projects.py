@@ -1,0 +1,109 @@
+"""Creating, reading and deleting projects and memberships, and who may do so."""
+
+from collections.abc import Sequence
+
+from mesh.access import Caller, Role
+from mesh.errors import InvalidArgument
+from misaki.domain import rules
+from misaki.domain.model import PROJECT_ROLES, Member, Project
+from misaki.ports import Clock, Directory, NewId
+
+
+class Projects:
+    """The places where people work together, and who works there."""
+
+    def __init__(self, directory: Directory, *, clock: Clock, new_id: NewId) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._new_id = new_id
+
+    async def create(self, caller: Caller, *, project_id: str, display_name: str) -> Project:
+        """Create a project.
+
+        Raises:
+            PermissionDenied: ROLE_INSUFFICIENT.
+            InvalidArgument: FIELD_INVALID.
+            AlreadyExists: RESOURCE_EXISTS.
+        """
+        caller.authorize_method()
+        project = Project(
+            project_id=rules.check_project_id(project_id),
+            display_name=rules.check_display_name(display_name, default=project_id),
+            creator_id=caller.principal.name.removeprefix("users/"),
+            create_time=self._clock(),
+            etag=self._new_id(),
+        )
+        await self._directory.create_project(project)
+        return project
+
+    async def get(self, caller: Caller, project_id: str) -> Project:
+        """Return a project.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+        caller.authorize_project(project_id)
+        return await self._directory.get_project(project_id)
+
+    async def list(self, caller: Caller, *, after: str, limit: int) -> Sequence[Project]:
+        """Return the projects that the caller may read, in the order of ids."""
+        caller.authorize_method()
+        among = None if caller.principal.admin else frozenset(caller.principal.project_roles)
+        return await self._directory.list_projects(after=after, limit=limit, among=among)
+
+    async def delete(self, caller: Caller, project_id: str, *, etag: str) -> None:
+        """Delete a project and its memberships.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: ROLE_INSUFFICIENT.
+            Aborted: ETAG_MISMATCH.
+        """
+        caller.authorize_project(project_id)
+        await self._directory.delete_project(project_id, etag=etag)
+
+    async def add_member(
+        self, caller: Caller, *, project_id: str, user_id: str, role: Role
+    ) -> Member:
+        """Give a user a role in a project.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: ROLE_INSUFFICIENT.
+            InvalidArgument: FIELD_INVALID: the role is not one of a project.
+            AlreadyExists: RESOURCE_EXISTS.
+        """
+        caller.authorize_project(project_id)
+        if role not in PROJECT_ROLES:
+            raise InvalidArgument.for_field(
+                "role", f"{role} is not one of {', '.join(sorted(PROJECT_ROLES))}"
+            )
+        member = Member(
+            project_id=project_id,
+            user_id=rules.check_user_id(user_id, field="user"),
+            role=role,
+            create_time=self._clock(),
+        )
+        await self._directory.create_member(member)
+        return member
+
+    async def list_members(
+        self, caller: Caller, project_id: str, *, after: str, limit: int
+    ) -> Sequence[Member]:
+        """Return the members of a project, in the order of user ids.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+        caller.authorize_project(project_id)
+        return await self._directory.list_members(project_id, after=after, limit=limit)
+
+    async def delete_member(self, caller: Caller, project_id: str, user_id: str) -> None:
+        """Take a user's role in a project away.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: ROLE_INSUFFICIENT.
+        """
+        caller.authorize_project(project_id)
+        await self._directory.delete_member(project_id, user_id)

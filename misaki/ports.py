@@ -1,0 +1,159 @@
+"""What the domain needs from outside: storage, cryptography, time and ids."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from mesh.access import Role
+from misaki.domain.model import Credentials, Member, Project, User
+
+Clock = Callable[[], datetime]
+# Makes an id that nobody can guess and that never comes twice.
+NewId = Callable[[], str]
+
+
+class Directory(Protocol):
+    """Keeps users, projects and memberships. Each method is one transaction.
+
+    Lists are in the order of ids, byte by byte, and hold at most `limit` items
+    after the id `after` (from the beginning when it is empty).
+    """
+
+    async def create_user(self, user: User, password_hash: str) -> None:
+        """Store a new user.
+
+        Raises:
+            AlreadyExists: RESOURCE_EXISTS.
+        """
+
+    async def get_user(self, user_id: str) -> User:
+        """Return a user.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+
+    async def find_credentials(self, user_id: str) -> Credentials | None:
+        """Return what a user logs in with, or None when there is no such user."""
+
+    async def list_users(self, *, after: str, limit: int) -> Sequence[User]:
+        """Return users."""
+
+    async def has_admin(self) -> bool:
+        """Tell whether any user is an admin."""
+
+    async def delete_user(self, user_id: str, *, etag: str) -> None:
+        """Delete a user and the user's memberships.
+
+        Args:
+            user_id: The user.
+            etag: When not empty, the etag that the user has to have.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Aborted: ETAG_MISMATCH.
+            FailedPrecondition: STATE_CONFLICT: nobody would be left to administer.
+        """
+
+    async def create_project(self, project: Project) -> None:
+        """Store a new project.
+
+        Raises:
+            AlreadyExists: RESOURCE_EXISTS.
+        """
+
+    async def get_project(self, project_id: str) -> Project:
+        """Return a project.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+
+    async def list_projects(
+        self, *, after: str, limit: int, among: Collection[str] | None = None
+    ) -> Sequence[Project]:
+        """Return projects, only those whose ids are `among` the given ones if any are."""
+
+    async def delete_project(self, project_id: str, *, etag: str) -> None:
+        """Delete a project and its memberships; `etag` as in `delete_user`.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Aborted: ETAG_MISMATCH.
+        """
+
+    async def create_member(self, member: Member) -> None:
+        """Store a new membership.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND: there is no such project or user.
+            AlreadyExists: RESOURCE_EXISTS.
+        """
+
+    async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:
+        """Return the members of a project, in the order of user ids.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND: there is no such project.
+        """
+
+    async def delete_member(self, project_id: str, user_id: str) -> None:
+        """Delete a membership.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+
+    async def roles_of(self, user_id: str) -> Mapping[str, Role]:
+        """Return a user's role in each project, by the project's id."""
+
+
+class Passwords(Protocol):
+    """Hashes passwords, slowly on purpose and off the event loop."""
+
+    async def hash(self, password: str) -> str:
+        """Return a salted hash."""
+
+    async def matches(self, password: str, password_hash: str | None) -> bool:
+        """Tell whether a password belongs to a hash.
+
+        Takes as long, and says no, when there is no hash: how long an answer
+        takes must not tell whether a user exists.
+        """
+
+
+@dataclass(frozen=True)
+class SignedToken:
+    """A token and the moment it ends."""
+
+    token: str
+    expire_time: datetime
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """Whom a refresh token speaks for."""
+
+    user_id: str
+    uid: str
+
+
+class TokenMint(Protocol):
+    """Makes tokens, and reads the refresh tokens it made."""
+
+    def access_for_user(self, user: User, roles: Mapping[str, Role]) -> SignedToken:
+        """Return an access token that carries the user's roles."""
+
+    def refresh_for_user(self, user: User) -> SignedToken:
+        """Return a refresh token."""
+
+    def access_for_service(self, service: str) -> SignedToken:
+        """Return the access token of a service of the mesh."""
+
+    async def read_refresh(self, token: str) -> Renewal:
+        """Return whom a refresh token speaks for.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID.
+        """

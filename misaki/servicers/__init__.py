@@ -1,0 +1,1 @@
+"""One file per gRPC service: a message in, a call of the domain, a message out."""

@@ -1,0 +1,35 @@
+"""Every setting of misaki; see `mesh.settings` for those all services share."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from mesh.settings import MeshSettings
+
+
+class MisakiSettings(MeshSettings):
+    """Settings of misaki, the service of identity."""
+
+    service_name: str = "misaki"
+    listen: str = Field(
+        default="127.0.0.1:7001", description="host:port for gRPC; port 0 picks a free one"
+    )
+    admin_user_id: str = Field(
+        default="", description="id of the admin to create when there is none yet"
+    )
+    admin_user_name: str = Field(
+        default="", description="name that people read of that admin; the id when empty"
+    )
+    admin_password: SecretStr = Field(
+        default=SecretStr(""), description="first password of that admin"
+    )
+    admin_password_file: Path | None = Field(
+        default=None, description="file with that password, instead of admin_password"
+    )
+    access_token_seconds: int = Field(default=15 * 60, ge=1, description="life of an access token")
+    refresh_token_seconds: int = Field(
+        default=24 * 3600, ge=1, description="life of a refresh token"
+    )
+    password_memory_kib: int = Field(
+        default=64 * 1024, ge=8 * 1024, description="memory of one Argon2id hash, KiB"
+    )

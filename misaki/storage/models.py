@@ -1,0 +1,69 @@
+"""The tables of misaki."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from mesh.database import UtcTimestamp, new_metadata
+from mesh.idempotency import idempotency_table
+
+
+def _identifier() -> String:
+    # Byte order everywhere, so that lists and page tokens do not depend on a locale.
+    return String(63).with_variant(String(63, collation="C"), "postgresql")
+
+
+class Base(DeclarativeBase):
+    """What all tables of misaki have in common."""
+
+    metadata = new_metadata()
+
+
+class UserRow(Base):
+    """Somebody who may log in."""
+
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("length(user_id) >= 3", name="user_id_length"),)
+
+    user_id: Mapped[str] = mapped_column(_identifier(), primary_key=True)
+    uid: Mapped[str] = mapped_column(String(32), unique=True)
+    display_name: Mapped[str] = mapped_column(String(128))
+    admin: Mapped[bool]
+    password_hash: Mapped[str] = mapped_column(String(256))
+    create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+    etag: Mapped[str] = mapped_column(String(32))
+
+
+class ProjectRow(Base):
+    """A project. Its creator may be gone, so this is no foreign key."""
+
+    __tablename__ = "projects"
+    __table_args__ = (CheckConstraint("length(project_id) >= 2", name="project_id_length"),)
+
+    project_id: Mapped[str] = mapped_column(_identifier(), primary_key=True)
+    display_name: Mapped[str] = mapped_column(String(128))
+    creator_id: Mapped[str] = mapped_column(_identifier())
+    create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+    etag: Mapped[str] = mapped_column(String(32))
+
+
+class MemberRow(Base):
+    """A user's role in a project; goes with either of them."""
+
+    __tablename__ = "members"
+    __table_args__ = (
+        CheckConstraint("role IN ('PROJECT_ADMIN', 'MEMBER', 'VIEWER')", name="role_of_project"),
+    )
+
+    project_id: Mapped[str] = mapped_column(
+        ForeignKey("projects.project_id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[str] = mapped_column(String(16))
+    create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+
+
+IDEMPOTENCY_KEYS = idempotency_table(Base.metadata)

@@ -1,0 +1,218 @@
+"""The directory in SQL; see `misaki.ports.Directory` for what each method promises."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Delete, delete, exists, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import QueryableAttribute, aliased
+
+from mesh.access import Role
+from mesh.database import Database
+from mesh.errors import AlreadyExists, NotFound, stale_etag
+from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
+from misaki.domain.users import last_admin
+from misaki.storage.models import MemberRow, ProjectRow, UserRow
+
+
+class SqlDirectory:
+    """Keeps users, projects and memberships in misaki's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_user(self, user: User, password_hash: str) -> None:
+        """Store a new user."""
+        row = UserRow(
+            user_id=user.user_id,
+            uid=user.uid,
+            display_name=user.display_name,
+            admin=user.admin,
+            password_hash=password_hash,
+            create_time=user.create_time,
+            etag=user.etag,
+        )
+        await self._insert(row, user.name)
+
+    async def get_user(self, user_id: str) -> User:
+        """Return a user."""
+        async with self._database.session() as session:
+            row = await session.get(UserRow, user_id)
+        if row is None:
+            raise NotFound(user_name(user_id))
+        return _user(row)
+
+    async def find_credentials(self, user_id: str) -> Credentials | None:
+        """Return what a user logs in with."""
+        async with self._database.session() as session:
+            row = await session.get(UserRow, user_id)
+        return None if row is None else Credentials(_user(row), row.password_hash)
+
+    async def list_users(self, *, after: str, limit: int) -> Sequence[User]:
+        """Return users."""
+        query = select(UserRow).where(UserRow.user_id > after).order_by(UserRow.user_id)
+        async with self._database.session() as session:
+            return [_user(row) for row in await session.scalars(query.limit(limit))]
+
+    async def has_admin(self) -> bool:
+        """Tell whether any user is an admin."""
+        query = select(exists().where(UserRow.admin))
+        async with self._database.session() as session:
+            return bool(await session.scalar(query))
+
+    async def delete_user(self, user_id: str, *, etag: str) -> None:
+        """Delete a user and the user's memberships."""
+        other = aliased(UserRow)
+        another_admin = exists().where(other.admin, other.user_id != user_id)
+        statement = delete(UserRow).where(
+            UserRow.user_id == user_id, ~UserRow.admin | another_admin
+        )
+        if etag:
+            statement = statement.where(UserRow.etag == etag)
+        async with self._database.session() as session:
+            # PostgreSQL: two admins who delete each other have to wait for one another.
+            await session.execute(
+                select(UserRow.user_id)
+                .where(UserRow.admin)
+                .order_by(UserRow.user_id)
+                .with_for_update()
+            )
+            if not await _deletes(session, statement, UserRow.user_id):
+                row = await session.get(UserRow, user_id)
+                if row is None:
+                    raise NotFound(user_name(user_id))
+                if etag and row.etag != etag:
+                    raise stale_etag(user_name(user_id), etag)
+                raise last_admin(user_id)
+
+    async def create_project(self, project: Project) -> None:
+        """Store a new project."""
+        row = ProjectRow(
+            project_id=project.project_id,
+            display_name=project.display_name,
+            creator_id=project.creator_id,
+            create_time=project.create_time,
+            etag=project.etag,
+        )
+        await self._insert(row, project.name)
+
+    async def get_project(self, project_id: str) -> Project:
+        """Return a project."""
+        async with self._database.session() as session:
+            return _project(await _existing_project(session, project_id))
+
+    async def list_projects(
+        self, *, after: str, limit: int, among: Collection[str] | None = None
+    ) -> Sequence[Project]:
+        """Return projects."""
+        query = select(ProjectRow).where(ProjectRow.project_id > after)
+        if among is not None:
+            query = query.where(ProjectRow.project_id.in_(among))
+        query = query.order_by(ProjectRow.project_id).limit(limit)
+        async with self._database.session() as session:
+            return [_project(row) for row in await session.scalars(query)]
+
+    async def delete_project(self, project_id: str, *, etag: str) -> None:
+        """Delete a project and its memberships."""
+        statement = delete(ProjectRow).where(ProjectRow.project_id == project_id)
+        if etag:
+            statement = statement.where(ProjectRow.etag == etag)
+        async with self._database.session() as session:
+            if not await _deletes(session, statement, ProjectRow.project_id):
+                await _existing_project(session, project_id)
+                raise stale_etag(project_name(project_id), etag)
+
+    async def create_member(self, member: Member) -> None:
+        """Store a new membership."""
+        row = MemberRow(
+            project_id=member.project_id,
+            user_id=member.user_id,
+            role=member.role.value,
+            create_time=member.create_time,
+        )
+        try:
+            await self._insert(row, member.name)
+        except AlreadyExists:
+            # The database says only that some key does not fit; find out which.
+            await self.get_project(member.project_id)
+            await self.get_user(member.user_id)
+            raise
+
+    async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:
+        """Return the members of a project."""
+        query = (
+            select(MemberRow)
+            .where(MemberRow.project_id == project_id, MemberRow.user_id > after)
+            .order_by(MemberRow.user_id)
+            .limit(limit)
+        )
+        async with self._database.session() as session:
+            await _existing_project(session, project_id)
+            return [_member(row) for row in await session.scalars(query)]
+
+    async def delete_member(self, project_id: str, user_id: str) -> None:
+        """Delete a membership."""
+        statement = delete(MemberRow).where(
+            MemberRow.project_id == project_id, MemberRow.user_id == user_id
+        )
+        async with self._database.session() as session:
+            if not await _deletes(session, statement, MemberRow.user_id):
+                raise NotFound(f"{project_name(project_id)}/members/{user_id}")
+
+    async def roles_of(self, user_id: str) -> Mapping[str, Role]:
+        """Return a user's role in each project."""
+        query = select(MemberRow.project_id, MemberRow.role).where(MemberRow.user_id == user_id)
+        async with self._database.session() as session:
+            return {project_id: Role(role) for project_id, role in await session.execute(query)}
+
+    async def _insert(self, row: Any, name: str) -> None:
+        try:
+            async with self._database.session() as session:
+                session.add(row)
+        except IntegrityError as error:
+            raise AlreadyExists(name) from error
+
+
+async def _deletes(session: AsyncSession, statement: Delete, key: QueryableAttribute[str]) -> bool:
+    deleted = await session.execute(
+        statement.returning(key), execution_options={"synchronize_session": False}
+    )
+    return deleted.first() is not None
+
+
+async def _existing_project(session: AsyncSession, project_id: str) -> ProjectRow:
+    row = await session.get(ProjectRow, project_id)
+    if row is None:
+        raise NotFound(project_name(project_id))
+    return row
+
+
+def _user(row: UserRow) -> User:
+    return User(
+        user_id=row.user_id,
+        display_name=row.display_name,
+        admin=row.admin,
+        create_time=row.create_time,
+        etag=row.etag,
+        uid=row.uid,
+    )
+
+
+def _project(row: ProjectRow) -> Project:
+    return Project(
+        project_id=row.project_id,
+        display_name=row.display_name,
+        creator_id=row.creator_id,
+        create_time=row.create_time,
+        etag=row.etag,
+    )
+
+
+def _member(row: MemberRow) -> Member:
+    return Member(
+        project_id=row.project_id,
+        user_id=row.user_id,
+        role=Role(row.role),
+        create_time=row.create_time,
+    )

@@ -1,0 +1,1 @@
+"""All tests, one folder a tier: unit, contract, integration, laws, end to end."""

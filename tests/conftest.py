@@ -1,0 +1,31 @@
+"""Fixtures for every tier: a free port, and a real PostgreSQL that starts when asked for."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.postgres import PostgresCluster, running_cluster
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a loopback port that nobody listens on at the moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[PostgresCluster]:
+    """Start a PostgreSQL server for the whole run; failing to do so fails the tests."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster: PostgresCluster) -> Iterator[str]:
+    """Return the SQLAlchemy URL of an empty database of this test's own."""
+    with postgres_cluster.fresh_database() as url:
+        yield url
