@@ -102,7 +102,7 @@ class Database:
 def alembic_config(directory: Path, connection: Connection | None = None) -> Config:
     """Return the Alembic configuration of a script directory, without an ini file."""
     config = Config()
-    config.set_main_option("script_location", str(directory))
+    config.set_main_option("script_location", str(directory).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
@@ -121,12 +121,13 @@ def _create_engine(url: str, schema: str) -> AsyncEngine:
         path = url.partition(":///")[2]
         if path and path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(url)
+        engine = create_async_engine(url, hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         return engine
     return create_async_engine(
         url,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"server_settings": {"search_path": f'"{schema}"'}},
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from grpc_health.v1 import health_pb2
@@ -24,6 +25,33 @@ class Dependency:
     name: str
     check: Callable[[], Awaitable[None]]
     required: bool = True
+
+
+class HealthServicer(health_aio.HealthServicer):  # type: ignore[misc]  # comes without types
+    """The standard health service, except that watchers do not hold up the end of a server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._draining = asyncio.Event()
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
+        """Tell of every change, and end with NOT_SERVING when the server drains."""
+        watching = asyncio.create_task(super().Watch(request, context))
+        draining = asyncio.create_task(self._draining.wait())
+        try:
+            await asyncio.wait({watching, draining}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                await watching
+        finally:
+            for task in (watching, draining):
+                task.cancel()
+            await asyncio.gather(watching, draining, return_exceptions=True)
+        await context.write(health_pb2.HealthCheckResponse(status=_NOT_SERVING))
+
+    async def enter_graceful_shutdown(self) -> None:
+        """Say NOT_SERVING for good, and end the streams of all watchers."""
+        await super().enter_graceful_shutdown()
+        self._draining.set()
 
 
 class HealthMonitor:

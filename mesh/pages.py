@@ -58,7 +58,7 @@ def page_of(request: PageRequest, items: Sequence[T], key: Callable[[T], str]) -
         request: What was asked for.
         items: The items after `request.after`, one more than the limit if there
             are that many.
-        key: The sort key of an item.
+        key: The sort key of an item, printable characters only.
     """
     if len(items) <= request.limit:
         return Page(items, "")
@@ -75,9 +75,9 @@ def _key_in(token: str, listing: str) -> str:
     try:
         padded = token + "=" * (-len(token) % 4)
         key, fingerprint = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _invalid("is damaged; use next_page_token as it came") from error
-    if not isinstance(key, str) or fingerprint != _fingerprint(listing):
+    if not isinstance(key, str) or not key.isprintable() or fingerprint != _fingerprint(listing):
         raise _invalid("belongs to another listing; repeat the first page's request")
     return key
 

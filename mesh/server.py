@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
-from mesh.health import Dependency, HealthMonitor
+from mesh.health import Dependency, HealthMonitor, HealthServicer
 from mesh.idempotency import IdempotencyStore
 from mesh.interceptors import (
     LayeredInterceptor,
@@ -127,7 +127,7 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
     )
     for servicer in application.servicers:
         servicer.add(servicer.servicer, server)
-    health = health_aio.HealthServicer()
+    health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     channelz.add_channelz_servicer(server)
     names = [servicer.name for servicer in application.servicers]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -95,7 +95,20 @@ class MeshSettings(BaseSettings):
         values: dict[str, Any] = {"_file": read_toml(given.config) if given.config else {}}
         if given.debug:
             values |= {"debug": True, "log_level": "DEBUG"}
-        return cls(**values)
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise SystemExit(_what_is_wrong(error)) from error
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """Return the problems of settings without their values, which may be secret."""
+    problems = (
+        f"HANAMI_{'.'.join(str(part) for part in problem['loc']).upper()}: "
+        + problem["msg"].removeprefix("Value error, ")
+        for problem in error.errors(include_input=False, include_url=False)
+    )
+    return "settings: " + "; ".join(problems)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -33,6 +33,9 @@ _CODES: dict[type[DomainError], int] = {
     Unavailable: code_pb2.UNAVAILABLE,
     DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
 }
+# Details travel in trailers, and gRPC drops a whole answer whose trailers pass 8 KiB.
+_MAX_TEXT = 500
+_MAX_VIOLATIONS = 8
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -40,18 +43,30 @@ def status_of(error: DomainError) -> status_pb2.Status:
     """Return an error as it goes over the wire: one ErrorInfo, and what fits beside it."""
     details: list[Message] = [
         error_details_pb2.ErrorInfo(
-            reason=error.reason, domain=ERROR_DOMAIN, metadata=error.metadata
+            reason=error.reason,
+            domain=ERROR_DOMAIN,
+            metadata={key: _clipped(value) for key, value in error.metadata.items()},
         )
     ]
     if isinstance(error, InvalidArgument) and error.violations:
         details.append(_bad_request(error))
     if isinstance(error, NotFound):
         details.append(
-            error_details_pb2.ResourceInfo(resource_name=error.metadata.get("resource", ""))
+            error_details_pb2.ResourceInfo(
+                resource_name=_clipped(error.metadata.get("resource", ""))
+            )
         )
     return status_pb2.Status(
-        code=_CODES[type(error)], message=error.message, details=[_packed(d) for d in details]
+        code=_code_of(error), message=_clipped(error.message), details=[_packed(d) for d in details]
     )
+
+
+def _code_of(error: DomainError) -> int:
+    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), code_pb2.UNKNOWN)
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
 
 
 def internal_status(incident: str) -> status_pb2.Status:
@@ -84,9 +99,9 @@ def _bad_request(error: InvalidArgument) -> error_details_pb2.BadRequest:
     return error_details_pb2.BadRequest(
         field_violations=[
             error_details_pb2.BadRequest.FieldViolation(
-                field=violation.field, description=violation.description
+                field=_clipped(violation.field), description=_clipped(violation.description)
             )
-            for violation in error.violations
+            for violation in error.violations[:_MAX_VIOLATIONS]
         ]
     )
 

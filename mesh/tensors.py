@@ -49,7 +49,7 @@ def array_of(tensor: tensor_pb2.Tensor, *, field: str) -> Array:
             count * dtype.itemsize,
             len(tensor.packed),
         )
-    return np.frombuffer(tensor.packed, dtype=dtype).reshape(shape)
+    return _reshaped(np.frombuffer(tensor.packed, dtype=dtype), shape, field)
 
 
 def tensor_of(array: Array) -> tensor_pb2.Tensor:
@@ -81,13 +81,25 @@ def _from_values(
             count,
             len(values),
         )
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        if not np.all((values >= limits.min) & (values <= limits.max) & (values % 1 == 0)):
-            raise _invalid(
-                field, f"holds values that are no {dtype.name} numbers", count, len(values)
-            )
-    return values.astype(dtype).reshape(shape)
+    if dtype.kind in "iu" and not np.all(_fits(values, dtype)):
+        raise _invalid(field, f"holds values that are no {dtype.name} numbers", count, len(values))
+    with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite.
+        return _reshaped(values.astype(dtype), shape, field)
+
+
+def _fits(values: Array, dtype: np.dtype[Any]) -> Array:
+    limits = np.iinfo(dtype)
+    # The limit above is a power of two: unlike the greatest int64 it is a float64.
+    in_range = (values >= float(limits.min)) & (values < float(int(limits.max) + 1))
+    fits: Array = in_range & (np.floor(values) == values)
+    return fits
+
+
+def _reshaped(array: Array, shape: tuple[int, ...], field: str) -> Array:
+    try:
+        return array.reshape(shape)
+    except ValueError as error:  # Without elements, but with lengths that numpy refuses.
+        raise _invalid(f"{field}.shape", f"{list(shape)} is no shape", 0, len(shape)) from error
 
 
 def _invalid(field: str, problem: str, expected: int, actual: int) -> InvalidArgument:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+import structlog
 
 from mesh.access import Principal, Role
-from mesh.errors import Unauthenticated
+from mesh.errors import Unauthenticated, Unavailable
 
+_log = structlog.get_logger(__name__)
 ALGORITHM = "EdDSA"
 ACCESS = "access"
 REFRESH = "refresh"
@@ -37,8 +39,16 @@ KeySource = Callable[[], Awaitable[Sequence[PublicKey]]]
 class TokenVerifier:
     """Turns a token into a principal, or says what is wrong with it."""
 
-    def __init__(self, keys: KeySource, *, issuer: str, audience: str) -> None:
+    def __init__(
+        self,
+        keys: KeySource,
+        *,
+        issuer: str,
+        audience: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._source = keys
+        self._clock = clock
         self._issuer = issuer
         self._audience = audience
         self._keys: Mapping[str, jwt.PyJWK] = {}
@@ -79,21 +89,29 @@ class TokenVerifier:
             key_id = jwt.get_unverified_header(token).get("kid", "")
         except jwt.PyJWTError as error:
             raise token_invalid("malformed") from error
-        age = time.monotonic() - self._fetched_at
+        age = self._clock() - self._fetched_at
         if age > _REFRESH_SECONDS or (key_id not in self._keys and age > _LEAST_REFRESH_SECONDS):
-            await self._refresh()
+            await self._refresh(needed=key_id not in self._keys)
         if key_id not in self._keys:
             raise token_invalid("signed by an unknown key")
         return self._keys[key_id]
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, *, needed: bool) -> None:
         before = self._fetched_at
         async with self._fetching:
             if self._fetched_at != before:
                 return
-            keys = await self._source()
+            try:
+                keys = await self._source()
+            except Unavailable:
+                if needed:
+                    raise
+                # The key is known: go on with it, and ask again when it is time.
+                _log.warning("keys not renewed: misaki does not answer")
+                self._fetched_at = self._clock() - _REFRESH_SECONDS + _LEAST_REFRESH_SECONDS
+                return
             self._keys = {key.key_id: jwt.PyJWK(key.as_jwk(), ALGORITHM) for key in keys}
-            self._fetched_at = time.monotonic()
+            self._fetched_at = self._clock()
 
 
 def principal_of(claims: Mapping[str, Any]) -> Principal:

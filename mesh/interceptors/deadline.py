@@ -19,9 +19,11 @@ def deadline(default_seconds: float) -> Layer:
         remaining = call.context.time_remaining()
         seconds = default_seconds if remaining is None else min(remaining, default_seconds)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
                 yield
         except TimeoutError as error:
+            if not limit.expired():
+                raise  # Another timeout than ours: something that the handler waited for.
             raise DeadlineExceeded(
                 f"the call did not end within {seconds:g} seconds",
                 reason="DEADLINE_EXCEEDED",

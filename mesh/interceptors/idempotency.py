@@ -1,5 +1,6 @@
 """Lets a repeated mutating call have one effect and one answer."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -36,7 +37,8 @@ class Idempotency:
         except BaseException:
             await self._store.abandon(key)
             raise
-        await self._store.complete(key, answer.SerializeToString())
+        # The call has had its effect: a client that leaves now must not undo the memory of it.
+        await asyncio.shield(self._store.complete(key, answer.SerializeToString()))
         return answer
 
 
