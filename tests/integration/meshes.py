@@ -116,7 +116,7 @@ def misaki_settings(folder: Path, **changes: Any) -> MisakiSettings:
     folder.mkdir(parents=True, exist_ok=True)
     secret_file = folder / "service-secret"
     secret_file.write_text(SERVICE_SECRET, encoding="utf-8")
-    values = {
+    values: dict[str, Any] = {
         "listen": "127.0.0.1:0",
         "data_directory": folder / "data",
         "service_secret_file": secret_file,
