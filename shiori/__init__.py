@@ -1,0 +1,1 @@
+"""shiori keeps data sets: receives, converts, stores, lists and reads them."""

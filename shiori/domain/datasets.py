@@ -1,0 +1,123 @@
+"""Data sets that are there: get, list, delete and read them."""
+
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import Executor
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from mesh.access import Caller
+from mesh.errors import NotFound
+from mesh.pages import Page, PageRequest, page_of, page_request
+from shiori.domain import work
+from shiori.domain.dataset import Dataset, DatasetName
+from shiori.domain.leases import TableLeases
+from shiori.domain.rows import RowBatch
+from shiori.ports import DatasetRepository, TableReader, TableStore
+
+# A page of very wide data sets ends early, so that it stays far below the largest message.
+_COLUMNS_PER_PAGE = 50_000
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """Which rows and columns to read; see the contract for what empty values mean."""
+
+    name: DatasetName
+    columns: tuple[str, ...] = ()
+    start_row: int = 0
+    row_limit: int = 0
+
+
+class Datasets:
+    """Finds, reads and removes data sets, each time checking that the caller may."""
+
+    def __init__(
+        self,
+        repository: DatasetRepository,
+        tables: TableStore,
+        *,
+        leases: TableLeases,
+        executor: Executor,
+    ) -> None:
+        self._repository = repository
+        self._tables = tables
+        self._leases = leases
+        self._executor = executor
+
+    async def get(self, caller: Caller, name: DatasetName) -> Dataset:
+        """Return a data set.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND, also for those who may not know of it.
+        """
+        caller.authorize_project(name.project_id)
+        dataset = await self._repository.get(name)
+        if dataset is None:
+            raise NotFound(str(name))
+        return dataset
+
+    async def list(
+        self, caller: Caller, project_id: str, *, page_size: int, page_token: str
+    ) -> Page[Dataset]:
+        """Return a page of a project's data sets, ordered by name.
+
+        Raises:
+            InvalidArgument: PAGE_TOKEN_INVALID.
+        """
+        caller.authorize_project(project_id)
+        request = page_request(page_size, page_token, listing=f"datasets {project_id}")
+        found = await self._repository.list(
+            project_id, after=request.after, limit=request.limit + 1
+        )
+        return page_of(_narrowed(request, found), found, lambda item: item.name.dataset_id)
+
+    async def delete(self, caller: Caller, name: DatasetName, *, etag: str) -> None:
+        """Remove a data set; readers that have begun may finish.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Aborted: ETAG_MISMATCH.
+        """
+        caller.authorize_project(name.project_id)
+        deleted = await self._repository.delete(name, etag=etag)
+        if deleted is None:
+            raise NotFound(str(name))
+        await self._leases.remove_unused(deleted.sha256)
+
+    async def read(self, caller: Caller, request: ReadRequest) -> AsyncGenerator[RowBatch, None]:
+        """Yield rows in order.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            InvalidArgument: FIELD_INVALID: an unknown column, or rows that are not there.
+        """
+        dataset = await self.get(caller, request.name)
+        columns = dataset.select_columns(request.columns)
+        rows = dataset.select_rows(request.start_row, request.row_limit)
+        async with self._leases.held(dataset.sha256):
+            reader = await self._opened(dataset)
+            batches = work.prefetched(self._executor, reader.batches(columns, rows))
+            async with aclosing(batches):
+                async for batch in batches:
+                    yield batch
+
+    async def _opened(self, dataset: Dataset) -> TableReader:
+        try:
+            return await work.run(
+                self._executor,
+                lambda: self._tables.open(dataset.sha256),
+                stop=work.nothing_to_stop,
+            )
+        except FileNotFoundError as error:
+            if await self._repository.get(dataset.name) == dataset:
+                raise
+            raise NotFound(str(dataset.name)) from error
+
+
+def _narrowed(request: PageRequest, found: Sequence[Dataset]) -> PageRequest:
+    columns = 0
+    for index, dataset in enumerate(found):
+        columns += len(dataset.columns)
+        if columns > _COLUMNS_PER_PAGE and index > 0:
+            return replace(request, limit=min(request.limit, index))
+    return request

@@ -1,0 +1,135 @@
+"""What the domain of shiori needs from outside."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from shiori.domain.announcement import Announcement
+from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
+from shiori.domain.rows import RowBatch
+
+Clock = Callable[[], datetime]
+
+
+class DatasetRepository(Protocol):
+    """Keeps what is known of data sets, without their rows."""
+
+    async def add(self, dataset: Dataset) -> None:
+        """Make a data set visible.
+
+        Raises:
+            AlreadyExists: RESOURCE_EXISTS: the name is taken.
+        """
+
+    async def get(self, name: DatasetName) -> Dataset | None:
+        """Return a data set, or None."""
+
+    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Dataset]:
+        """Return data sets of a project in the order of their ids.
+
+        Args:
+            project_id: The project.
+            after: Only ids that come after this one.
+            limit: The most data sets to return.
+        """
+
+    async def delete(self, name: DatasetName, *, etag: str) -> Dataset | None:
+        """Remove a data set and return it; None when there is none.
+
+        Args:
+            name: The data set.
+            etag: When set, remove only if this is still its etag.
+
+        Raises:
+            Aborted: ETAG_MISMATCH.
+        """
+
+    async def refers_to(self, sha256: str) -> bool:
+        """Return whether any data set has this table."""
+
+
+class StagedUpload(Protocol):
+    """A folder for the files of one upload. Its methods block."""
+
+    def append(self, role: str, data: bytes) -> None:
+        """Write more bytes of a file."""
+
+    def close(self) -> None:
+        """Close the files, so that they can be read."""
+
+    def files(self) -> Mapping[str, Path]:
+        """Return where each file lies, by its role."""
+
+    def table(self) -> Path:
+        """Return where the converted table is to be written."""
+
+
+class Staging(Protocol):
+    """Temporary folders for uploads."""
+
+    def opened(self) -> AbstractAsyncContextManager[StagedUpload]:
+        """Make a folder for one upload; it is gone afterwards, whatever happens."""
+
+
+@dataclass(frozen=True)
+class ConvertedTable:
+    """A table as it was written: its columns, rows, size and checksum (hexadecimal)."""
+
+    columns: tuple[Column, ...]
+    row_count: int
+    size_bytes: int
+    sha256: str
+
+
+class Converter(Protocol):
+    """Turns uploaded files into one table. Blocks; runs in a thread."""
+
+    def __call__(
+        self,
+        announcement: Announcement,
+        files: Mapping[str, Path],
+        table: Path,
+        stopped: Callable[[], bool],
+    ) -> ConvertedTable:
+        """Convert.
+
+        Args:
+            announcement: What the files are.
+            files: Where they lie, by role.
+            table: Where to write the table.
+            stopped: Asked between blocks; when true the work ends with ConversionStopped.
+
+        Raises:
+            InvalidArgument: FILE_MALFORMED; FIELD_INVALID for a target that is no column.
+            ResourceExhausted: LIMIT_REACHED: too many columns, or too large a row.
+        """
+
+
+class TableReader(Protocol):
+    """An open table."""
+
+    def batches(self, columns: Sequence[Column], rows: RowRange) -> Iterator[RowBatch]:
+        """Read rows in order, in batches of bounded size. Blocks; runs in a thread."""
+
+
+class TableStore(Protocol):
+    """Keeps tables, named by the SHA-256 of their bytes."""
+
+    async def put(self, sha256: str, table: Path) -> None:
+        """Store a table, whole or not at all."""
+
+    def open(self, sha256: str) -> TableReader:
+        """Open a table. Blocks; runs in a thread.
+
+        Raises:
+            FileNotFoundError: There is none of that name.
+        """
+
+    async def delete(self, sha256: str) -> None:
+        """Remove a table; a missing one counts as removed."""
+
+    def names(self) -> AsyncIterator[str]:
+        """Yield the names of all tables."""
