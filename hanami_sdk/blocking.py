@@ -23,7 +23,7 @@ class LoopThread:
     """An event loop that runs in a background thread until it is closed."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = _new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="hanami-client", daemon=True)
         self._thread.start()
 
@@ -104,6 +104,15 @@ def blocking_iterator(
         return self._thread.iterate(method(self._core, *args, **kwargs))
 
     return cast("Callable[Concatenate[Any, P], Iterator[ItemT]]", call)
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop of uvloop, which is faster on pipelined streams, where it exists."""
+    try:
+        import uvloop
+    except ImportError:  # It does not exist for Windows.
+        return asyncio.new_event_loop()
+    return cast("asyncio.AbstractEventLoop", uvloop.new_event_loop())
 
 
 async def _next(items: AsyncIterator[ItemT]) -> ItemT:

@@ -109,7 +109,7 @@ def _set_labels(message: pb.LearnFrame, labels: Labels, rows: int) -> None:
 
 
 def _as_known_integers(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    if array.dtype.name in ("uint8", "int16", "int32", "int64"):
+    if array.dtype.str in ("|u1", "<i2", "<i4", "<i8"):
         return array
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise InvalidArgument("A label is too large a number.", reason="TARGET_INVALID")

@@ -78,7 +78,7 @@ class LearnStream:
         self._pending: deque[_Pending] = deque()
         self._sequence = 0
         self._outstanding_rows = 0
-        self._room = asyncio.Condition()
+        self._room = asyncio.Event()
         self._labels: list[str] = []
         self._failure: HanamiError | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -145,10 +145,11 @@ class LearnStream:
         """
         message = self.prepare(Frame(inputs, labels, targets))
         rows = message.inputs.shape[0]
-        async with self._room:
-            await self._room.wait_for(lambda: self._has_room(rows))
-            future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-            self.post(message, future)
+        while not self._has_room(rows):
+            self._room.clear()
+            await self._room.wait()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.post(message, future)
         return future
 
     async def send(
@@ -214,7 +215,9 @@ class LearnStream:
             self._outbox.put_nowait(pb.LearnRequest(close=pb.LearnClose()))
             self._outbox.put_nowait(None)
         try:
-            return await asyncio.shield(self._closed)
+            network = await asyncio.shield(self._closed)
+            await self._call.code()  # The server ends the call after its last message.
+            return network
         finally:
             await self.cancel()
 
@@ -226,8 +229,8 @@ class LearnStream:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        async with self._room:
-            self._room.notify_all()
+        if self._call is not None:
+            await self._call.code()  # The call is really over: the loop may be closed.
 
     async def __aenter__(self) -> Self:
         """Open the stream."""
@@ -317,25 +320,23 @@ class LearnStream:
         try:
             with self._connection.translated():
                 while isinstance(response := await self._call.read(), pb.LearnResponse):
-                    await self._take(response)
+                    self._take(response)
         except HanamiError as caught:
             error = caught
         self._fail(error)
-        async with self._room:
-            self._room.notify_all()
 
-    async def _take(self, response: pb.LearnResponse) -> None:
+    def _take(self, response: pb.LearnResponse) -> None:
         kind = response.WhichOneof("message")
         if kind == "result":
             result = response.result
             self._labels.extend(result.new_labels)
             self.learned_rows, self.kept_rows = result.learned_rows, result.kept_rows
-            await self._answer(result.sequence, result)
+            self._answer(result.sequence, result)
         elif kind == "fault":
             fault = response.fault
             if not fault.HasField("sequence"):
                 raise refusal(fault)
-            await self._answer(fault.sequence, fault)
+            self._answer(fault.sequence, fault)
         elif kind == "progress":
             self.learned_rows = response.progress.learned_rows
             self.kept_rows = response.progress.kept_rows
@@ -344,7 +345,7 @@ class LearnStream:
             self.kept_rows = self.network.kept_rows
             self._closed.set_result(self.network)
 
-    async def _answer(self, sequence: int, answer: pb.LearnResult | pb.LearnFault) -> None:
+    def _answer(self, sequence: int, answer: pb.LearnResult | pb.LearnFault) -> None:
         pending = self._pending.popleft() if self._pending else None
         if pending is None or pending.sequence != sequence:
             raise Unavailable(f"The server answered frame {sequence} out of order.")
@@ -353,8 +354,7 @@ class LearnStream:
             _settle(pending.future, refusal(answer))
         else:
             _settle(pending.future, Result(answer, rows=pending.rows, labels=self._labels))
-        async with self._room:
-            self._room.notify_all()
+        self._room.set()
 
     async def _stay_authenticated(self) -> None:
         """Send a fresh token before the one in use ends, as long as the stream lives."""
@@ -377,6 +377,7 @@ class LearnStream:
         while self._pending:
             _settle(self._pending.popleft().future, self._failure)
         self._outstanding_rows = 0
+        self._room.set()
         if self._closed is not None and not self._closed.done():
             self._closed.set_exception(self._failure)
             self._closed.exception()  # Nobody has to wait for it.

@@ -1,0 +1,175 @@
+"""`hanami dataset`: stored tables of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hanami_sdk.cli import options
+from hanami_sdk.cli.clients import open_client
+from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.output import (
+    bytes_text,
+    note,
+    print_json,
+    print_message,
+    print_messages,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from hanami.shiori.v1.dataset_service_pb2 import Dataset
+
+    from hanami_sdk.client import Client
+
+app = typer.Typer(no_args_is_help=True, help="Stored tables of rows.")
+
+DatasetArgument = Annotated[str, typer.Argument(help="Name of the data set.")]
+ExistingFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, show_default=False)]
+
+
+@app.command()
+def upload(
+    dataset: DatasetArgument,
+    csv: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A CSV file with a header line.", exists=True, dir_okay=False, show_default=False
+        ),
+    ] = None,
+    target: Annotated[str, typer.Option(help="The column to learn by default.")] = "",
+    images: ExistingFile = None,
+    labels: ExistingFile = None,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Upload a CSV file, or a pair of IDX files (--images and --labels).
+
+    Examples:
+        hanami dataset upload iris iris.csv --target species --project demo
+
+        hanami dataset upload digits --images train-images --labels train-labels -p demo
+    """
+    if (csv is None) == (images is None) or (images is None) != (labels is None):
+        raise CommandFailure(
+            "Give either a CSV file, or --images together with --labels.",
+            hint="hanami dataset upload --help shows examples.",
+            exit_code=EXIT_USAGE,
+        )
+    with open_client(url, project) as client:
+        if csv is not None:
+            made = upload_with_bar(client, dataset, csv=csv, target=target)
+        else:
+            made = upload_with_bar(client, dataset, images=images, labels=labels)
+    if not json:
+        note(f"Uploaded {made.row_count} rows.")
+    print_message(made, as_data=json, rows=_fields(made))
+
+
+def upload_with_bar(
+    client: Client,
+    dataset: str,
+    *,
+    csv: Path | None = None,
+    target: str = "",
+    images: Path | None = None,
+    labels: Path | None = None,
+) -> Dataset:
+    """Upload a CSV file or a pair of IDX files and show how far it is."""
+    with progress_bar(unit="bytes") as bar:
+        task = bar.add_task(f"Uploading {dataset}", total=None, facts="")
+
+        def show(sent: int, total: int) -> None:
+            facts = "converting" if sent == total else ""
+            bar.update(task, completed=sent, total=total, facts=facts)
+
+        if csv is not None:
+            return client.datasets.upload_csv(dataset, csv, target_column=target, progress=show)
+        if images is None or labels is None:
+            raise ValueError("an upload is a CSV file or a pair of IDX files")
+        return client.datasets.upload_idx(dataset, images, labels, progress=show)
+
+
+@app.command("list")
+def list_datasets(
+    project: options.Project = "", url: options.Url = None, json: options.Json = False
+) -> None:
+    """List the data sets of a project.
+
+    Example:
+        hanami dataset list --project demo
+    """
+    with open_client(url, project) as client:
+        datasets = list(client.datasets.list())
+    rows = [
+        (d.name, str(d.row_count), str(len(d.columns)), bytes_text(d.size_bytes)) for d in datasets
+    ]
+    print_messages(
+        datasets,
+        as_data=json,
+        columns=("DATA SET", "ROWS", "COLUMNS", "SIZE"),
+        rows=rows,
+        nothing="No data sets. Upload one: hanami dataset upload NAME FILE.csv",
+    )
+
+
+@app.command()
+def get(
+    dataset: DatasetArgument,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Show one data set and its columns.
+
+    Example:
+        hanami dataset get iris --project demo
+    """
+    with open_client(url, project) as client:
+        found = client.datasets.get(dataset)
+    print_message(found, as_data=json, rows=_fields(found))
+
+
+@app.command()
+def delete(
+    dataset: DatasetArgument,
+    yes: options.Yes = False,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Delete a data set.
+
+    Example:
+        hanami dataset delete iris --project demo --yes
+    """
+    if not yes:
+        typer.confirm(f"Delete the data set {dataset}?", abort=True, err=True)
+    with open_client(url, project) as client:
+        client.datasets.delete(dataset)
+    if json:
+        print_json({"deleted": dataset})
+    else:
+        print(f"Deleted {dataset}.")
+
+
+def _fields(dataset: Dataset) -> list[tuple[str, str]]:
+    from hanami.shiori.v1.dataset_service_pb2 import ColumnRole, ColumnType
+
+    fields = [
+        ("Data set", dataset.name),
+        ("Rows", str(dataset.row_count)),
+        ("Size", bytes_text(dataset.size_bytes)),
+        ("SHA-256", dataset.sha256),
+        ("Created", dataset.create_time.ToJsonString()),
+    ]
+    for column in dataset.columns:
+        kind = ColumnType.Name(column.type).removeprefix("COLUMN_TYPE_").lower()
+        role = ColumnRole.Name(column.role).removeprefix("COLUMN_ROLE_").lower()
+        width = f" x {column.width}" if column.width > 1 else ""
+        gaps = f", {column.missing_count} gaps" if column.missing_count else ""
+        fields.append((f"Column {column.name}", f"{kind}{width}, {role}{gaps}"))
+    return fields

@@ -1,0 +1,111 @@
+"""Errors as people meet them: one sentence, a hint, an exit code; no stack trace."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from hanami_sdk.errors import HanamiError
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_DEBUG_VARIABLE = "HANAMI_DEBUG"
+
+
+class CommandFailure(Exception):
+    """A command cannot do what was asked.
+
+    Attributes:
+        message: what is wrong, a sentence for a person.
+        hint: what to do about it; empty when nothing helps.
+        exit_code: 1 for a failure, 2 when the command was called wrongly.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", exit_code: int = EXIT_FAILURE) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+class FriendlyGroup(TyperGroup):
+    """The root command: runs subcommands and words what they raise."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the subcommand; every expected failure becomes words and an exit code."""
+        if ctx.params.get("debug"):
+            os.environ[_DEBUG_VARIABLE] = "1"
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("Stopped.", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            # Whoever read our output has seen enough, as `head` does.
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  lives until exit
+            raise typer.Exit(EXIT_FAILURE) from None
+        except Exception as error:
+            failure = _explain(error)
+            if failure is None or os.environ.get(_DEBUG_VARIABLE):
+                raise
+            _show(failure)
+            raise typer.Exit(failure.exit_code) from None
+
+
+def _show(failure: CommandFailure) -> None:
+    print(f"Error: {failure.message}", file=sys.stderr)
+    if failure.hint:
+        print(f"Hint: {failure.hint}", file=sys.stderr)
+
+
+def _explain(error: Exception) -> CommandFailure | None:
+    """Return what to tell about an error; `None` when it is typer's own business."""
+    from hanami_sdk.errors import HanamiError
+    from hanami_sdk.local.errors import LocalMeshError
+
+    if isinstance(error, CommandFailure):
+        return error
+    if isinstance(error, HanamiError):
+        return CommandFailure(str(error), hint=_hint(error))
+    if isinstance(error, LocalMeshError):
+        return CommandFailure(error.sentence, hint=error.hint)
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename else ""
+        return CommandFailure(f"{name}{error.strerror or error}")
+    if isinstance(error, UnicodeDecodeError):
+        return CommandFailure("The file is not text in UTF-8.")
+    if type(error).__module__.startswith("typer"):
+        return None
+    return CommandFailure(
+        f"This should not have happened: {type(error).__name__}: {error}",
+        hint=f"Run it again with {_DEBUG_VARIABLE}=1 to see where it came from.",
+    )
+
+
+def _hint(error: HanamiError) -> str:
+    hints = {
+        "TOKEN_INVALID": "Log in: hanami login",
+        "CREDENTIALS_INVALID": "Check the user and the password.",
+        "ROLE_INSUFFICIENT": "Ask an administrator of the project for the role.",
+        "RESOURCE_EXISTS": "Choose another name, or delete the old one first.",
+        "TEMPLATE_INVALID": "Templates that work: hanami template list",
+        "WIDTH_MISMATCH": "The rows need as many inputs as the network has channels.",
+        "SHUTTING_DOWN": "Try again in a moment.",
+        "DEPENDENCY_UNAVAILABLE": "See how the mesh is: hanami status",
+    }
+    if error.reason in hints:
+        return hints[error.reason]
+    if error.code == "UNAUTHENTICATED":
+        return "Log in: hanami login"
+    if error.code == "UNAVAILABLE":
+        return "Start the mesh: hanami up; or name another one: --url"
+    if error.reason == "FIELD_INVALID" and "project" in error.message:
+        return "Use --project NAME, or set HANAMI_PROJECT."
+    return ""

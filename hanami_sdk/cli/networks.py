@@ -1,0 +1,149 @@
+"""`hanami network`: networks that grow while they learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hanami_sdk.cli import options
+from hanami_sdk.cli.clients import open_client
+from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.output import bytes_text, print_json, print_message, print_messages
+from hanami_sdk.cli.templates import read_template
+
+if TYPE_CHECKING:
+    from hanami.kyouko.v1.network_service_pb2 import Network
+
+app = typer.Typer(no_args_is_help=True, help="Networks that grow while they learn.")
+
+NetworkArgument = Annotated[str, typer.Argument(help="Name of the network.")]
+
+
+@app.command()
+def create(
+    network: NetworkArgument,
+    template: Annotated[
+        str | None,
+        typer.Option(help="A template that comes with Hanami; `flat` when left out."),
+    ] = None,
+    template_file: Annotated[
+        str | None,
+        typer.Option(help="A template of your own, in YAML; - is stdin.", show_default=False),
+    ] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option(help="Inputs of a row, where the template leaves it open.", min=1),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Same seed and same rows: same network.", min=0)
+    ] = None,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Create a network. It has room to grow, and not one connection.
+
+    Examples:
+        hanami network create iris --channels 4 --project demo
+
+        hanami network create digits --template grid --project demo
+
+        hanami network create mine --template-file mine.yaml --project demo
+    """
+    if template is not None and template_file is not None:
+        raise CommandFailure("Give --template or --template-file, not both.", exit_code=EXIT_USAGE)
+    text = read_template(template_file) if template_file is not None else None
+    if text is None and template is None:
+        template = "flat"
+    with open_client(url, project) as client:
+        made = client.networks.create(
+            network, template=template, template_yaml=text, channels=channels, seed=seed
+        )
+    print_message(made, as_data=json, rows=_fields(made))
+
+
+@app.command("list")
+def list_networks(
+    project: options.Project = "", url: options.Url = None, json: options.Json = False
+) -> None:
+    """List the networks of a project.
+
+    Example:
+        hanami network list --project demo
+    """
+    with open_client(url, project) as client:
+        networks = list(client.networks.list())
+    rows = [
+        (
+            n.name,
+            str(n.statistics.learned_rows),
+            str(n.statistics.neurons),
+            str(n.statistics.connections),
+            bytes_text(n.statistics.memory_bytes),
+        )
+        for n in networks
+    ]
+    print_messages(
+        networks,
+        as_data=json,
+        columns=("NETWORK", "LEARNED ROWS", "NEURONS", "CONNECTIONS", "MEMORY"),
+        rows=rows,
+        nothing="No networks. Make one: hanami network create NAME",
+    )
+
+
+@app.command()
+def get(
+    network: NetworkArgument,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Show one network and how far it has grown.
+
+    Example:
+        hanami network get digits --project demo
+    """
+    with open_client(url, project) as client:
+        found = client.networks.get(network)
+    print_message(found, as_data=json, rows=_fields(found))
+
+
+@app.command()
+def delete(
+    network: NetworkArgument,
+    yes: options.Yes = False,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Delete a network with its tasks and all that it has learned.
+
+    Example:
+        hanami network delete digits --project demo --yes
+    """
+    if not yes:
+        typer.confirm(f"Delete the network {network}?", abort=True, err=True)
+    with open_client(url, project) as client:
+        client.networks.delete(network)
+    if json:
+        print_json({"deleted": network})
+    else:
+        print(f"Deleted {network}.")
+
+
+def _fields(network: Network) -> list[tuple[str, str]]:
+    statistics = network.statistics
+    channels = sum(population.channels for population in network.structure.inputs)
+    return [
+        ("Network", network.name),
+        ("Channels", str(channels)),
+        ("Learned rows", f"{statistics.learned_rows} ({network.kept_rows} kept by a snapshot)"),
+        ("Neurons", str(statistics.neurons)),
+        ("Connections", str(statistics.connections)),
+        ("Labels", ", ".join(network.labels)),
+        ("Memory", bytes_text(statistics.memory_bytes)),
+        ("Growth stopped", statistics.growth_stopped),
+        ("Created", network.create_time.ToJsonString()),
+    ]

@@ -1,0 +1,291 @@
+"""`hanami learn` and `hanami predict`: rows of a CSV through a living stream."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from hanami_sdk.cli import options
+from hanami_sdk.cli.clients import open_client
+from hanami_sdk.cli.csv_rows import ColumnChoice, RowBatch, batches, read_rows
+from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.output import note, print_json, print_json_line, progress_bar
+
+if TYPE_CHECKING:
+    from hanami_sdk.blocking_streams import BlockingLearnStream
+    from hanami_sdk.results import Result
+    from hanami_sdk.streams import Mode
+
+NetworkArgument = Annotated[str, typer.Argument(help="Name of the network.")]
+FileArgument = Annotated[
+    str, typer.Argument(help="A CSV file with a header line; - is stdin, as it comes.")
+]
+LabelOption = Annotated[str, typer.Option("--label", help="The column of labels (classes).")]
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="A column of numbers to learn; repeat it.", show_default=False),
+]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", help="A column to leave out; repeat it.", show_default=False),
+]
+FrameRowsOption = Annotated[
+    int, typer.Option("--frame-rows", help="Rows that travel together.", min=1)
+]
+DelimiterOption = Annotated[str, typer.Option("--delimiter", help="What separates the cells.")]
+
+
+def learn(
+    network: NetworkArgument,
+    file: FileArgument = "-",
+    label: LabelOption = "",
+    target: TargetOption = None,
+    ignore: IgnoreOption = None,
+    predictions: Annotated[
+        bool,
+        typer.Option("--predictions", help="Print what was predicted before a row was learned."),
+    ] = False,
+    frame_rows: FrameRowsOption = 64,
+    delimiter: DelimiterOption = ",",
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Let a network learn the rows of a CSV, one after the other.
+
+    Each row is predicted first and learned second, so the score is honest. All
+    columns but the label, the targets and the ignored ones are fed as they are.
+
+    Examples:
+        hanami learn iris iris.csv --label species --project demo
+
+        tail -f sensors.csv | hanami learn pump --target pressure --project demo
+    """
+    if not label and not target:
+        raise CommandFailure(
+            "Say what there is to learn: --label COLUMN or --target COLUMN.", exit_code=EXIT_USAGE
+        )
+    choice = ColumnChoice(label, tuple(target or ()), tuple(ignore or ()))
+    terms = _Terms("LEARN", network, file, choice, frame_rows, delimiter, outputs=False)
+    run = _stream(terms, url, project, _printer(json, terms) if predictions else None)
+    summary = run.summary()
+    if json:
+        (print_json_line if predictions else print_json)({"summary": summary})
+    else:
+        (note if predictions else print)(run.sentence("Learned"))
+
+
+def predict(
+    network: NetworkArgument,
+    file: FileArgument = "-",
+    label: LabelOption = "",
+    target: TargetOption = None,
+    ignore: IgnoreOption = None,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Also print the probability of every label.")
+    ] = False,
+    frame_rows: FrameRowsOption = 64,
+    delimiter: DelimiterOption = ",",
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Let a network predict the rows of a CSV; it stays as it is.
+
+    Prints one line for each row: CSV, or JSON lines with --json. A label or
+    target column, where there is one, is only compared with.
+
+    Examples:
+        hanami predict iris new.csv --project demo > answers.csv
+
+        hanami predict iris iris.csv --label species --project demo --json
+    """
+    choice = ColumnChoice(label, tuple(target or ()), tuple(ignore or ()))
+    terms = _Terms("PREDICT", network, file, choice, frame_rows, delimiter, outputs)
+    run = _stream(terms, url, project, _printer(json, terms))
+    note(run.sentence("Predicted"))
+
+
+@dataclass(frozen=True)
+class _Terms:
+    mode: Mode
+    network: str
+    file: str
+    choice: ColumnChoice
+    frame_rows: int
+    delimiter: str
+    outputs: bool
+
+
+@dataclass
+class _Run:
+    """What has happened on a stream so far."""
+
+    rows: int = 0
+    scored_rows: int = 0
+    correct_rows: int = 0
+    loss_sum: float = 0.0
+    has_labels: bool = False
+    connections: int = 0
+    started: float = field(default_factory=time.perf_counter)
+    seconds: float = 0.0
+
+    def add(self, result: Result) -> None:
+        """Count an answer."""
+        self.rows += result.rows
+        self.scored_rows += result.loss.size
+        self.correct_rows += result.correct_rows
+        self.loss_sum += float(result.loss.sum())
+        self.seconds = time.perf_counter() - self.started
+
+    def summary(self) -> dict[str, float | int | None]:
+        """Return the figures for programs."""
+        scored = self.scored_rows
+        return {
+            "rows": self.rows,
+            "scored_rows": scored,
+            "accuracy": self.correct_rows / scored if scored and self.has_labels else None,
+            "mean_loss": self.loss_sum / scored if scored else None,
+            "seconds": self.seconds,
+            "rows_per_second": self.rows / self.seconds if self.seconds else None,
+            "connections": self.connections,
+        }
+
+    def facts(self) -> str:
+        """Return the running score for people."""
+        facts = [f"{self.rows / self.seconds:,.0f} rows/s"] if self.seconds else []
+        if self.scored_rows and self.has_labels:
+            facts.append(f"{self.correct_rows / self.scored_rows:.2%} right")
+        if self.scored_rows:
+            facts.append(f"loss {self.loss_sum / self.scored_rows:.4f}")
+        return ", ".join(facts)
+
+    def sentence(self, verb: str) -> str:
+        """Return the end of the story."""
+        grown = f"; the network has {self.connections:,} connections" if self.connections else ""
+        facts = self.facts()
+        return f"{verb} {self.rows} rows{f' ({facts})' if facts else ''}{grown}."
+
+
+RowPrinter = Callable[["BlockingLearnStream", RowBatch, "Result", int], None]
+
+
+def _stream(terms: _Terms, url: str | None, project: str, show: RowPrinter | None) -> _Run:
+    with (
+        _open_text(terms.file) as text,
+        open_client(url, project) as client,
+        client.learn(terms.network, mode=terms.mode, return_outputs=terms.outputs) as stream,
+        progress_bar(unit="rows") as bar,
+    ):
+        line = bar.add_task("Learning" if terms.mode == "LEARN" else "Predicting", facts="")
+        run = _Run(has_labels=bool(terms.choice.label))
+        rows = read_rows(text, terms.choice, delimiter=terms.delimiter)
+        for batch, result in _exchange(stream, batches(rows, size=terms.frame_rows)):
+            first_row = run.rows
+            run.add(result)
+            if show is not None:
+                show(stream, batch, result, first_row)
+            bar.update(line, completed=run.rows, facts=run.facts())
+        bar.update(line, total=run.rows)
+        run.connections = stream.close().statistics.connections
+    return run
+
+
+def _exchange(
+    stream: BlockingLearnStream, source: Iterator[RowBatch | None]
+) -> Iterator[tuple[RowBatch, Result]]:
+    """Send batches ahead and yield the answers, all of them whenever the source pauses."""
+    under_way: deque[tuple[RowBatch, Future[Result]]] = deque()
+
+    def take() -> tuple[RowBatch, Result]:
+        batch, answer = under_way.popleft()
+        return batch, _answer(batch, answer)
+
+    for batch in source:
+        if batch is None:
+            while under_way:
+                yield take()
+            continue
+        under_way.append((batch, stream.submit(batch.inputs, batch.labels, batch.targets)))
+        while under_way and under_way[0][1].done():
+            yield take()
+    while under_way:
+        yield take()
+
+
+def _answer(batch: RowBatch, answer: Future[Result]) -> Result:
+    from hanami_sdk.errors import FrameRefused
+
+    try:
+        return answer.result()
+    except FrameRefused as error:
+        if error.row is not None and error.row < len(batch.rows):
+            where = f"Line {batch.rows[error.row].line}"
+        else:
+            where = f"Lines {batch.rows[0].line} to {batch.rows[-1].line}"
+        raise CommandFailure(
+            f"{where}: {error}", hint="The rows of the frames before it have been answered."
+        ) from error
+
+
+def _printer(as_data: bool, terms: _Terms) -> RowPrinter:
+    """Return what prints the predictions of a batch: JSON lines or CSV."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+
+    def show(stream: BlockingLearnStream, batch: RowBatch, result: Result, first: int) -> None:
+        is_classes = _predicts_classes(stream)
+        labels = stream.labels
+        if first == 0 and not as_data:
+            writer.writerow(["row", *_value_names(result, labels, is_classes, terms)])
+        for index in range(len(batch.rows)):
+            outputs = result.outputs[index].tolist() if result.outputs.size else []
+            if not as_data:
+                answer = [result.predicted_labels[index] or ""] if is_classes else []
+                writer.writerow([first + index, *answer, *outputs])
+            elif is_classes:
+                shares = {"outputs": dict(zip(labels, outputs, strict=False))} if outputs else {}
+                answer_text = result.predicted_labels[index]
+                print_json_line({"row": first + index, "predicted": answer_text, **shares})
+            else:
+                print_json_line({"row": first + index, "predicted": outputs})
+        sys.stdout.flush()
+
+    return show
+
+
+def _value_names(
+    result: Result, labels: tuple[str, ...], is_classes: bool, terms: _Terms
+) -> list[str]:
+    if is_classes:
+        return ["predicted", *(labels if result.outputs.size else ())]
+    count = result.outputs.shape[1]
+    if len(terms.choice.targets) == count:
+        return list(terms.choice.targets)
+    return ["predicted"] if count == 1 else [f"predicted_{i}" for i in range(1, count + 1)]
+
+
+def _predicts_classes(stream: BlockingLearnStream) -> bool:
+    from hanami.kyouko.v1.template_service_pb2 import OUTPUT_KIND_NUMBERS
+
+    outputs = stream.network.structure.outputs
+    return not outputs or outputs[0].kind != OUTPUT_KIND_NUMBERS
+
+
+@contextlib.contextmanager
+def _open_text(file: str) -> Iterator[TextIO]:
+    if file == "-":
+        if sys.stdin.isatty():
+            note("Reading rows from the keyboard: a header line first; Ctrl-D ends.")
+        yield sys.stdin
+        return
+    with open(file, encoding="utf-8-sig", newline="") as text:  # noqa: PTH123  `-` is no path
+        yield text
