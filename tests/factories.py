@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from mesh.access import AccessRule, Caller, Principal, Role
+from misaki.domain.model import Member, Project, User
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ALL_ROLES = frozenset(Role)
@@ -25,3 +26,31 @@ def caller(
     """Return a caller of a method that these roles may call."""
     rule = AccessRule(method=method, any_principal=any_principal, roles=roles)
     return Caller(who or principal(), rule)
+
+
+def user(user_id: str = "alice", *, admin: bool = False, etag: str = "e1") -> User:
+    """Return a user of misaki."""
+    return User(
+        user_id=user_id,
+        display_name=user_id.capitalize(),
+        admin=admin,
+        create_time=NOON,
+        etag=etag,
+        uid=f"uid-of-{user_id}"[:32],
+    )
+
+
+def project(project_id: str = "garden", *, etag: str = "e1") -> Project:
+    """Return a project of misaki."""
+    return Project(
+        project_id=project_id,
+        display_name=project_id.capitalize(),
+        creator_id="root",
+        create_time=NOON,
+        etag=etag,
+    )
+
+
+def member(project_id: str = "garden", user_id: str = "alice", role: Role = Role.MEMBER) -> Member:
+    """Return a membership of misaki."""
+    return Member(project_id=project_id, user_id=user_id, role=role, create_time=NOON)

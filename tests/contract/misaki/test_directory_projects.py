@@ -1,0 +1,155 @@
+"""What every directory has to do with projects and memberships."""
+
+import pytest
+
+from mesh.access import Role
+from mesh.errors import Aborted, AlreadyExists, NotFound
+from misaki.ports import Directory
+from tests import factories
+
+
+async def test_project_comes_back_as_stored(directory: Directory) -> None:
+    """A project read again equals the one stored."""
+    garden = factories.project("garden")
+
+    await directory.create_project(garden)
+
+    assert garden == await directory.get_project("garden")
+
+
+async def test_project_id_is_unique(directory: Directory) -> None:
+    """The second project of an id is refused."""
+    await directory.create_project(factories.project("garden"))
+
+    with pytest.raises(AlreadyExists) as caught:
+        await directory.create_project(factories.project("garden"))
+
+    assert {"resource": "projects/garden"} == caught.value.metadata
+
+
+async def test_unknown_project_is_not_found(directory: Directory) -> None:
+    """Reading an unknown project says so by name."""
+    with pytest.raises(NotFound) as caught:
+        await directory.get_project("nowhere")
+
+    assert {"resource": "projects/nowhere"} == caught.value.metadata
+
+
+async def test_project_lists_hold_only_those_asked_for(directory: Directory) -> None:
+    """`among` limits a list; unknown ids in it are nothing, and None means all."""
+    for project_id in ("b-two", "a-one", "c-three"):
+        await directory.create_project(factories.project(project_id))
+
+    some = await directory.list_projects(after="", limit=9, among={"c-three", "a-one", "gone"})
+    none = await directory.list_projects(after="", limit=9, among=())
+    everything = await directory.list_projects(after="", limit=9)
+
+    assert ["a-one", "c-three"] == [project.project_id for project in some]
+    assert [] == list(none)
+    assert ["a-one", "b-two", "c-three"] == [project.project_id for project in everything]
+
+
+async def test_project_lists_go_on_after_a_key(directory: Directory) -> None:
+    """A list begins behind the given key and keeps to its limit."""
+    for project_id in ("aa", "bb", "cc", "dd"):
+        await directory.create_project(factories.project(project_id))
+
+    page = await directory.list_projects(after="aa", limit=2)
+
+    assert ["bb", "cc"] == [project.project_id for project in page]
+
+
+async def test_deleting_a_project_takes_memberships_along(directory: Directory) -> None:
+    """A deleted project is in nobody's roles."""
+    await directory.create_user(factories.user("alice"), "hash")
+    await directory.create_project(factories.project("garden"))
+    await directory.create_member(factories.member("garden", "alice"))
+
+    await directory.delete_project("garden", etag="")
+
+    assert {} == await directory.roles_of("alice")
+    with pytest.raises(NotFound):
+        await directory.get_project("garden")
+
+
+async def test_stale_etag_keeps_the_project(directory: Directory) -> None:
+    """A delete with another etag than the project's changes nothing; the right one deletes."""
+    await directory.create_project(factories.project("garden", etag="now"))
+
+    with pytest.raises(Aborted) as caught:
+        await directory.delete_project("garden", etag="before")
+    await directory.delete_project("garden", etag="now")
+
+    assert {"resource": "projects/garden", "etag": "before"} == caught.value.metadata
+    with pytest.raises(NotFound):
+        await directory.delete_project("garden", etag="now")
+
+
+async def test_member_comes_back_as_stored(directory: Directory) -> None:
+    """A membership listed again equals the one stored."""
+    await directory.create_user(factories.user("alice"), "hash")
+    await directory.create_project(factories.project("garden"))
+    member = factories.member("garden", "alice", Role.VIEWER)
+
+    await directory.create_member(member)
+
+    assert [member] == list(await directory.list_members("garden", after="", limit=10))
+
+
+async def test_membership_is_unique(directory: Directory) -> None:
+    """A user has one role in a project; the second is refused and the first stays."""
+    await directory.create_user(factories.user("alice"), "hash")
+    await directory.create_project(factories.project("garden"))
+    await directory.create_member(factories.member("garden", "alice", Role.VIEWER))
+
+    with pytest.raises(AlreadyExists) as caught:
+        await directory.create_member(factories.member("garden", "alice", Role.PROJECT_ADMIN))
+
+    assert {"resource": "projects/garden/members/alice"} == caught.value.metadata
+    assert {"garden": Role.VIEWER} == await directory.roles_of("alice")
+
+
+async def test_membership_needs_user_and_project(directory: Directory) -> None:
+    """A membership of somebody or something unknown names what is missing."""
+    await directory.create_user(factories.user("alice"), "hash")
+    await directory.create_project(factories.project("garden"))
+
+    with pytest.raises(NotFound) as without_user:
+        await directory.create_member(factories.member("garden", "nobody"))
+    with pytest.raises(NotFound) as without_project:
+        await directory.create_member(factories.member("nowhere", "alice"))
+
+    assert {"resource": "users/nobody"} == without_user.value.metadata
+    assert {"resource": "projects/nowhere"} == without_project.value.metadata
+
+
+async def test_member_lists_go_on_after_a_key(directory: Directory) -> None:
+    """Members are listed by user id, from behind the key, up to the limit."""
+    await directory.create_project(factories.project("garden"))
+    for user_id in ("carol", "alice", "bob", "dave"):
+        await directory.create_user(factories.user(user_id), "hash")
+        await directory.create_member(factories.member("garden", user_id))
+
+    page = await directory.list_members("garden", after="alice", limit=2)
+
+    assert ["bob", "carol"] == [member.user_id for member in page]
+
+
+async def test_members_of_an_unknown_project_are_not_found(directory: Directory) -> None:
+    """A list of the members of nothing is an error, not an empty list."""
+    with pytest.raises(NotFound):
+        await directory.list_members("nowhere", after="", limit=10)
+
+
+async def test_deleted_member_is_gone(directory: Directory) -> None:
+    """A deleted membership grants nothing, and deleting it again says so."""
+    await directory.create_user(factories.user("alice"), "hash")
+    await directory.create_project(factories.project("garden"))
+    await directory.create_member(factories.member("garden", "alice"))
+
+    await directory.delete_member("garden", "alice")
+
+    assert {} == await directory.roles_of("alice")
+    with pytest.raises(NotFound) as caught:
+        await directory.delete_member("garden", "alice")
+    assert {"resource": "projects/garden/members/alice"} == caught.value.metadata

@@ -1,0 +1,192 @@
+"""What every directory has to do with users."""
+
+import asyncio
+
+import pytest
+
+from mesh.access import Role
+from mesh.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound
+from misaki.ports import Directory
+from tests import factories
+
+
+async def test_user_comes_back_as_stored(directory: Directory) -> None:
+    """A user read again equals the one stored, time zone included."""
+    alice = factories.user("alice", admin=True)
+
+    await directory.create_user(alice, "hash")
+
+    assert alice == await directory.get_user("alice")
+
+
+async def test_credentials_hold_the_hash(directory: Directory) -> None:
+    """The stored hash comes back with the user."""
+    await directory.create_user(factories.user("alice"), "hash-of-alice")
+
+    credentials = await directory.find_credentials("alice")
+
+    assert credentials is not None
+    assert "hash-of-alice" == credentials.password_hash
+    assert factories.user("alice") == credentials.user
+
+
+async def test_no_credentials_of_an_unknown_user(directory: Directory) -> None:
+    """Nobody's credentials are None, not an error."""
+    assert await directory.find_credentials("nobody") is None
+
+
+async def test_user_id_is_unique(directory: Directory) -> None:
+    """The second user of an id is refused, and the first stays."""
+    await directory.create_user(factories.user("alice", etag="first"), "hash")
+
+    with pytest.raises(AlreadyExists) as caught:
+        await directory.create_user(factories.user("alice", etag="second"), "hash")
+
+    assert "RESOURCE_EXISTS" == caught.value.reason
+    assert "first" == (await directory.get_user("alice")).etag
+
+
+async def test_unknown_user_is_not_found(directory: Directory) -> None:
+    """Reading an unknown user says so by name."""
+    with pytest.raises(NotFound) as caught:
+        await directory.get_user("nobody")
+
+    assert {"resource": "users/nobody"} == caught.value.metadata
+
+
+async def test_users_are_listed_in_byte_order(directory: Directory) -> None:
+    """The order is that of bytes, whatever the locale of the database."""
+    ids = ["zoe", "al.ice", "al-ice", "al_ice", "alice", "al@ice", "al1ice"]
+    for user_id in ids:
+        await directory.create_user(factories.user(user_id), "hash")
+
+    listed = [user.user_id for user in await directory.list_users(after="", limit=100)]
+
+    assert sorted(ids) == listed
+
+
+async def test_user_lists_go_on_after_a_key(directory: Directory) -> None:
+    """Pages cut by key hold every user exactly once."""
+    for number in range(7):
+        await directory.create_user(factories.user(f"user{number}"), "hash")
+    seen: list[str] = []
+
+    while page := await directory.list_users(after=seen[-1] if seen else "", limit=3):
+        seen += [user.user_id for user in page]
+
+    assert [f"user{number}" for number in range(7)] == seen
+
+
+async def test_admin_is_found(directory: Directory) -> None:
+    """There is an admin from the moment one is stored."""
+    await directory.create_user(factories.user("alice"), "hash")
+    before = await directory.has_admin()
+
+    await directory.create_user(factories.user("root", admin=True), "hash")
+
+    assert (False, True) == (before, await directory.has_admin())
+
+
+async def test_deleted_user_is_gone(directory: Directory) -> None:
+    """A deleted user is not found, and the id is free again."""
+    await directory.create_user(factories.user("alice"), "hash")
+
+    await directory.delete_user("alice", etag="")
+
+    with pytest.raises(NotFound):
+        await directory.get_user("alice")
+    await directory.create_user(factories.user("alice"), "hash")
+
+
+async def test_deleting_a_user_takes_memberships_along(directory: Directory) -> None:
+    """A new user of a deleted one's id inherits no role."""
+    await directory.create_user(factories.user("alice"), "hash")
+    await directory.create_project(factories.project("garden"))
+    await directory.create_member(factories.member("garden", "alice"))
+
+    await directory.delete_user("alice", etag="")
+
+    assert [] == await directory.list_members("garden", after="", limit=10)
+    await directory.create_user(factories.user("alice"), "hash")
+    assert {} == await directory.roles_of("alice")
+
+
+async def test_stale_etag_keeps_the_user(directory: Directory) -> None:
+    """A delete with another etag than the user's changes nothing."""
+    await directory.create_user(factories.user("alice", etag="now"), "hash")
+
+    with pytest.raises(Aborted) as caught:
+        await directory.delete_user("alice", etag="before")
+
+    assert "ETAG_MISMATCH" == caught.value.reason
+    assert "now" == (await directory.get_user("alice")).etag
+
+
+async def test_fitting_etag_deletes_the_user(directory: Directory) -> None:
+    """A delete with the user's etag goes through."""
+    await directory.create_user(factories.user("alice", etag="now"), "hash")
+
+    await directory.delete_user("alice", etag="now")
+
+    assert await directory.find_credentials("alice") is None
+
+
+async def test_deleting_an_unknown_user_is_not_found(directory: Directory) -> None:
+    """A delete of nobody says so, with and without etag."""
+    for etag in ("", "some"):
+        with pytest.raises(NotFound):
+            await directory.delete_user("nobody", etag=etag)
+
+
+async def test_last_admin_stays(directory: Directory) -> None:
+    """The only admin cannot be deleted."""
+    await directory.create_user(factories.user("root", admin=True), "hash")
+    await directory.create_user(factories.user("alice"), "hash")
+
+    with pytest.raises(FailedPrecondition) as caught:
+        await directory.delete_user("root", etag="")
+
+    assert "STATE_CONFLICT" == caught.value.reason
+    assert await directory.has_admin()
+
+
+async def test_two_admins_who_delete_each_other_leave_one(directory: Directory) -> None:
+    """Of two deletes at once that together would leave no admin, one is refused."""
+    for user_id in ("root", "toor"):
+        await directory.create_user(factories.user(user_id, admin=True), "hash")
+
+    outcomes = await asyncio.gather(
+        directory.delete_user("root", etag=""),
+        directory.delete_user("toor", etag=""),
+        return_exceptions=True,
+    )
+
+    assert 1 == sum(isinstance(outcome, FailedPrecondition) for outcome in outcomes)
+    assert 1 == outcomes.count(None)
+    assert await directory.has_admin()
+
+
+async def test_same_user_created_at_once_exists_once(directory: Directory) -> None:
+    """Of several creations at once exactly one goes through."""
+    outcomes = await asyncio.gather(
+        *(directory.create_user(factories.user("alice"), "hash") for _ in range(5)),
+        return_exceptions=True,
+    )
+
+    assert 1 == outcomes.count(None)
+    assert 4 == sum(isinstance(outcome, AlreadyExists) for outcome in outcomes)
+
+
+async def test_roles_are_those_of_one_user(directory: Directory) -> None:
+    """A user's roles come by project; those of others do not mix in."""
+    for user_id in ("alice", "bob"):
+        await directory.create_user(factories.user(user_id), "hash")
+    for project_id in ("garden", "kitchen"):
+        await directory.create_project(factories.project(project_id))
+    await directory.create_member(factories.member("garden", "alice", Role.VIEWER))
+    await directory.create_member(factories.member("kitchen", "alice", Role.PROJECT_ADMIN))
+    await directory.create_member(factories.member("garden", "bob", Role.MEMBER))
+
+    roles = await directory.roles_of("alice")
+
+    assert {"garden": Role.VIEWER, "kitchen": Role.PROJECT_ADMIN} == roles
