@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import Executor
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from argon2.exceptions import VerifyMismatchError
 
 
 class Argon2Passwords:
@@ -39,5 +39,5 @@ class Argon2Passwords:
     def _verify(self, password: str, password_hash: str) -> bool:
         try:
             return self._hasher.verify(password_hash, password)
-        except VerificationError:
+        except VerifyMismatchError:
             return False

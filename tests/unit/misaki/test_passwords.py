@@ -1,0 +1,44 @@
+"""Argon2id hashes."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from argon2.exceptions import InvalidHashError
+
+from misaki.crypto.passwords import Argon2Passwords
+
+
+@pytest.fixture
+def passwords() -> Iterator[Argon2Passwords]:
+    """Return the cheapest passwords allowed."""
+    with ThreadPoolExecutor(1) as executor:
+        yield Argon2Passwords(executor, memory_kib=8 * 1024)
+
+
+async def test_password_matches_its_hash_only(passwords: Argon2Passwords) -> None:
+    """The right password fits, another does not."""
+    password_hash = await passwords.hash("open sesame")
+
+    assert await passwords.matches("open sesame", password_hash)
+    assert not await passwords.matches("open sesame!", password_hash)
+
+
+async def test_hash_is_argon2id_with_parameters_and_salt(passwords: Argon2Passwords) -> None:
+    """Kind and parameters are part of the hash, and the salt differs each time."""
+    first, second = await passwords.hash("open sesame"), await passwords.hash("open sesame")
+
+    assert first.startswith("$argon2id$v=19$m=8192,")
+    assert first != second
+    assert len(first) <= 256
+
+
+async def test_nobody_has_no_password(passwords: Argon2Passwords) -> None:
+    """Without a hash no password fits, not even that of the stand-in."""
+    assert not await passwords.matches("nobody", None)
+
+
+async def test_damaged_hash_is_a_mistake_of_ours(passwords: Argon2Passwords) -> None:
+    """A hash that is none is an error to look into, not a wrong password."""
+    with pytest.raises(InvalidHashError):
+        await passwords.matches("x", "no hash")

@@ -1,0 +1,132 @@
+"""The tokens that misaki signs."""
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+
+from mesh.access import Role
+from mesh.errors import Unauthenticated
+from mesh.tokens import TokenVerifier
+from misaki.crypto.keys import SigningKey, new_key
+from misaki.crypto.tokens import JwtMint
+from tests import factories
+from tests.unit.misaki.conftest import SettableClock, mint_of, verifier_of
+
+ROLES = {"garden": Role.MEMBER}
+
+
+async def _problem(verifier: TokenVerifier, token: str) -> str:
+    with pytest.raises(Unauthenticated) as caught:
+        await verifier.verify(token)
+    assert "TOKEN_INVALID" == caught.value.reason
+    return caught.value.metadata["problem"]
+
+
+def test_claims_and_header_of_an_access_token(
+    mint: JwtMint, key: SigningKey, clock: SettableClock
+) -> None:
+    """Header and claims are those that other services rely on."""
+    signed = mint.access_for_user(factories.user("alice", admin=True), ROLES)
+
+    claims = jwt.decode(signed.token, options={"verify_signature": False})
+    issued_at = int(clock.now.timestamp())
+    assert {"alg": "EdDSA", "typ": "JWT", "kid": key.public.key_id} == (
+        jwt.get_unverified_header(signed.token)
+    )
+    assert {
+        "iss": "hanami",
+        "aud": "hanami",
+        "sub": "users/alice",
+        "jti": "id-1",
+        "iat": issued_at,
+        "exp": issued_at + 15 * 60,
+        "typ": "access",
+        "adm": True,
+        "roles": {"garden": "MEMBER"},
+    } == claims
+    assert issued_at + 15 * 60 == signed.expire_time.timestamp()
+
+
+def test_every_token_has_an_id_of_its_own(mint: JwtMint) -> None:
+    """Two tokens made in the same second differ."""
+    first, second = (mint.access_for_service("kyouko") for _ in range(2))
+
+    assert first.token != second.token
+
+
+async def test_expired_token(mint: JwtMint, verifier: TokenVerifier, clock: SettableClock) -> None:
+    """A token whose time has passed says expired."""
+    clock.now = datetime.now(UTC) - timedelta(minutes=15, seconds=2)
+
+    assert "expired" == await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
+
+
+async def test_foreign_key(verifier: TokenVerifier, clock: SettableClock) -> None:
+    """A token of another installation is signed by an unknown key."""
+    clock.now = datetime.now(UTC)
+    other = new_key()
+    mint = mint_of(other, verifier_of(other), clock=clock, new_id=lambda: "x")
+
+    problem = await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
+
+    assert "signed by an unknown key" == problem
+
+
+async def test_foreign_key_under_our_id(
+    verifier: TokenVerifier, key: SigningKey, clock: SettableClock
+) -> None:
+    """Claiming our key's id does not help somebody who lacks the key."""
+    clock.now = datetime.now(UTC)
+    forged = SigningKey(new_key().private, key.public)
+    mint = mint_of(forged, verifier, clock=clock, new_id=lambda: "x")
+
+    problem = await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
+
+    assert "not valid here" == problem
+
+
+@pytest.mark.parametrize("wrong", ["audience", "issuer"])
+async def test_token_for_somebody_else(
+    verifier: TokenVerifier, key: SigningKey, clock: SettableClock, wrong: str
+) -> None:
+    """A token for another audience, or of another issuer, is not valid here."""
+    clock.now = datetime.now(UTC)
+    mint = mint_of(key, verifier, clock=clock, new_id=lambda: "x", **{wrong: "elsewhere"})
+
+    problem = await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
+
+    assert "not valid here" == problem
+
+
+async def test_refresh_token_is_no_access_token(mint: JwtMint, verifier: TokenVerifier) -> None:
+    """A refresh token opens nothing."""
+    token = mint.refresh_for_user(factories.user()).token
+
+    assert "not of the type access" == await _problem(verifier, token)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "Bearer x", "\x00", "é.é.é"])
+async def test_malformed_token(verifier: TokenVerifier, token: str) -> None:
+    """What is no JWT at all is malformed."""
+    assert "malformed" == await _problem(verifier, token)
+
+
+async def test_unsigned_token(verifier: TokenVerifier, key: SigningKey) -> None:
+    """A token with `alg: none` under our key's id is refused."""
+    claims = {"sub": "users/root", "adm": True, "iss": "hanami", "aud": "hanami", "typ": "access"}
+    claims |= {"iat": 0, "exp": 2**40, "jti": "x"}
+    token = jwt.encode(claims, None, algorithm="none", headers={"kid": key.public.key_id})
+
+    assert "not valid here" == await _problem(verifier, token)
+
+
+async def test_token_signed_with_the_public_key_as_a_secret(
+    verifier: TokenVerifier, key: SigningKey
+) -> None:
+    """A symmetric signature made with what everybody knows is refused."""
+    claims = {"sub": "users/root", "adm": True, "iss": "hanami", "aud": "hanami", "typ": "access"}
+    claims |= {"iat": 0, "exp": 2**40, "jti": "x"}
+    token = jwt.encode(claims, key.public.x, algorithm="HS256", headers={"kid": key.public.key_id})
+
+    assert "not valid here" == await _problem(verifier, token)
