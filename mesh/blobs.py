@@ -6,10 +6,13 @@ import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.store import LocalStore, ObjectStore
-from typing_extensions import Buffer
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 # How the store names a file that it has not finished writing.
@@ -135,7 +138,7 @@ class BlobFile(io.RawIOBase):
         self._position += length
         return bytes(content)
 
-    def readinto(self, buffer: Buffer, /) -> int:
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill a buffer; returns the number of bytes."""
         view = memoryview(buffer).cast("B")
         content = self.read(len(view))

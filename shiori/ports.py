@@ -73,6 +73,9 @@ class Staging(Protocol):
     def opened(self) -> AbstractAsyncContextManager[StagedUpload]:
         """Make a folder for one upload; it is gone afterwards, whatever happens."""
 
+    def free_bytes(self) -> int:
+        """Return how many bytes there is room for."""
+
 
 @dataclass(frozen=True)
 class ConvertedTable:

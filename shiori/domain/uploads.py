@@ -85,7 +85,8 @@ class Uploads:
         if not isinstance(announcement, Announcement):
             raise protocol_broken("open", "chunk" if announcement else "the end of the stream")
         caller.authorize_project(announcement.name.project_id)
-        announcement.check(max_bytes=self._limits.max_bytes)
+        room = self._stores.staging.free_bytes()
+        announcement.check(max_bytes=min(self._limits.max_bytes, room))
         if await self._stores.repository.get(announcement.name) is not None:
             raise AlreadyExists(str(announcement.name))
         async with self._stores.staging.opened() as staged:

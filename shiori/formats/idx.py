@@ -88,7 +88,9 @@ def _dimensions(role: str, path: Path) -> tuple[int, ...]:
     actual = path.stat().st_size
     if actual != expected:
         shape = " x ".join(map(str, dimensions))
-        problem = f"its header tells of {shape} values, {expected} bytes in all, but it has {actual}"
+        problem = (
+            f"its header tells of {shape} values, {expected} bytes in all, but it has {actual}"
+        )
         raise malformed(role, problem, expected=expected, actual=actual)
     return tuple(dimensions)
 

@@ -1,6 +1,7 @@
 """Tables as Parquet files: written in row groups, read back as arrays."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -78,7 +79,7 @@ class TableWriter:
 class ParquetTable:
     """An open Parquet file that `TableWriter` has written."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: BinaryIO | RawIOBase) -> None:
         self._file = pq.ParquetFile(source)
 
     def batches(self, columns: Sequence[Column], rows: RowRange) -> Iterator[RowBatch]:

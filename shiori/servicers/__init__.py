@@ -1,0 +1,1 @@
+"""The gRPC service of shiori: message in, domain call, message out."""

@@ -1,0 +1,68 @@
+"""`hanami.shiori.v1.DatasetService`."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.empty_pb2 import Empty
+from hanami.shiori.v1 import dataset_service_pb2 as pb
+from hanami.shiori.v1 import dataset_service_pb2_grpc
+
+from mesh import names
+from mesh.calls import current_caller
+from shiori import convert
+from shiori.domain.dataset import DatasetName
+from shiori.domain.datasets import Datasets
+from shiori.domain.uploads import Uploads
+
+if TYPE_CHECKING:
+    import grpc
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
+    """Keeps data sets."""
+
+    def __init__(self, uploads: Uploads, datasets: Datasets) -> None:
+        self._uploads = uploads
+        self._datasets = datasets
+
+    async def UploadDataset(
+        self, request_iterator: AsyncIterable[pb.UploadDatasetRequest], context: "Context"
+    ) -> pb.Dataset:
+        """Receive a data set."""
+        async with aclosing(convert.upload_messages(request_iterator)) as messages:
+            return convert.dataset_message(await self._uploads.receive(current_caller(), messages))
+
+    async def GetDataset(self, request: pb.GetDatasetRequest, context: "Context") -> pb.Dataset:
+        """Return a data set."""
+        name = DatasetName.parse(request.name)
+        return convert.dataset_message(await self._datasets.get(current_caller(), name))
+
+    async def ListDatasets(
+        self, request: pb.ListDatasetsRequest, context: "Context"
+    ) -> pb.ListDatasetsResponse:
+        """Return a page of data sets."""
+        page = await self._datasets.list(
+            current_caller(),
+            names.project_id(request.parent, field="parent"),
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return convert.page_message(page)
+
+    async def DeleteDataset(self, request: pb.DeleteDatasetRequest, context: "Context") -> Empty:
+        """Remove a data set."""
+        name = DatasetName.parse(request.name)
+        await self._datasets.delete(current_caller(), name, etag=request.etag)
+        return Empty()
+
+    async def ReadDataset(
+        self, request: pb.ReadDatasetRequest, context: "Context"
+    ) -> AsyncIterator[pb.ReadDatasetResponse]:
+        """Stream rows."""
+        rows = self._datasets.read(current_caller(), convert.read_request(request))
+        async with aclosing(rows) as batches:
+            async for batch in batches:
+                yield convert.batch_message(batch)

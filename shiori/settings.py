@@ -1,0 +1,26 @@
+"""Every setting of shiori; see `mesh.settings` for those all services share."""
+
+from pydantic import Field
+
+from mesh.settings import MeshSettings
+
+
+class ShioriSettings(MeshSettings):
+    """Settings of shiori, the service of data sets."""
+
+    service_name: str = "shiori"
+    listen: str = Field(
+        default="127.0.0.1:7002", description="host:port for gRPC; port 0 picks a free one"
+    )
+    max_upload_bytes: int = Field(
+        default=4 * 2**30, ge=1, description="the most bytes of all files of one upload"
+    )
+    upload_idle_seconds: float = Field(
+        default=120.0, gt=0, description="how long a client may stay silent during an upload"
+    )
+    conversion_threads: int = Field(
+        default=1, ge=1, le=64, description="uploads converted at the same time"
+    )
+    file_threads: int = Field(
+        default=4, ge=1, le=64, description="threads that read tables and write uploads"
+    )
