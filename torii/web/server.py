@@ -1,0 +1,164 @@
+"""Listens for HTTP: serves the start page, and upgrades to websockets."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import structlog
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from mesh import telemetry
+from mesh.tokens import TokenVerifier
+from torii.clients.learning import LearningClient
+from torii.domain.handshake import LEARN_PATH, SUBPROTOCOL, Handshake
+from torii.settings import ToriiSettings
+from torii.web.files import StaticFiles, text_response
+from torii.web.session import LearnSession, SessionTerms
+
+_log = structlog.get_logger(__name__)
+# Messages that may wait in each websocket before its sender is held up.
+_QUEUED_MESSAGES = 4
+_CLOSE_SECONDS = 5.0
+_INTERNAL = 13
+
+
+class WebServer:
+    """HTTP and websockets of torii. `port` is the one it got."""
+
+    def __init__(
+        self, settings: ToriiSettings, verifier: TokenVerifier, kyouko: LearningClient
+    ) -> None:
+        self._settings = settings
+        self._files = StaticFiles(settings.static_directory)
+        self._sessions: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._terms = SessionTerms(
+            verifier=verifier,
+            kyouko=kyouko,
+            stopping=self._stopping,
+            first_message_seconds=settings.first_message_seconds,
+        )
+        self.port = 0
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Listen; at the end close every websocket and stop.
+
+        Raises:
+            SystemExit: The address cannot be listened on.
+        """
+        server = await self._listen()
+        self.port = server.sockets[0].getsockname()[1]
+        _log.info("serving http", port=self.port)
+        try:
+            yield
+        finally:
+            await self.drain()
+            server.close()
+            await server.wait_closed()
+
+    async def drain(self) -> None:
+        """Let every websocket end with a reason; returns when all have ended."""
+        self._stopping.set()
+        if self._sessions:
+            await asyncio.wait(self._sessions)
+
+    async def _listen(self) -> Server:
+        host, _, port = self._settings.http_listen.rpartition(":")
+        ping = self._settings.ping_seconds
+        try:
+            return await serve(
+                self._handle,
+                host.strip("[]"),
+                int(port),
+                process_request=self._answer,
+                select_subprotocol=_select_subprotocol,
+                # Frames are numbers; compressing them costs more than it saves.
+                compression=None,
+                max_size=self._settings.max_message_bytes,
+                max_queue=_QUEUED_MESSAGES,
+                ping_interval=ping,
+                ping_timeout=ping,
+                close_timeout=_CLOSE_SECONDS,
+                server_header=None,
+            )
+        except OSError as error:
+            raise SystemExit(f"cannot listen on {self._settings.http_listen}: {error}") from error
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Return the answer to a request; None lets a websocket open."""
+        if "websocket" not in request.headers.get("Upgrade", "").lower():
+            if request.path.partition("?")[0] == LEARN_PATH:
+                return _upgrade_required()
+            return self._files.answer(request)
+        if not _handshake_of(request).comes_from(self._settings.allowed_origins):
+            return text_response(HTTPStatus.FORBIDDEN, "pages of this origin may not connect")
+        if len(self._sessions) >= self._settings.max_websockets or self._stopping.is_set():
+            return text_response(HTTPStatus.SERVICE_UNAVAILABLE, "no more websockets at the moment")
+        return None
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        if connection.request is None:
+            return
+        session = asyncio.create_task(self._run_session(connection, connection.request))
+        self._sessions.add(session)
+        try:
+            await session
+        finally:
+            self._sessions.discard(session)
+
+    async def _run_session(self, connection: ServerConnection, request: Request) -> None:
+        handshake = _handshake_of(request)
+        span = telemetry.tracer().start_span(
+            f"websocket {handshake.path}" if handshake.path == LEARN_PATH else "websocket",
+            context=telemetry.context_from(
+                [(name.lower(), value) for name, value in request.headers.raw_items()]
+            ),
+            kind=SpanKind.SERVER,
+        )
+        otel_context.attach(trace.set_span_in_context(span))
+        started = time.perf_counter()
+        try:
+            ended = await LearnSession(connection, handshake, self._terms).run()
+            span.set_attribute("rpc.grpc.status_code", ended.code)
+            if ended.code == _INTERNAL:
+                span.set_status(Status(StatusCode.ERROR))
+        finally:
+            span.end()
+        _log.info(
+            "websocket",
+            path=handshake.path,
+            close_code=connection.close_code,
+            code=ended.code,
+            milliseconds=round((time.perf_counter() - started) * 1e3, 2),
+        )
+
+
+def _handshake_of(request: Request) -> Handshake:
+    headers = request.headers
+    offered = ",".join(headers.get_all("Sec-WebSocket-Protocol")).split(",")
+    return Handshake(
+        target=request.path,
+        subprotocols=[name.strip() for name in offered if name.strip()],
+        authorization=",".join(headers.get_all("Authorization")),
+        origin=",".join(headers.get_all("Origin")),
+        host=",".join(headers.get_all("Host")),
+    )
+
+
+def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    # Never the one that holds the token: the answer would send it back.
+    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
+
+
+def _upgrade_required() -> Response:
+    response = text_response(HTTPStatus.UPGRADE_REQUIRED, "this path speaks websocket")
+    response.headers["Upgrade"] = "websocket"
+    return response
