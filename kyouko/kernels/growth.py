@@ -331,6 +331,7 @@ def _regrid_channel(
             _return_row(
                 int(row_table[section, edge]), home_row.shape[0], row_used, free_rows, counters
             )
+            row_table[section, edge] = 0
         for section in range(new_sections):
             if section >= old_sections:
                 home = int(home_row[edge]) if section == 0 else -1
@@ -565,7 +566,7 @@ def choose_bands(
 
     Besides the arrays of the layout table in `kyouko.domain.engine.state`:
         rows: rows stored in `start_values`, the present one included.
-        start_values: float32, shape (START_ROWS, channels), finite.
+        start_values: float32, shape (START_ROWS, channels), raw; what is not finite says nothing.
         scan_low_bytes: int16, shape (channels,), band in the dtype of uint8 rows, written.
         scan_high_bytes: the same for the upper end.
     """
@@ -578,20 +579,26 @@ def choose_bands(
     for channel in range(channels):
         old_low[channel] = resting_low[channel]
         old_high[channel] = resting_high[channel]
+        finite = 0
         for row in range(rows):
-            ordered[row] = start_values[row, channel]
-        _sort(ordered, rows)
-        low, high = _find_band(ordered, rows)
-        resting_low[channel] = low
-        resting_high[channel] = high
+            if abs(start_values[row, channel]) < 3e38:
+                ordered[finite] = start_values[row, channel]
+                finite += 1
+        if finite > 0:
+            _sort(ordered, finite)
+            low, high = _find_band(ordered, finite)
+            resting_low[channel] = low
+            resting_high[channel] = high
         scan_low_bytes[channel] = int(min(max(math.ceil(resting_low[channel]), -1.0), 256.0))
         scan_high_bytes[channel] = int(min(max(math.floor(resting_high[channel]), -1.0), 256.0))
         count = 0
         for row in range(rows):
-            value = start_values[row, channel]
-            offset = max(value - resting_high[channel], np.float32(0.0)) + min(
-                value - resting_low[channel], np.float32(0.0)
-            )
+            value = float(start_values[row, channel])
+            offset = 0.0
+            if value > resting_high[channel]:
+                offset = value - resting_high[channel]
+            elif value < resting_low[channel]:
+                offset = value - resting_low[channel]
             if offset != 0.0 and abs(offset) < 3e37:
                 active_values[channel, count] = offset
                 count += 1

@@ -416,11 +416,13 @@ def _track_targets(
         # A constant target: any unit serves, one of the target's own size keeps sums in range.
         if not deviation > 1e-6 * abs(mean):
             deviation = abs(mean) if mean != 0.0 else 1.0
+        deviation = max(deviation, 1e-30)
         old = scale_deviation[output]
         if abs(deviation - old) < 0.02 * old and abs(mean - scale_mean[output]) < 0.02 * old:
             continue
-        ratio = old / deviation
-        shift = (scale_mean[output] - mean) / deviation
+        # Beyond these limits nothing worth keeping was learned, and float32 would overflow.
+        ratio = min(old / deviation, 1e6)
+        shift = min(max((scale_mean[output] - mean) / deviation, -1e6), 1e6)
         if row_number == 1:
             ratio = 1.0
             shift = 0.0

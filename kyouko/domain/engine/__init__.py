@@ -24,6 +24,7 @@ __all__ = [
     "EngineStateError",
     "EngineStatistics",
     "EngineStructureError",
+    "GrowingEngine",
     "InputPopulation",
     "NetworkStructure",
     "OutputPopulation",

@@ -212,7 +212,7 @@ class GrowingEngine:
                     stop = min(stop, start + border - 1 - learned)
                 else:
                     stop = start + 1
-                self._keep_start_rows(inputs[start:stop], learned)
+                state.start_values[learned : learned + stop - start] = inputs[start:stop]
                 if not observe:
                     self._choose_bands(learned + 1)
             chunk = self._stage(inputs, start, stop)
@@ -311,14 +311,6 @@ class GrowingEngine:
             self.state.output_weights, self.state.slow_output_weights, known,
             self._topology.block_neurons, self._topology.block_width, self.state.random_state,
         )  # fmt: skip
-
-    def _keep_start_rows(self, inputs: Array, learned: int) -> None:
-        values = inputs.astype(np.float32)
-        missing = ~np.isfinite(values)
-        if missing.any():
-            rest = np.broadcast_to(self.state.resting_low, values.shape)
-            values[missing] = rest[missing]
-        self.state.start_values[learned : learned + len(values)] = values
 
     def _choose_bands(self, rows: int) -> None:
         """Let every channel choose its band anew, and read the rehearsed rows anew with it."""

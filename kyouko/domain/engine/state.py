@@ -32,7 +32,7 @@ class NetworkState:
     ==================  =======  ==========  =====================================================
     name                dtype    shape       meaning (unit); invariant
     ==================  =======  ==========  =====================================================
-    start_values        float32  (64, C)     raw first rows, finite; used up to row 64; saved
+    start_values        float32  (64, C)     raw first rows, used up to row 64; saved
     scan_low_bytes      int16    (C,)        resting band in the dtype of uint8 rows; saved
     scan_high_bytes     int16    (C,)        likewise, upper end; saved
     resting_low         float32  (C,)        resting band (input unit); <= resting_high; saved

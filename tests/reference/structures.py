@@ -1,0 +1,99 @@
+"""Small networks and made-up data for the engine's tests; the same seed gives the same rows."""
+
+import numpy as np
+import numpy.typing as npt
+
+from kyouko.domain.engine import (
+    EngineOptions,
+    InputPopulation,
+    NetworkStructure,
+    OutputPopulation,
+    Population,
+    Reach,
+    ReachKind,
+    TaskKind,
+)
+
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+
+SIDE = 12
+
+
+def flat(
+    channels: int,
+    neurons: int = 16,
+    *,
+    kind: TaskKind = TaskKind.CLASSES,
+    size: int = 0,
+    options: EngineOptions | None = None,
+) -> NetworkStructure:
+    """One population that may connect to every channel."""
+    return NetworkStructure(
+        inputs=(InputPopulation("input", channels, (channels, 1, 1), (0.0, 0.0, 0.0)),),
+        populations=(Population("hidden", (0.0, 0.0, 1.0), neurons),),
+        output=OutputPopulation("output", kind, size),
+        options=options or EngineOptions(),
+    )
+
+
+def local(
+    neurons: int = 16,
+    *,
+    kind: TaskKind = TaskKind.CLASSES,
+    size: int = 0,
+    options: EngineOptions | None = None,
+) -> NetworkStructure:
+    """Four populations over a picture of SIDE x SIDE channels, each sees a window of 8 x 8."""
+    places = (3.5, 7.5)
+    return NetworkStructure(
+        inputs=(InputPopulation("picture", SIDE * SIDE, (SIDE, SIDE, 1), (0.0, 0.0, 0.0)),),
+        populations=tuple(
+            Population(
+                f"hidden {x} {y}",
+                (x, y, 0.0),
+                neurons,
+                reach=Reach(ReachKind.WINDOW, window=(7.0, 7.0, 0.0)),
+            )
+            for y in places
+            for x in places
+        ),
+        output=OutputPopulation("output", kind, size),
+        options=options or EngineOptions(),
+    )
+
+
+def pictures(rows: int, *, seed: int = 7, classes: int = 10) -> tuple[Float32, Int32]:
+    """Sparse noisy pictures of `classes` random shapes, values 0 to 255, mostly 0."""
+    random = np.random.default_rng(99)
+    shapes = random.random((classes, SIDE * SIDE)) < 0.35
+    strength = random.uniform(60.0, 255.0, (classes, SIDE * SIDE))
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, rows).astype(np.int32)
+    flipped = random.random((rows, SIDE * SIDE)) < 0.5
+    lit = shapes[labels] ^ (flipped & (random.random((rows, SIDE * SIDE)) < 0.8))
+    values = strength[labels] * lit + flipped * lit * random.normal(0.0, 60.0, lit.shape)
+    return np.clip(np.round(values), 0, 255).astype(np.float32), labels
+
+
+def table(rows: int, *, seed: int = 3, channels: int = 6) -> tuple[Float32, Int32]:
+    """Continuous channels on different scales; the class is a curved function of three of them."""
+    random = np.random.default_rng(seed)
+    plain = random.normal(size=(rows, channels))
+    score = plain[:, 0] * plain[:, 1] + plain[:, 2]
+    labels = (score > 0).astype(np.int32) + (score > 1.5).astype(np.int32)
+    scale = 10.0 ** np.linspace(-2, 3, channels)
+    return (plain * scale + 3.0 * scale).astype(np.float32), labels
+
+
+def curve(rows: int, *, seed: int = 5, outputs: int = 1) -> tuple[Float32, Float32]:
+    """Ten uniform channels and a smooth function of five of them with unit noise.
+
+    Source: Friedman 1991, "Multivariate Adaptive Regression Splines", equation 61.
+    """
+    random = np.random.default_rng(seed)
+    x = random.random((rows, 10))
+    y = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2
+    y = y + 10 * x[:, 3] + 5 * x[:, 4] + random.normal(size=rows)
+    targets = np.stack([y * (place + 1) for place in range(outputs)], axis=1)
+    return x.astype(np.float32), targets.astype(np.float32)
