@@ -1,0 +1,1 @@
+"""Calls of kyouko to other services."""

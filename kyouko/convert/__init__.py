@@ -1,0 +1,1 @@
+"""The two-way mapping between messages and domain objects, and nothing else."""

@@ -1,0 +1,46 @@
+"""Networks to messages, and the names of networks."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from hanami.kyouko.v1 import network_service_pb2 as pb
+
+from kyouko.convert.templates import structure_message
+from kyouko.domain.networks.network import Network, NetworkStatistics
+from mesh import names
+
+
+def network_ids(name: str, *, field: str = "name") -> tuple[str, str]:
+    """Return the ids of project and network in a name."""
+    project_id, network_id = names.parse("projects/*/networks/*", name, field=field)
+    return project_id, network_id
+
+
+def network_message(network: Network) -> pb.Network:
+    """Return a network as a message."""
+    create_time = Timestamp()
+    create_time.FromDatetime(network.create_time)
+    return pb.Network(
+        name=network.name,
+        structure=structure_message(network.structure),
+        statistics=statistics_message(network.statistics),
+        labels=network.labels,
+        kept_rows=network.kept_rows,
+        create_time=create_time,
+        creator=network.creator,
+        etag=network.uid,
+    )
+
+
+def statistics_message(statistics: NetworkStatistics) -> pb.NetworkStatistics:
+    """Return statistics as a message."""
+    return pb.NetworkStatistics(
+        learned_rows=statistics.learned_rows,
+        neurons=statistics.neurons,
+        sections=statistics.sections,
+        input_connections=statistics.input_connections,
+        output_connections=statistics.output_connections,
+        connections=statistics.connections,
+        outputs=statistics.outputs,
+        memory_bytes=statistics.memory_bytes,
+        growth_stopped=statistics.growth_stopped,
+        running_loss=statistics.running_loss,
+    )

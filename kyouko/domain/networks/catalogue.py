@@ -1,0 +1,156 @@
+"""Creates, shows, lists and deletes networks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from kyouko.domain.engine import EngineStructureError, NetworkStructure
+from kyouko.domain.networks.learner import Learner
+from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.network import Network, NetworkStatistics
+from kyouko.domain.template import (
+    NetworkTemplate,
+    TemplateProblem,
+    resolve,
+    template_invalid,
+)
+from kyouko.ports import Clock, NetworkRepository, NewId
+from mesh.access import Caller
+from mesh.errors import ResourceExhausted, stale_etag
+
+
+@dataclass(frozen=True)
+class NetworkLimits:
+    """Bounds of what users may create.
+
+    Attributes:
+        networks_per_project: most networks of one project.
+        memory_bytes: most memory that one network may be given.
+    """
+
+    networks_per_project: int = 1000
+    memory_bytes: int = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class NewNetwork:
+    """What a network is to be made from.
+
+    Attributes:
+        channels: closes what the template leaves open.
+        seed: overrides the template's.
+    """
+
+    project_id: str
+    network_id: str
+    template: NetworkTemplate
+    channels: int | None = None
+    seed: int | None = None
+
+
+class Networks:
+    """The networks of all projects."""
+
+    def __init__(
+        self,
+        repository: NetworkRepository,
+        live: LiveNetworks,
+        executor: Executor,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        limits: NetworkLimits,
+        before_deletion: Sequence[Callable[[Network], Awaitable[None]]] = (),
+    ) -> None:
+        # `before_deletion` ends what works on a network that is about to be deleted.
+        self._repository = repository
+        self._live = live
+        self._executor = executor
+        self._clock = clock
+        self._new_id = new_id
+        self._limits = limits
+        self._before_deletion = before_deletion
+
+    async def create(self, caller: Caller, new: NewNetwork) -> Network:
+        """Create a network.
+
+        Raises:
+            DomainError: TEMPLATE_INVALID, RESOURCE_EXISTS, LIMIT_REACHED, FIELD_INVALID, or
+                what `Caller.authorize_project` raises.
+        """
+        caller.authorize_project(new.project_id)
+        structure = await asyncio.to_thread(
+            resolve, new.template, channels=new.channels, seed=new.seed
+        )
+        await self._check_limits(new.project_id, structure)
+        network = Network(
+            uid=self._new_id(),
+            project_id=new.project_id,
+            network_id=new.network_id,
+            structure=structure,
+            create_time=self._clock(),
+            creator=caller.principal.name,
+            statistics=await self._first_statistics(structure),
+        )
+        await self._repository.create(network)
+        return network
+
+    async def get(self, caller: Caller, project_id: str, network_id: str) -> Network:
+        """Return a network as it is now."""
+        caller.authorize_project(project_id)
+        return self._live.as_now(await self._repository.get(project_id, network_id))
+
+    async def list(
+        self, caller: Caller, project_id: str, *, after: str, limit: int
+    ) -> Sequence[Network]:
+        """Return networks by id, after the id `after`."""
+        caller.authorize_project(project_id)
+        networks = await self._repository.list(project_id, after=after, limit=limit)
+        return [self._live.as_now(network) for network in networks]
+
+    async def delete(
+        self, caller: Caller, project_id: str, network_id: str, *, etag: str = ""
+    ) -> None:
+        """Delete a network; what works on it ends first."""
+        caller.authorize_project(project_id)
+        network = await self._repository.get(project_id, network_id)
+        if etag not in ("", network.uid):
+            raise stale_etag(network.name, etag)
+        async with self._live.deleting(network.uid):
+            for end_work in self._before_deletion:
+                await end_work(network)
+            await self._repository.delete(network.uid)
+        await self._live.drop(network.uid)
+
+    async def _check_limits(self, project_id: str, structure: NetworkStructure) -> None:
+        memory = structure.options.memory_limit_bytes
+        if memory > self._limits.memory_bytes:
+            raise _limit_reached(
+                f"options.memory_limit_bytes: a network may have {self._limits.memory_bytes} bytes "
+                f"here, not {memory}",
+                self._limits.memory_bytes,
+                memory,
+            )
+        count = await self._repository.count(project_id)
+        if count >= self._limits.networks_per_project:
+            raise _limit_reached(
+                f"projects/{project_id} has {count} networks, as many as it may",
+                self._limits.networks_per_project,
+                count,
+            )
+
+    async def _first_statistics(self, structure: NetworkStructure) -> NetworkStatistics:
+        loop = asyncio.get_running_loop()
+        try:
+            learner = await loop.run_in_executor(self._executor, Learner, structure, None)
+        except EngineStructureError as error:
+            problem = TemplateProblem(error.field, f"{error.problem}; allowed: {error.allowed}")
+            raise template_invalid([problem]) from error
+        return learner.statistics()
+
+
+def _limit_reached(message: str, limit: int, actual: int) -> ResourceExhausted:
+    return ResourceExhausted(
+        message, reason="LIMIT_REACHED", metadata={"limit": str(limit), "actual": str(actual)}
+    )

@@ -1,0 +1,307 @@
+"""A network at work: engine and label book together, called from one thread at a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kyouko.domain.engine import (
+    Arrival,
+    Engine,
+    EngineInputError,
+    NetworkStructure,
+    TaskKind,
+    create_engine,
+    restore_engine,
+)
+from kyouko.domain.networks.labels import LabelBook
+from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent, statistics_of
+from kyouko.domain.networks.scoring import TargetScale, class_loss, most_probable
+from mesh.errors import InvalidArgument
+
+Array = npt.NDArray[Any]
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of rows, as texts or as whole numbers (which stand for their digits)."""
+
+    values: list[str] | list[int]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers of rows, shape (rows, outputs)."""
+
+    values: Array
+
+
+Target = Labels | Numbers | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to work on.
+
+    Attributes:
+        inputs: shape (rows, channels), of any number type.
+        target: what is right; None when it is not known.
+        place: put before the names of fields in errors, such as `frame.`.
+    """
+
+    inputs: Array
+    target: Target = None
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class RowResults:
+    """What a network said of rows, before it learned any of them.
+
+    Attributes:
+        outputs: float32, shape (rows, outputs).
+        predicted: int32, shape (rows,): output of the most probable label, -1 if none; None
+            for numbers.
+        loss: float32, shape (rows,); None without targets.
+        correct_rows: rows whose label was predicted.
+        absolute_error: sum over the rows of the mean absolute error (numbers).
+        labels_before: labels known before these rows.
+        labels_after: labels known after them.
+        learned_rows: rows learned in the network's life, these included.
+    """
+
+    outputs: Float32
+    predicted: Int32 | None
+    loss: Float32 | None
+    correct_rows: int
+    absolute_error: float
+    labels_before: int
+    labels_after: int
+    learned_rows: int
+
+
+class Learner:
+    """Learns and predicts. Not for two threads at once; its owner sees to that."""
+
+    def __init__(self, structure: NetworkStructure, snapshot: SnapshotContent | None) -> None:
+        """Make an empty network, or one that goes on from a snapshot.
+
+        Raises:
+            EngineStructureError: No engine fits the structure's bounds.
+            EngineStateError: The snapshot is of another structure or version.
+        """
+        self.structure = structure
+        self.is_classes = structure.output.kind is TaskKind.CLASSES
+        self.engine: Engine = (
+            create_engine(structure)
+            if snapshot is None
+            else restore_engine(structure, snapshot.engine)
+        )
+        self.labels = LabelBook(snapshot.labels if snapshot else (), limit=structure.most_outputs)
+        self._scale = TargetScale.restore(
+            structure.output.size, snapshot.target_scale if snapshot else {}
+        )
+        self.learned_rows = self.engine.statistics().learned_rows
+
+    def statistics(self) -> NetworkStatistics:
+        """Return how far the network has grown; may be called while it learns."""
+        return statistics_of(self.engine.statistics())
+
+    def export(self) -> SnapshotContent:
+        """Copy all that the network needs to go on."""
+        return SnapshotContent(
+            engine=self.engine.export_state(),
+            labels=self.labels.labels,
+            target_scale=self._scale.export() if not self.is_classes else {},
+        )
+
+    def learn(self, rows: Rows, arrival: Arrival) -> RowResults:
+        """Predict, score and learn rows; those without targets are only predicted.
+
+        Raises:
+            DomainError: The rows cannot be learned; the network is as it was.
+        """
+        inputs = self._inputs(rows)
+        if rows.target is None:
+            return self._predicted(inputs)
+        if self.is_classes:
+            return self._learn_labels(inputs, rows, arrival)
+        return self._learn_numbers(inputs, rows, arrival)
+
+    def predict(self, rows: Rows) -> RowResults:
+        """Predict rows and score those with targets; the network stays as it is.
+
+        Raises:
+            DomainError: The rows or targets do not fit.
+        """
+        inputs = self._inputs(rows)
+        if rows.target is None:
+            return self._predicted(inputs)
+        if self.is_classes:
+            values = self._label_values(rows)
+            right = self.labels.known(values)
+            results = self._predicted(inputs)
+            return self._scored(
+                results, class_loss(results.outputs, right), _count_equal(results.predicted, right)
+            )
+        targets = self._numbers(rows)
+        results = self._predicted(inputs)
+        loss = self._scale.loss(results.outputs, targets)
+        return self._scored(results, loss, 0, _absolute_error(results.outputs, targets))
+
+    def _learn_labels(self, inputs: Array, rows: Rows, arrival: Arrival) -> RowResults:
+        before = len(self.labels)
+        found = self.labels.look_up(self._label_values(rows), field=f"{rows.place}labels")
+        scored = _call(self.engine.learn, inputs, found.indices, arrival=arrival)
+        self.labels.add(found.new)
+        self.learned_rows += len(inputs)
+        return RowResults(
+            outputs=scored.outputs,
+            predicted=scored.predicted,
+            loss=scored.loss,
+            correct_rows=int(np.count_nonzero(scored.correct)),
+            absolute_error=0.0,
+            labels_before=before,
+            labels_after=len(self.labels),
+            learned_rows=self.learned_rows,
+        )
+
+    def _learn_numbers(self, inputs: Array, rows: Rows, arrival: Arrival) -> RowResults:
+        targets = self._numbers(rows)
+        scored = _call(self.engine.learn, inputs, targets, arrival=arrival)
+        self._scale.add(targets)
+        self.learned_rows += len(inputs)
+        return RowResults(
+            outputs=scored.outputs,
+            predicted=None,
+            loss=scored.loss,
+            correct_rows=0,
+            absolute_error=_absolute_error(scored.outputs, targets),
+            labels_before=0,
+            labels_after=0,
+            learned_rows=self.learned_rows,
+        )
+
+    def _predicted(self, inputs: Array) -> RowResults:
+        outputs = _call(self.engine.predict, inputs)
+        return RowResults(
+            outputs=outputs,
+            predicted=most_probable(outputs) if self.is_classes else None,
+            loss=None,
+            correct_rows=0,
+            absolute_error=0.0,
+            labels_before=len(self.labels),
+            labels_after=len(self.labels),
+            learned_rows=self.learned_rows,
+        )
+
+    def _scored(
+        self, results: RowResults, loss: Float32, correct: int, absolute_error: float = 0.0
+    ) -> RowResults:
+        return RowResults(
+            outputs=results.outputs,
+            predicted=results.predicted,
+            loss=loss,
+            correct_rows=correct,
+            absolute_error=absolute_error,
+            labels_before=results.labels_before,
+            labels_after=results.labels_after,
+            learned_rows=results.learned_rows,
+        )
+
+    def _inputs(self, rows: Rows) -> Array:
+        inputs = rows.inputs
+        if inputs.ndim != 2:
+            raise InvalidArgument.for_field(
+                f"{rows.place}inputs",
+                f"shape {list(inputs.shape)} is not [rows, channels]",
+                reason="TENSOR_INVALID",
+                metadata={"expected": "2", "actual": str(inputs.ndim)},
+            )
+        if inputs.shape[1] != self.structure.channels:
+            raise width_mismatch(
+                f"{rows.place}inputs", self.structure.channels, int(inputs.shape[1])
+            )
+        if inputs.dtype in (np.uint8, np.float32):
+            return inputs
+        # A number beyond float32's range becomes infinite here, as in the engine's policy.
+        with np.errstate(over="ignore"):
+            return inputs.astype(np.float32)
+
+    def _label_values(self, rows: Rows) -> list[str] | list[int]:
+        if not isinstance(rows.target, Labels):
+            raise _wrong_kind(
+                f"{rows.place}targets", "numbers came, but the network tells labels apart"
+            )
+        if len(rows.target.values) != len(rows.inputs):
+            raise _wrong_count(f"{rows.place}labels", len(rows.target.values), len(rows.inputs))
+        return rows.target.values
+
+    def _numbers(self, rows: Rows) -> Float32:
+        if not isinstance(rows.target, Numbers):
+            raise _wrong_kind(f"{rows.place}labels", "labels came, but the network learns numbers")
+        field, size = f"{rows.place}targets", self.structure.output.size
+        values = rows.target.values
+        if values.ndim == 1 and size == 1:
+            values = values[:, np.newaxis]
+        if values.ndim != 2 or values.shape[1] != size:
+            raise width_mismatch(field, size, int(values.shape[1]) if values.ndim == 2 else 1)
+        if len(values) != len(rows.inputs):
+            raise _wrong_count(field, len(values), len(rows.inputs))
+        with np.errstate(over="ignore"):
+            numbers: Float32 = values.astype(np.float32, copy=False)
+        finite = np.isfinite(numbers).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise InvalidArgument.for_field(
+                field,
+                f"row {row} holds {numbers[row].tolist()}; targets have to be finite",
+                reason="TARGET_INVALID",
+                metadata={"row": str(row)},
+            )
+        return numbers
+
+
+def width_mismatch(field: str, expected: int, actual: int) -> InvalidArgument:
+    """Return the error of rows that are wider or narrower than the network."""
+    return InvalidArgument.for_field(
+        field,
+        f"the network takes {expected} values a row, but {actual} came",
+        reason="WIDTH_MISMATCH",
+        metadata={"expected": str(expected), "actual": str(actual)},
+    )
+
+
+def _wrong_kind(field: str, problem: str) -> InvalidArgument:
+    return InvalidArgument.for_field(field, problem, reason="TARGET_INVALID")
+
+
+def _wrong_count(field: str, actual: int, rows: int) -> InvalidArgument:
+    return InvalidArgument.for_field(
+        field,
+        f"there are {actual} of them for {rows} rows",
+        reason="TARGET_INVALID",
+        metadata={"expected": str(rows), "actual": str(actual)},
+    )
+
+
+def _call(work: Any, *arguments: Any, **options: Any) -> Any:
+    try:
+        return work(*arguments, **options)
+    except EngineInputError as error:
+        raise InvalidArgument.for_field(
+            error.field, f"{error.problem}; allowed: {error.allowed}", reason="TENSOR_INVALID"
+        ) from error
+
+
+def _count_equal(predicted: Int32 | None, right: Int32) -> int:
+    if predicted is None:
+        return 0
+    return int(np.count_nonzero((predicted == right) & (right >= 0)))
+
+
+def _absolute_error(outputs: Float32, targets: Float32) -> float:
+    return float(np.abs(outputs.astype(np.float64) - targets).mean(axis=1).sum())

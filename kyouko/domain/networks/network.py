@@ -1,0 +1,99 @@
+"""A network as its users know it, and what a snapshot holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from kyouko.domain.engine import EngineState, EngineStatistics, NetworkStructure
+
+
+@dataclass(frozen=True)
+class NetworkStatistics:
+    """How far a network has grown; see `hanami.kyouko.v1.NetworkStatistics`."""
+
+    learned_rows: int = 0
+    neurons: int = 0
+    sections: int = 0
+    input_connections: int = 0
+    output_connections: int = 0
+    outputs: int = 0
+    memory_bytes: int = 0
+    growth_stopped: str = ""
+    running_loss: float = 0.0
+
+    @property
+    def connections(self) -> int:
+        """All weights."""
+        return self.input_connections + self.output_connections
+
+
+def statistics_of(engine: EngineStatistics) -> NetworkStatistics:
+    """Return what users see of an engine's statistics."""
+    return NetworkStatistics(
+        learned_rows=engine.learned_rows,
+        neurons=engine.neurons,
+        sections=engine.sections,
+        input_connections=engine.input_connections,
+        output_connections=engine.output_connections,
+        outputs=engine.outputs,
+        memory_bytes=engine.memory_bytes,
+        growth_stopped=engine.growth_stop_reason,
+        running_loss=engine.running_loss,
+    )
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network. Its uid differs from that of every other, also of the same name.
+
+    Attributes:
+        kept_rows: learned rows that the snapshot holds.
+        snapshot: the name of the snapshot; empty before the first one.
+    """
+
+    uid: str
+    project_id: str
+    network_id: str
+    structure: NetworkStructure
+    create_time: datetime
+    creator: str
+    statistics: NetworkStatistics = field(default_factory=NetworkStatistics)
+    labels: tuple[str, ...] = ()
+    kept_rows: int = 0
+    snapshot: str = ""
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return network_name(self.project_id, self.network_id)
+
+
+def network_name(project_id: str, network_id: str) -> str:
+    """Return the resource name of a network."""
+    return f"projects/{project_id}/networks/{network_id}"
+
+
+@dataclass(frozen=True)
+class SnapshotContent:
+    """All that a network needs to go on exactly where it was.
+
+    Attributes:
+        engine: the engine's arrays and header.
+        labels: in the order of the outputs.
+        target_scale: of `TargetScale.export`; empty for classes.
+    """
+
+    engine: EngineState
+    labels: tuple[str, ...]
+    target_scale: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SnapshotRecord:
+    """What a network's row says of its newest snapshot."""
+
+    name: str
+    kept_rows: int
+    labels: tuple[str, ...]
+    statistics: NetworkStatistics

@@ -1,0 +1,1 @@
+"""Living streams of rows into networks."""

@@ -1,0 +1,93 @@
+"""The order of messages on a stream, as a state machine without any input or output."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mesh.errors import InvalidArgument
+
+
+class Phase(StrEnum):
+    """What has happened on a stream so far."""
+
+    NEW = "NEW"
+    OPEN = "OPEN"
+    CLOSING = "CLOSING"
+
+
+@dataclass
+class StreamProtocol:
+    """Follows a stream and refuses messages that come out of turn.
+
+    Attributes:
+        window_rows: rows that may be under way unanswered.
+        outstanding_rows: rows that are.
+    """
+
+    phase: Phase = Phase.NEW
+    window_rows: int = 0
+    last_sequence: int = 0
+    outstanding_rows: int = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the window lets another frame in."""
+        return self.outstanding_rows < self.window_rows
+
+    def open(self, window_rows: int) -> None:
+        """Take the first message.
+
+        Raises:
+            InvalidArgument: STREAM_PROTOCOL.
+        """
+        if self.phase is not Phase.NEW:
+            raise out_of_turn("frame, authentication or close", "open")
+        self.phase = Phase.OPEN
+        self.window_rows = window_rows
+
+    def frame(self, sequence: int, rows: int) -> None:
+        """Take a frame; an empty one counts as one row, so that the window bounds it too.
+
+        Raises:
+            InvalidArgument: STREAM_PROTOCOL.
+        """
+        self._need_open("frame")
+        if sequence <= self.last_sequence:
+            raise out_of_turn(f"a sequence above {self.last_sequence}", str(sequence))
+        self.last_sequence = sequence
+        self.outstanding_rows += max(rows, 1)
+
+    def answered(self, rows: int) -> None:
+        """Note that a frame has been answered."""
+        self.outstanding_rows -= max(rows, 1)
+
+    def authentication(self) -> None:
+        """Take a fresh token.
+
+        Raises:
+            InvalidArgument: STREAM_PROTOCOL.
+        """
+        self._need_open("authentication")
+
+    def close(self) -> None:
+        """Take the last message.
+
+        Raises:
+            InvalidArgument: STREAM_PROTOCOL.
+        """
+        self._need_open("close")
+        self.phase = Phase.CLOSING
+
+    def _need_open(self, actual: str) -> None:
+        if self.phase is Phase.NEW:
+            raise out_of_turn("open", actual)
+        if self.phase is Phase.CLOSING:
+            raise out_of_turn("nothing after close", actual)
+
+
+def out_of_turn(expected: str, actual: str) -> InvalidArgument:
+    """Return the error of a message that may not come now."""
+    return InvalidArgument(
+        f"expected {expected}, but {actual} came",
+        reason="STREAM_PROTOCOL",
+        metadata={"expected": expected, "actual": actual},
+    )

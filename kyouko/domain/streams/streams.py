@@ -1,0 +1,164 @@
+"""Opens learning streams, knows all that are open, and ends them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
+from kyouko.domain.networks.network import Network
+from kyouko.domain.streams.authority import Authority
+from kyouko.domain.streams.stream import LearnStream, StreamMode, StreamTerms
+from kyouko.ports import Clock, VerifyToken
+from mesh.access import Caller
+from mesh.errors import DomainError, NotFound, ResourceExhausted, Unavailable
+
+_log = structlog.get_logger(__name__)
+# A client that reads nothing holds its stream up; after this it is cut off.
+_END_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class StreamLimits:
+    """Bounds of streams.
+
+    Attributes:
+        streams: most streams at once.
+        frame_rows: most rows in a frame.
+        window_rows: most rows of a stream under way.
+        window_bytes: most memory for these rows.
+        message_bytes: most memory for the outputs of one frame.
+        idle_seconds: quiet time after which a stream gets a progress message.
+    """
+
+    streams: int = 256
+    frame_rows: int = 4096
+    window_rows: int = 8192
+    window_bytes: int = 64 * 2**20
+    message_bytes: int = 8 * 2**20
+    idle_seconds: float = 15.0
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a client asks of a stream; a window of 0 leaves it to us."""
+
+    project_id: str
+    network_id: str
+    mode: StreamMode
+    max_outstanding_rows: int = 0
+    return_outputs: bool = False
+
+
+class Streams:
+    """All open learning streams."""
+
+    def __init__(
+        self, networks: LiveNetworks, verify: VerifyToken, *, clock: Clock, limits: StreamLimits
+    ) -> None:
+        self._networks = networks
+        self._verify = verify
+        self._clock = clock
+        self._limits = limits
+        self._open: dict[LearnStream, asyncio.Task[Any] | None] = {}
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._is_draining = False
+
+    @asynccontextmanager
+    async def opened(self, caller: Caller, opening: Opening) -> AsyncIterator[LearnStream]:
+        """Open a stream for as long as the context lasts.
+
+        Raises:
+            DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, LIMIT_REACHED, SHUTTING_DOWN.
+        """
+        authority = Authority(
+            caller,
+            self._verify,
+            project_id=opening.project_id,
+            is_learning=opening.mode is StreamMode.LEARN,
+        )
+        if self._is_draining:
+            raise shutting_down()
+        if len(self._open) >= self._limits.streams:
+            raise _too_many_streams(self._limits.streams)
+        async with self._networks.using(opening.project_id, opening.network_id) as live:
+            terms = self._terms(live, opening)
+            stream = LearnStream(live, self._networks, authority, terms, clock=self._clock)
+            self._open[stream] = asyncio.current_task()
+            try:
+                yield stream
+            finally:
+                del self._open[stream]
+                stream.ended.set()
+                self._keep_later(live)
+
+    async def end_network(self, network: Network) -> None:
+        """End the streams of a network that is being deleted."""
+        found = [stream for stream in self._open if stream.uid == network.uid]
+        await self._end(found, NotFound(network.name))
+
+    async def drain(self) -> None:
+        """End all streams and wait until what they taught is kept."""
+        self._is_draining = True
+        await self._end(list(self._open), shutting_down())
+        if self._keeping:
+            await asyncio.wait(self._keeping)
+
+    async def _end(self, streams: Iterable[LearnStream], error: DomainError) -> None:
+        ending = {}
+        for stream in streams:
+            stream.end(error)
+            ending[asyncio.create_task(stream.ended.wait())] = stream
+        if not ending:
+            return
+        _, stuck = await asyncio.wait(ending, timeout=_END_SECONDS)
+        for waiting in stuck:
+            handler = self._open.get(ending[waiting])
+            if handler is not None:
+                handler.cancel()
+            await waiting
+
+    def _keep_later(self, live: LiveNetwork) -> None:
+        # Whoever held the stream may be cancelled this moment, and cannot wait.
+        task = asyncio.create_task(self._keep(live))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, live: LiveNetwork) -> None:
+        try:
+            await self._networks.keep(live)
+        except Exception as error:
+            _log.exception("no snapshot at the end of a stream", error=repr(error))
+
+    def _terms(self, live: LiveNetwork, opening: Opening) -> StreamTerms:
+        limits, structure = self._limits, live.network.structure
+        rows_in_window = max(1, limits.window_bytes // (4 * structure.channels))
+        rows_in_message = max(1, limits.message_bytes // (4 * structure.most_outputs))
+        most = min(limits.window_rows, rows_in_window)
+        return StreamTerms(
+            mode=opening.mode,
+            window_rows=min(opening.max_outstanding_rows or most, most),
+            max_frame_rows=min(limits.frame_rows, rows_in_window, rows_in_message),
+            return_outputs=opening.return_outputs,
+            idle_seconds=limits.idle_seconds,
+        )
+
+
+def shutting_down() -> Unavailable:
+    """Return the error of work that ends because the service does."""
+    return Unavailable(
+        "kyouko is stopping; what was learned is kept, open a new stream in a moment",
+        reason="SHUTTING_DOWN",
+        metadata={"service": "kyouko"},
+    )
+
+
+def _too_many_streams(limit: int) -> ResourceExhausted:
+    return ResourceExhausted(
+        f"{limit} streams are open, as many as there may be",
+        reason="LIMIT_REACHED",
+        metadata={"limit": str(limit)},
+    )

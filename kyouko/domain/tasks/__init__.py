@@ -1,0 +1,1 @@
+"""Tasks: work over stored data sets, queued per network."""

@@ -1,0 +1,202 @@
+"""What the domain needs from outside: storage, data sets, time, ids and traces."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kyouko.domain.networks.network import Network, SnapshotContent, SnapshotRecord
+from kyouko.domain.tasks.task import Task
+from mesh.access import Principal
+
+Clock = Callable[[], datetime]
+# Makes an id of 32 hexadecimal digits that never comes twice.
+NewId = Callable[[], str]
+VerifyToken = Callable[[str], Awaitable[Principal]]
+
+
+class NetworkRepository(Protocol):
+    """Keeps the rows of networks. Each method is one transaction."""
+
+    async def create(self, network: Network) -> None:
+        """Store a new network.
+
+        Raises:
+            AlreadyExists: RESOURCE_EXISTS.
+        """
+
+    async def get(self, project_id: str, network_id: str) -> Network:
+        """Return a network.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+
+    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Network]:
+        """Return networks in the order of their ids, byte by byte, after the id `after`."""
+
+    async def count(self, project_id: str) -> int:
+        """Return how many networks a project has."""
+
+    async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
+        """Point a network to a new snapshot.
+
+        Returns:
+            The name of the snapshot before (empty: none); None when the network is gone.
+        """
+
+    async def delete(self, uid: str) -> None:
+        """Delete a network and its tasks; a missing one counts as deleted."""
+
+
+class SnapshotStore(Protocol):
+    """Keeps snapshots by name. A snapshot is there completely or not at all."""
+
+    async def save(self, name: str, content: SnapshotContent) -> None:
+        """Store a snapshot.
+
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE: it could not be stored.
+        """
+
+    async def load(self, name: str) -> SnapshotContent:
+        """Return a snapshot.
+
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE: it could not be read.
+        """
+
+    async def delete(self, name: str) -> None:
+        """Delete a snapshot; a missing one counts as deleted."""
+
+    async def names(self, prefix: str) -> Sequence[str]:
+        """Return the names of all snapshots below a prefix."""
+
+
+class TaskRepository(Protocol):
+    """Keeps tasks. Each method is one transaction."""
+
+    async def create(self, task: Task) -> Task:
+        """Store a new task; returns it with its number.
+
+        Raises:
+            AlreadyExists: RESOURCE_EXISTS.
+            NotFound: RESOURCE_NOT_FOUND: the network is gone.
+        """
+
+    async def get(self, project_id: str, network_id: str, task_id: str) -> Task:
+        """Return a task.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+
+    async def list(
+        self, project_id: str, network_id: str | None, *, after: int, limit: int
+    ) -> Sequence[Task]:
+        """Return tasks by number, of one network or of all, after the number `after`."""
+
+    async def update(self, task: Task) -> None:
+        """Store state, progress, failure and times of a task; a missing one is left missing."""
+
+    async def unfinished(self) -> Sequence[Task]:
+        """Return all tasks that have not ended, by number."""
+
+
+class ColumnKind(StrEnum):
+    """The type of a column's values."""
+
+    UINT8 = "UINT8"
+    INT64 = "INT64"
+    FLOAT64 = "FLOAT64"
+    STRING = "STRING"
+
+
+class ColumnUse(StrEnum):
+    """What a column is used for by default."""
+
+    INPUT = "INPUT"
+    TARGET = "TARGET"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True)
+class DatasetColumn:
+    """A column of a data set; `width` values in each row."""
+
+    name: str
+    kind: ColumnKind
+    use: ColumnUse
+    width: int
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """What is known of a stored data set."""
+
+    name: str
+    columns: Sequence[DatasetColumn]
+    row_count: int
+
+
+@dataclass(frozen=True)
+class ColumnValues:
+    """Values of one column: numbers of shape (rows, width), or texts."""
+
+    numbers: npt.NDArray[np.generic] | None
+    texts: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class RowRange:
+    """A run of rows of some columns, in the order in which they were asked for."""
+
+    start_row: int
+    row_count: int
+    columns: Sequence[ColumnValues]
+
+
+class Datasets(Protocol):
+    """The stored data sets of the mesh."""
+
+    async def describe(self, name: str, *, token: str) -> DatasetDescription:
+        """Return a data set on behalf of the caller whose token it is.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+        """
+
+    def read(self, name: str, columns: Sequence[str], start_row: int) -> AsyncIterator[RowRange]:
+        """Yield the rows of some columns from a row on, in order, as this service.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+        """
+
+    async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
+        """Store a CSV file as a data set, as this service.
+
+        Raises:
+            AlreadyExists: RESOURCE_EXISTS.
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+        """
+
+
+class Tracing(Protocol):
+    """Links a running task to the call that queued it."""
+
+    def current(self) -> Mapping[str, str]:
+        """Return the present trace context (W3C headers)."""
+
+    def task_span(
+        self, name: str, link: Mapping[str, str], attributes: Mapping[str, Any]
+    ) -> AbstractContextManager[None]:
+        """Open a span that is current inside and linked to an earlier context."""

@@ -1,0 +1,1 @@
+"""The gRPC services of kyouko: message to domain call to message, no decisions."""

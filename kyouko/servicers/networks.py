@@ -1,0 +1,73 @@
+"""NetworkService."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.empty_pb2 import Empty
+from hanami.kyouko.v1 import network_service_pb2 as pb
+from hanami.kyouko.v1 import network_service_pb2_grpc
+
+from kyouko.convert.networks import network_ids, network_message
+from kyouko.convert.templates import network_template_of
+from kyouko.domain.networks.catalogue import Networks, NewNetwork
+from kyouko.domain.template import NetworkTemplate
+from kyouko.servicers.templates import shipped_template
+from kyouko.templates import ShippedTemplate, read_template
+from mesh.calls import current_caller
+from mesh.names import project_id
+from mesh.pages import page_of, page_request
+
+
+class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
+    """Serves networks."""
+
+    def __init__(self, networks: Networks, shipped: Mapping[str, ShippedTemplate]) -> None:
+        self._networks = networks
+        self._shipped = shipped
+
+    async def CreateNetwork(self, request: pb.CreateNetworkRequest, context: Any) -> pb.Network:
+        """Create a network."""
+        new = NewNetwork(
+            project_id=project_id(request.parent, field="parent"),
+            network_id=request.network_id,
+            template=await self._template(request),
+            channels=request.channels if request.HasField("channels") else None,
+            seed=request.seed if request.HasField("seed") else None,
+        )
+        return network_message(await self._networks.create(current_caller(), new))
+
+    async def GetNetwork(self, request: pb.GetNetworkRequest, context: Any) -> pb.Network:
+        """Return one network."""
+        network = await self._networks.get(current_caller(), *network_ids(request.name))
+        return network_message(network)
+
+    async def ListNetworks(
+        self, request: pb.ListNetworksRequest, context: Any
+    ) -> pb.ListNetworksResponse:
+        """List the networks of a project."""
+        project = project_id(request.parent, field="parent")
+        listing = f"networks of {request.parent}"
+        asked = page_request(request.page_size, request.page_token, listing=listing)
+        found = await self._networks.list(
+            current_caller(), project, after=asked.after, limit=asked.limit + 1
+        )
+        page = page_of(asked, found, key=lambda network: network.network_id)
+        return pb.ListNetworksResponse(
+            networks=[network_message(network) for network in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def DeleteNetwork(self, request: pb.DeleteNetworkRequest, context: Any) -> Empty:
+        """Delete a network."""
+        ids = network_ids(request.name)
+        await self._networks.delete(current_caller(), *ids, etag=request.etag)
+        return Empty()
+
+    async def _template(self, request: pb.CreateNetworkRequest) -> NetworkTemplate:
+        source = request.WhichOneof("source")
+        if source == "template":
+            return shipped_template(self._shipped, request.template).template
+        if source == "template_yaml":
+            return await asyncio.to_thread(read_template, request.template_yaml)
+        return network_template_of(request.structure)

@@ -1,0 +1,53 @@
+"""Every setting of kyouko; see `mesh.settings` for those all services share."""
+
+from pydantic import Field, field_validator
+
+from mesh.settings import MeshSettings
+
+
+class KyoukoSettings(MeshSettings):
+    """Settings of kyouko, the service of networks, tasks and streams."""
+
+    service_name: str = "kyouko"
+    listen: str = Field(
+        default="127.0.0.1:7003", description="host:port for gRPC; port 0 picks a free one"
+    )
+    shiori_address: str = Field(
+        default="127.0.0.1:7002", description="host:port of shiori, which keeps the data sets"
+    )
+    worker_threads: int = Field(
+        default=0, ge=0, le=1024, description="threads that run kernels; the CPU quota when 0"
+    )
+    max_live_networks: int = Field(default=64, ge=1, description="most networks in memory")
+    max_networks_per_project: int = Field(default=1000, ge=1, description="most networks")
+    max_network_memory_bytes: int = Field(
+        default=2 * 2**30, ge=2**20, description="most memory one network may be given, bytes"
+    )
+    snapshot_rows: int = Field(
+        default=1_000_000, ge=1, description="rows learned after which a snapshot is due"
+    )
+    snapshot_seconds: float = Field(
+        default=30.0, gt=0, description="time after which learned rows get a snapshot"
+    )
+    task_frame_rows: int = Field(
+        default=512, ge=1, le=65536, description="rows a task hands to a network at a time"
+    )
+    dependency_patience_seconds: float = Field(
+        default=30.0, ge=0, description="how long a running task waits for a lost shiori"
+    )
+    max_streams: int = Field(default=256, ge=1, description="most learning streams at once")
+    max_frame_rows: int = Field(default=4096, ge=1, description="most rows in one frame")
+    max_outstanding_rows: int = Field(
+        default=8192, ge=1, description="most rows of a stream under way unanswered"
+    )
+    stream_window_bytes: int = Field(
+        default=64 * 2**20, ge=2**16, description="most memory for a stream's rows under way, bytes"
+    )
+    stream_idle_seconds: float = Field(
+        default=15.0, gt=0, description="quiet time after which a stream gets a progress message"
+    )
+
+    @field_validator("shiori_address")
+    @classmethod
+    def _shiori_has_host_and_port(cls, value: str) -> str:
+        return cls._has_host_and_port(value)

@@ -1,0 +1,1 @@
+"""Where kyouko keeps things: tables for networks and tasks, blobs for snapshots."""

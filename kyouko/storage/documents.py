@@ -1,0 +1,102 @@
+"""Domain values as JSON documents in table columns, and back."""
+
+from dataclasses import asdict
+from typing import Any
+
+from kyouko.domain.engine import (
+    EngineOptions,
+    InputPopulation,
+    NetworkStructure,
+    OutputPopulation,
+    Population,
+    Reach,
+    ReachKind,
+    TaskKind,
+)
+from kyouko.domain.networks.network import NetworkStatistics
+from kyouko.domain.tasks.task import Failure, TaskProgress, Totals
+
+Document = dict[str, Any]
+
+
+def structure_document(structure: NetworkStructure) -> Document:
+    """Return a structure as JSON can hold it."""
+    document = asdict(structure)
+    document["output"]["kind"] = structure.output.kind.value
+    for item, population in zip(document["populations"], structure.populations, strict=True):
+        item["reach"]["kind"] = population.reach.kind.value
+    return document
+
+
+def structure_in(document: Document) -> NetworkStructure:
+    """Return the structure in a document."""
+    return NetworkStructure(
+        inputs=tuple(
+            InputPopulation(
+                **{**item, "shape": tuple(item["shape"]), "position": tuple(item["position"])}
+            )
+            for item in document["inputs"]
+        ),
+        populations=tuple(_population(item) for item in document["populations"]),
+        output=OutputPopulation(
+            **{**document["output"], "kind": TaskKind(document["output"]["kind"])}
+        ),
+        options=EngineOptions(**document["options"]),
+    )
+
+
+def _population(item: Document) -> Population:
+    reach = item["reach"]
+    window = reach["window"]
+    return Population(
+        name=item["name"],
+        position=_triple(item["position"]),
+        neurons=item["neurons"],
+        inputs=tuple(item["inputs"]),
+        reach=Reach(
+            kind=ReachKind(reach["kind"]),
+            window=None if window is None else _triple(window),
+            radius=reach["radius"],
+        ),
+    )
+
+
+def _triple(values: list[float]) -> tuple[float, float, float]:
+    return (values[0], values[1], values[2])
+
+
+def statistics_document(statistics: NetworkStatistics) -> Document:
+    """Return statistics as JSON can hold them."""
+    return asdict(statistics)
+
+
+def statistics_in(document: Document) -> NetworkStatistics:
+    """Return the statistics in a document."""
+    return NetworkStatistics(**document)
+
+
+def progress_document(progress: TaskProgress) -> Document:
+    """Return a task's progress as JSON can hold it."""
+    return asdict(progress)
+
+
+def progress_in(document: Document) -> TaskProgress:
+    """Return the progress in a document."""
+    statistics = document["statistics"]
+    return TaskProgress(
+        total_rows=document["total_rows"],
+        totals=Totals(**document["totals"]),
+        rows_per_second=document["rows_per_second"],
+        remaining_seconds=document["remaining_seconds"],
+        statistics=None if statistics is None else statistics_in(statistics),
+    )
+
+
+def failure_document(failure: Failure | None) -> Document | None:
+    """Return a failure as JSON can hold it."""
+    return None if failure is None else {**asdict(failure), "metadata": dict(failure.metadata)}
+
+
+def failure_in(document: Document | None) -> Failure | None:
+    """Return the failure in a document."""
+    return None if document is None else Failure(**document)

@@ -1,0 +1,107 @@
+"""Networks in SQL; see `kyouko.ports.NetworkRepository` for what each method promises."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+
+from kyouko.domain.networks.network import Network, SnapshotRecord, network_name
+from kyouko.storage.documents import (
+    statistics_document,
+    statistics_in,
+    structure_document,
+    structure_in,
+)
+from kyouko.storage.models import NetworkRow
+from mesh.database import Database
+from mesh.errors import AlreadyExists, NotFound
+
+
+class SqlNetworkRepository:
+    """Keeps networks in kyouko's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, network: Network) -> None:
+        """Store a new network."""
+        row = NetworkRow(
+            uid=network.uid,
+            project_id=network.project_id,
+            network_id=network.network_id,
+            structure=structure_document(network.structure),
+            statistics=statistics_document(network.statistics),
+            labels=list(network.labels),
+            kept_rows=network.kept_rows,
+            snapshot=network.snapshot,
+            creator=network.creator,
+            create_time=network.create_time,
+        )
+        try:
+            async with self._database.session() as session:
+                session.add(row)
+        except IntegrityError as error:
+            raise AlreadyExists(network.name) from error
+
+    async def get(self, project_id: str, network_id: str) -> Network:
+        """Return a network."""
+        query = select(NetworkRow).where(
+            NetworkRow.project_id == project_id, NetworkRow.network_id == network_id
+        )
+        async with self._database.session() as session:
+            row = (await session.scalars(query)).one_or_none()
+        if row is None:
+            raise NotFound(network_name(project_id, network_id))
+        return _network(row)
+
+    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Network]:
+        """Return networks by id."""
+        query = (
+            select(NetworkRow)
+            .where(NetworkRow.project_id == project_id, NetworkRow.network_id > after)
+            .order_by(NetworkRow.network_id)
+            .limit(limit)
+        )
+        async with self._database.session() as session:
+            return [_network(row) for row in await session.scalars(query)]
+
+    async def count(self, project_id: str) -> int:
+        """Return how many networks a project has."""
+        query = (
+            select(func.count()).select_from(NetworkRow).where(NetworkRow.project_id == project_id)
+        )
+        async with self._database.session() as session:
+            return int(await session.scalar(query) or 0)
+
+    async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
+        """Point a network to a new snapshot."""
+        async with self._database.session() as session:
+            row = await session.get(NetworkRow, uid, with_for_update=True)
+            if row is None:
+                return None
+            before = row.snapshot
+            row.snapshot = record.name
+            row.kept_rows = record.kept_rows
+            row.labels = [*record.labels]
+            row.statistics = statistics_document(record.statistics)
+            return before
+
+    async def delete(self, uid: str) -> None:
+        """Delete a network and its tasks."""
+        async with self._database.session() as session:
+            await session.execute(delete(NetworkRow).where(NetworkRow.uid == uid))
+
+
+def _network(row: NetworkRow) -> Network:
+    return Network(
+        uid=row.uid,
+        project_id=row.project_id,
+        network_id=row.network_id,
+        structure=structure_in(row.structure),
+        create_time=row.create_time,
+        creator=row.creator,
+        statistics=statistics_in(row.statistics),
+        labels=tuple(row.labels),
+        kept_rows=row.kept_rows,
+        snapshot=row.snapshot,
+    )

@@ -1,0 +1,6 @@
+"""Templates as people write them: reading YAML, and the templates that come with Hanami."""
+
+from kyouko.templates.reading import read_template
+from kyouko.templates.shipped import ShippedTemplate, shipped_templates
+
+__all__ = ["ShippedTemplate", "read_template", "shipped_templates"]
