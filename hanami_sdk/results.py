@@ -60,6 +60,11 @@ class Result:
         """The loss of each row before it was learned; empty without labels or targets."""
         return cast("NDArray[np.float32]", self._array("loss", np.float32, (0,)))
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of the answer on the wire."""
+        return self._message.ByteSize()
+
     def __repr__(self) -> str:
         """Return the figures that fit on a line."""
         return (

@@ -73,7 +73,7 @@ def as_rows(values: ArrayLike) -> NDArray[np.generic]:
         raise InvalidArgument(
             "Inputs are rows of numbers, not one number.", reason="TENSOR_INVALID"
         )
-    rows = array[np.newaxis, :] if array.ndim == 1 else array.reshape(array.shape[0], -1)
+    rows = array[np.newaxis] if array.ndim == 1 else _as_matrix(array)
     if rows.dtype == np.uint8:
         return rows
     if rows.dtype == np.bool_:
@@ -91,7 +91,12 @@ def as_targets(values: ArrayLike, rows: int) -> NDArray[np.float32]:
             f"There are {rows} rows, but targets of shape {list(array.shape)}.",
             reason="TARGET_INVALID",
         )
-    return _as_float32(array.reshape(rows, -1), "Targets")
+    return _as_float32(_as_matrix(array), "Targets")
+
+
+def _as_matrix(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    # Not reshape(rows, -1): that fails on arrays without rows.
+    return array.reshape(array.shape[0], math.prod(array.shape[1:]))
 
 
 def _as_float32(array: NDArray[np.generic], what: str) -> NDArray[np.float32]:

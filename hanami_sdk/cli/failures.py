@@ -40,8 +40,7 @@ class FriendlyGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand; every expected failure becomes words and an exit code."""
-        if ctx.params.get("debug"):
-            os.environ[_DEBUG_VARIABLE] = "1"
+        wants_trace = ctx.params.get("debug") or os.environ.get(_DEBUG_VARIABLE)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -53,7 +52,7 @@ class FriendlyGroup(TyperGroup):
             raise typer.Exit(EXIT_FAILURE) from None
         except Exception as error:
             failure = _explain(error)
-            if failure is None or os.environ.get(_DEBUG_VARIABLE):
+            if failure is None or wants_trace:
                 raise
             _show(failure)
             raise typer.Exit(failure.exit_code) from None

@@ -1,0 +1,191 @@
+"""The command as people call it, without a mesh."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from hanami_sdk.cli import clients, local
+from hanami_sdk.cli.app import app
+from hanami_sdk.local import mesh as local_mesh
+from hanami_sdk.local.errors import PortOccupied
+from hanami_sdk.local.state import ComponentStatus, Health
+
+RUNNER = CliRunner()
+
+
+def all_commands() -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command."""
+
+    def walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        children = getattr(command, "commands", None)
+        if not children:
+            yield words
+        for name, child in (children or {}).items():
+            yield from walk(child, (*words, name))
+
+    yield from walk(typer.main.get_command(app), ())
+
+
+@pytest.fixture(autouse=True)
+def no_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test an empty home without a mesh."""
+    monkeypatch.setenv("HANAMI_HOME", str(tmp_path))
+    for name in ("HANAMI_URL", "HANAMI_PROJECT", "HANAMI_USER", "HANAMI_PASSWORD", "HANAMI_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(clients, "local_state", lambda: None)
+    monkeypatch.setattr("hanami_sdk.cli.login.local_state", lambda: None)
+
+
+@pytest.mark.parametrize("words", list(all_commands()), ids=" ".join)
+def test_every_command_teaches_and_speaks_json(words: tuple[str, ...]) -> None:
+    """Its help has an example and the option --json."""
+    done = RUNNER.invoke(app, [*words, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+
+    assert done.exit_code == 0
+    assert re.search(r"Examples?:", done.stdout)
+    assert f"hanami {' '.join(words)}" in done.stdout
+    assert "--json" in done.stdout
+
+
+def test_the_help_comes_quickly() -> None:
+    """Neither grpc nor numpy is loaded for it."""
+    script = (
+        "import sys; from hanami_sdk.cli.app import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('grpc', 'numpy', 'google.protobuf') if m in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_without_a_login_the_way_to_one_is_told() -> None:
+    """Exit code 1, a hint, nothing on stdout, no stack trace."""
+    done = RUNNER.invoke(app, ["network", "list", "--project", "demo", "--json"])
+
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "hanami login" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_login_elsewhere_needs_a_user() -> None:
+    """Only a local mesh knows its administrator: a usage error."""
+    done = RUNNER.invoke(app, ["login", "--url", "https://mesh.example.org"])
+
+    assert done.exit_code == 2
+    assert "hanami login USER" in done.stderr
+
+
+def test_a_password_is_never_waited_for_in_a_pipe() -> None:
+    """Without a terminal the ways to give it are told."""
+    done = RUNNER.invoke(app, ["login", "alice", "--url", "http://127.0.0.1:1"])
+
+    assert done.exit_code == 2
+    assert "--password-file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["network", "create"],
+        ["network", "create", "n1", "--channels", "none"],
+        ["network", "create", "n1", "--template", "flat", "--template-file", "t.yaml"],
+        ["dataset", "upload", "d1"],
+        ["dataset", "upload", "d1", "/no/such/file.csv"],
+        ["learn", "n1"],
+    ],
+)
+def test_wrong_calls_end_with_code_two(arguments: list[str]) -> None:
+    """Usage errors differ from failures."""
+    done = RUNNER.invoke(app, arguments)
+
+    assert done.exit_code == 2
+    assert done.stdout == ""
+
+
+def test_local_errors_come_with_their_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An occupied port says who holds it and what to do."""
+
+    def occupied(*_: object, **__: object) -> None:
+        raise PortOccupied("127.0.0.1", 1337, "nginx (process 7)")
+
+    monkeypatch.setattr(local_mesh, "start", occupied)
+
+    done = RUNNER.invoke(app, ["up"])
+
+    assert done.exit_code == 1
+    assert "nginx (process 7)" in done.stderr
+    assert "Hint: Choose another port" in done.stderr
+
+
+def test_a_surprise_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a mistake of ours shows no stack trace, unless it is asked for."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(local_mesh, "stop", broken)
+
+    done = RUNNER.invoke(app, ["down"])
+    debugged = RUNNER.invoke(app, ["--debug", "down"])
+
+    assert done.exit_code == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert isinstance(debugged.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(("health", "code"), [(Health.SERVING, 0), (Health.UNREACHABLE, 1)])
+def test_status_tells_by_its_exit_code(
+    health: Health, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A script can ask whether all is well; JSON says the rest."""
+    component = ComponentStatus(
+        "kyouko", health, "127.0.0.1:7003", tmp_path / "kyouko.log", 7, 1_000_000, 3.5
+    )
+    monkeypatch.setattr(local_mesh, "status", lambda home: [component])
+    monkeypatch.setattr(local_mesh, "running_state", lambda home: None)
+
+    done = RUNNER.invoke(app, ["status", "--json"])
+
+    assert done.exit_code == code
+    assert json.loads(done.stdout)["services"][0]["health"] == str(health)
+
+
+def test_logs_show_the_last_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As many as were asked for; a log that does not exist yet is empty."""
+    (tmp_path / "kyouko.log").write_text("one\ntwo\nthree\n")
+    paths = {"kyouko": tmp_path / "kyouko.log", "envoy": tmp_path / "envoy.log"}
+    monkeypatch.setattr(local_mesh, "log_paths", lambda home: paths)
+
+    done = RUNNER.invoke(app, ["logs", "kyouko", "-n", "2"])
+    unknown = RUNNER.invoke(app, ["logs", "nobody"])
+
+    assert done.stdout == "two\nthree\n"
+    assert unknown.exit_code == 2
+    assert "kyouko, envoy" in unknown.stderr
+
+
+def test_events_are_told_with_their_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """What takes long is explained while it happens, on stderr."""
+    from hanami_sdk.local.state import EventKind, StartEvent
+
+    local.show_event(StartEvent(EventKind.COMPILING, "kyouko", "kyouko compiles its kernels", 2.25))
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "2.2 s  kyouko compiles its kernels" in captured.err

@@ -1,0 +1,166 @@
+"""Tokens are renewed in time, once, and kept secret."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from hanami_sdk.errors import Unauthenticated
+from hanami_sdk.sessions import RENEW_BEFORE_SECONDS, Session, Tokens
+
+NOW = 1_000_000.0
+
+
+class Mint:
+    """Gives out numbered tokens that live for 15 minutes, and counts requests."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.issued = 0
+        self.logins: list[tuple[str, str]] = []
+        self.refreshes: list[str] = []
+        self.refuses_refresh = False
+
+    async def login(self, user: str, password: str) -> Tokens:
+        """Issue a pair for a password."""
+        await asyncio.sleep(0)
+        self.logins.append((user, password))
+        return self._issue()
+
+    async def refresh(self, token: str) -> Tokens:
+        """Issue a pair for a refresh token."""
+        await asyncio.sleep(0)
+        self.refreshes.append(token)
+        if self.refuses_refresh:
+            raise Unauthenticated("The refresh token has ended.")
+        return self._issue()
+
+    def session(self) -> Session:
+        """Return a session that gets its tokens here."""
+        return Session(login=self.login, refresh=self.refresh, clock=lambda: self.now)
+
+    def _issue(self) -> Tokens:
+        self.issued += 1
+        return Tokens(
+            access=f"access-{self.issued}",
+            access_expires=self.now + 900,
+            refresh=f"refresh-{self.issued}",
+            refresh_expires=self.now + 86_400,
+            user="users/alice",
+        )
+
+
+async def test_without_a_login_there_is_no_token() -> None:
+    """A client may call public methods as nobody."""
+    session = Mint().session()
+
+    assert await session.access_token() is None
+    assert session.seconds_until_renewal() is None
+
+
+async def test_the_password_is_used_with_the_first_call() -> None:
+    """Login is lazy, and happens once."""
+    mint = Mint()
+    session = mint.session()
+    session.use_password("alice", lambda: "secret")
+
+    tokens = [await session.access_token() for _ in range(3)]
+
+    assert tokens == ["access-1"] * 3
+    assert mint.logins == [("alice", "secret")]
+
+
+async def test_a_token_is_renewed_before_it_ends() -> None:
+    """A call on its way does not arrive with an ended token."""
+    mint = Mint()
+    session = mint.session()
+    await session.login("alice", "secret")
+    mint.now += 900 - RENEW_BEFORE_SECONDS
+
+    token = await session.access_token()
+
+    assert token == "access-2"
+    assert mint.refreshes == ["refresh-1"]
+
+
+async def test_many_calls_share_one_renewal() -> None:
+    """Calls at the same time do not each renew."""
+    mint = Mint()
+    session = mint.session()
+    await session.login("alice", "secret")
+    mint.now += 890
+
+    tokens = await asyncio.gather(*(session.access_token() for _ in range(20)))
+
+    assert set(tokens) == {"access-2"}
+    assert mint.refreshes == ["refresh-1"]
+
+
+async def test_an_ended_refresh_token_needs_the_password() -> None:
+    """After a long pause the password logs in anew."""
+    mint = Mint()
+    session = mint.session()
+    session.use_password("alice", lambda: "secret")
+    await session.access_token()
+    mint.now += 90_000
+
+    assert await session.access_token() == "access-2"
+    assert len(mint.logins) == 2
+    assert mint.refreshes == []
+
+
+async def test_a_refused_refresh_falls_back_to_the_password() -> None:
+    """A mesh with new keys is no reason to give up."""
+    mint = Mint()
+    session = mint.session()
+    session.use_password("alice", lambda: "secret")
+    await session.access_token()
+    mint.now += 890
+    mint.refuses_refresh = True
+
+    assert await session.access_token() == "access-2"
+    assert len(mint.logins) == 2
+
+
+async def test_without_a_password_an_ended_login_is_an_error() -> None:
+    """The user is told to log in again."""
+    mint = Mint()
+    session = mint.session()
+    await session.login("alice", "secret")
+    mint.now += 90_000
+
+    with pytest.raises(Unauthenticated, match="log in again"):
+        await session.access_token()
+
+
+async def test_a_refused_token_is_replaced_once() -> None:
+    """Two calls with the same refused token cause one renewal."""
+    mint = Mint()
+    session = mint.session()
+    await session.login("alice", "secret")
+
+    replaced = [await session.replace("access-1"), await session.replace("access-1")]
+
+    assert replaced == [True, True]
+    assert mint.refreshes == ["refresh-1"]
+
+
+async def test_new_tokens_are_handed_to_the_application() -> None:
+    """A command keeps them for its next call."""
+    mint = Mint()
+    kept: list[Tokens] = []
+    session = Session(login=mint.login, refresh=mint.refresh, on_tokens=kept.append)
+
+    await session.login("alice", "secret")
+
+    assert [tokens.access for tokens in kept] == ["access-1"]
+
+
+async def test_tokens_do_not_show_in_logs() -> None:
+    """A repr names the user, never a token."""
+    tokens = await Mint().login("alice", "secret")
+
+    text = repr(replace(tokens, access="s3cret", refresh="s3cret"))
+
+    assert "s3cret" not in text
+    assert "users/alice" in text
