@@ -1,0 +1,46 @@
+"""Sends ready-made messages over a bare bidirectional stream, a window at a time."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+
+WINDOW = 16
+
+
+async def measure_stream(
+    address: str, method: str, messages: Sequence[bytes], *, window: int = WINDOW
+) -> float:
+    """Send every message and wait for as many answers.
+
+    Args:
+        address: host:port.
+        method: The path of the stream.
+        messages: Serialised messages.
+        window: The most messages under way unanswered.
+
+    Returns:
+        Seconds from the first message to the last answer.
+    """
+    async with grpc.aio.insecure_channel(address) as channel:
+        await channel.channel_ready()
+        call: Any = channel.stream_stream(method)()
+        room = asyncio.Semaphore(window)
+
+        async def send() -> None:
+            for message in messages:
+                await room.acquire()
+                await call.write(message)
+            await call.done_writing()
+
+        started = time.perf_counter()
+        sending = asyncio.create_task(send())
+        for _ in messages:
+            if await call.read() is grpc.aio.EOF:
+                raise RuntimeError(f"the stream ended early: {await call.details()}")
+            room.release()
+        seconds = time.perf_counter() - started
+        await sending
+        return seconds
