@@ -12,7 +12,7 @@ from shiori.domain.dataset import Column, ColumnRole, ColumnType, listed
 from shiori.formats.csv_structure import MAX_RECORD_BYTES, Structure, structure_of
 from shiori.formats.csv_values import TypeGuess, values_of
 from shiori.formats.malformed import ConversionStopped, malformed, refuse_packed
-from shiori.formats.parquet import GROUP_BYTES, LEAST_GROUP_ROWS, TableWriter
+from shiori.formats.parquet import TableWriter, fills_group
 
 # Longer than the longest row, so that every row fits into a block.
 _BLOCK_BYTES = 2 * MAX_RECORD_BYTES
@@ -87,7 +87,7 @@ def _write(
             pending.append(arrays)
             rows += batch.num_rows
             size += sum(array.nbytes for array in arrays)
-            if size >= GROUP_BYTES and rows >= LEAST_GROUP_ROWS:
+            if fills_group(rows, size):
                 _flush(writer, pending)
                 rows = size = 0
         _flush(writer, pending)

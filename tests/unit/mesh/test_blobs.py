@@ -56,7 +56,7 @@ async def test_unfinished_files_are_removed(tmp_path: Path) -> None:
 
     assert 1 == removed
     assert ["whole"] == [name async for name in store.names()]
-    assert ["whole"] == [path.name for path in tmp_path.iterdir()]
+    assert ["whole"] == files_in(tmp_path)
 
 
 async def test_deleting_a_missing_blob_is_no_error(tmp_path: Path) -> None:
@@ -67,3 +67,8 @@ async def test_deleting_a_missing_blob_is_no_error(tmp_path: Path) -> None:
 
     with pytest.raises(FileNotFoundError):
         await store.size("none")
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder."""
+    return [path.name for path in folder.iterdir()]
