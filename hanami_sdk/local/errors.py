@@ -8,7 +8,6 @@ from pathlib import Path
 
 __all__ = [
     "AlreadyStarting",
-    "EnvoyRefusedConfiguration",
     "HomeUnusable",
     "LocalMeshError",
     "NotRunning",
@@ -60,24 +59,26 @@ class PortOccupied(LocalMeshError):
 class ServiceFailed(LocalMeshError):
     """A component ended, or did not become healthy in time.
 
-    `exit_code` is None while the process still lives; `log_tail` holds the last
-    lines of its log, oldest first.
+    `exit_code` is None while the process still lives, or when nobody knows it;
+    `log_tail` holds the last lines of its log, oldest first.
     """
 
     def __init__(
         self,
         component: str,
         *,
+        has_ended: bool,
         exit_code: int | None,
         waited_seconds: float,
         log_path: Path,
         log_tail: Sequence[str],
     ) -> None:
-        what = (
-            f"did not become healthy within {waited_seconds:.0f} s"
-            if exit_code is None
-            else f"ended with exit code {exit_code}"
-        )
+        if not has_ended:
+            what = f"did not become healthy within {waited_seconds:.0f} s"
+        elif exit_code is None:
+            what = "has ended"
+        else:
+            what = f"ended with exit code {exit_code}"
         shown = "".join(f"\n    {line}" for line in log_tail)
         story = f" Its last log lines:{shown}" if log_tail else " Its log is empty."
         super().__init__(f"{component} {what}.{story}", hint=f"The whole log: {log_path}")
@@ -85,16 +86,6 @@ class ServiceFailed(LocalMeshError):
         self.exit_code = exit_code
         self.log_path = log_path
         self.log_tail = tuple(log_tail)
-
-
-class EnvoyRefusedConfiguration(LocalMeshError):
-    """Envoy does not accept the configuration it was given."""
-
-    def __init__(self, configuration: Path, problem: str) -> None:
-        super().__init__(
-            f"Envoy refuses its configuration: {problem}",
-            hint=f"The configuration: {configuration}",
-        )
 
 
 class NotRunning(LocalMeshError):

