@@ -102,7 +102,10 @@ class _Scan:
         self.offset += len(block)
         self._last = block[-1]
         if self.offset - self.record_start > MAX_RECORD_BYTES:
-            raise self._too_long()
+            if self._quoted:
+                problem = f"a quote is opened here and not closed within {MAX_RECORD_BYTES} bytes"
+                raise malformed(DATA, problem, line=self._quote_line)
+            raise self._too_long(self._line, self.offset - self.record_start)
 
     def result(self) -> Structure:
         """Return what was found, at the end of the file."""
@@ -194,8 +197,11 @@ class _Scan:
         wrong = wrong[wrong >= first]
         if len(wrong):
             raise self._ragged(block, records, int(wrong[0]))
-        if np.any(records.ends - records.starts > MAX_RECORD_BYTES):
-            raise self._too_long()
+        lengths = records.ends - records.starts
+        if np.any(lengths > MAX_RECORD_BYTES):
+            longest = int(np.argmax(lengths))
+            at = int(records.starts[longest]) - self.offset
+            raise self._too_long(self._line_at(block, at), int(lengths[longest]))
         self._record_count += int(np.count_nonzero(~blank[first:]))
 
     def _blank(self, block: bytes, records: _Records) -> Array:
@@ -234,14 +240,11 @@ class _Scan:
             column=column,
         )
 
-    def _too_long(self) -> Exception:
-        if self._quoted:
-            problem = f"a quote is opened here and not closed within {MAX_RECORD_BYTES} bytes"
-            return malformed(DATA, problem, line=self._quote_line)
+    def _too_long(self, line: int, length: int) -> Exception:
         return too_large(
-            f"a row near line {self._line} is longer than {MAX_RECORD_BYTES} bytes",
+            f"a row at or before line {line} is longer than {MAX_RECORD_BYTES} bytes",
             limit=MAX_RECORD_BYTES,
-            actual=max(self.offset - self.record_start, MAX_RECORD_BYTES + 1),
+            actual=length,
         )
 
     def _line_at(self, block: bytes, position: int) -> int:
