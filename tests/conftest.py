@@ -3,9 +3,14 @@
 import socket
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.postgres import PostgresCluster, running_cluster
+
+# The same examples every time, and no limit of time on a machine that others use too.
+hypothesis.settings.register_profile("hanami", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("hanami")
 
 
 @pytest.fixture
