@@ -15,8 +15,10 @@ from kyouko.kernels.indices import (
     DRIVE_ENERGY,
     FREE_ROWS,
     GROWTH_STOPPED,
+    HOME_ROWS,
     LIVE_CHANNELS,
     MOST_SECTIONS,
+    NEW_FROM,
     OVERFLOW_VALUES,
     ROW_TOP,
     SECTIONS,
@@ -120,11 +122,11 @@ def _take_row(home: int, row_used: np.ndarray, free_rows: np.ndarray, counters: 
 
 @growth_kernel
 def _return_row(
-    row: int, homes: int, row_used: np.ndarray, free_rows: np.ndarray, counters: np.ndarray
+    row: int, row_used: np.ndarray, free_rows: np.ndarray, counters: np.ndarray
 ) -> None:
     row_used[row] = 0
     counters[USED_ROWS] -= 1
-    if row >= homes:
+    if row >= counters[HOME_ROWS]:
         free_rows[counters[FREE_ROWS]] = row
         counters[FREE_ROWS] += 1
 
@@ -328,9 +330,7 @@ def _regrid_channel(
                 old_rows[old, neuron] = weights[row, neuron]
                 old_slow_rows[old, neuron] = slow_weights[row, neuron]
         for section in range(new_sections, old_sections):
-            _return_row(
-                int(row_table[section, edge]), home_row.shape[0], row_used, free_rows, counters
-            )
+            _return_row(int(row_table[section, edge]), row_used, free_rows, counters)
             row_table[section, edge] = 0
         for section in range(new_sections):
             if section >= old_sections:
@@ -562,7 +562,7 @@ def choose_bands(
     meters: np.ndarray,
     random_state: np.ndarray,
 ) -> None:
-    """Choose every channel's resting band from the rows seen so far, and lay its sections anew.
+    """Choose the resting bands of the newest channels, and lay their sections anew.
 
     Besides the arrays of the layout table in `kyouko.domain.engine.state`:
         rows: rows stored in `start_values`, the present one included.
@@ -574,9 +574,9 @@ def choose_bands(
     old_low = np.empty(channels, np.float64)
     old_high = np.empty(channels, np.float64)
     ordered = np.empty(START_ROWS, np.float64)
-    live = 0
     active_now = 0
-    for channel in range(channels):
+    newest = int(counters[NEW_FROM])
+    for channel in range(newest, channels):
         old_low[channel] = resting_low[channel]
         old_high[channel] = resting_high[channel]
         finite = 0
@@ -605,10 +605,12 @@ def choose_bands(
                 if row == rows - 1:
                     active_now += 1
         active_count[channel] = count
-        live += int(count > 0)
+    live = 0
+    for channel in range(channels):
+        live += int(active_count[channel] > 0)
     counters[LIVE_CHANNELS] = live
     meters[DRIVE_ENERGY] = max(meters[DRIVE_ENERGY], 0.6 * active_now)
-    for channel in range(channels):
+    for channel in range(newest, channels):
         if active_count[channel] > 0 or section_count[channel] > 0:
             _regrid_channel(
                 channel, old_low[channel], old_high[channel], resting_low,

@@ -27,8 +27,10 @@ RING_NEXT: Final = 12
 RING_FILLED: Final = 13
 UPDATED_ROWS: Final = 14  # rows that were not skipped
 NON_FINITE: Final = 15
-PRUNED_ROWS: Final = 16
 RESTART_DUE: Final = 17  # 1 after an alarm, until the averaged weights prove worse or 2,000 rows
+HOME_ROWS: Final = 18  # weight rows below this index belong to one edge each
+START_FROM: Final = 19  # learned rows when the newest channels came: their start-up begins
+NEW_FROM: Final = 20  # first channel that takes part in the present start-up
 COUNTERS: Final = 24
 
 # meters, float64

@@ -72,40 +72,43 @@ def _push_plain(
         The number of list items left to `_push_sections`, whose places are in `others`, and the
         sum of squared drives.
     """
-    left = 0
+    # Unsigned indices spare the test for negative ones: twice the speed of this loop.
+    one_place = np.uint32(1)
+    left = np.uintp(0)
+    filled = np.uintp(0)
     energy = np.float32(0.0)
     zero = np.float32(0.0)
     one = np.float32(1.0)
     for block in range(bucket_length.shape[0]):
         bucket_length[block] = 0
     single = bucket_length.shape[0] == 1
-    filled = 0
     for item in range(list_length[slot]):
-        channel = list_channel[slot, item]
+        channel = np.uint32(list_channel[slot, item])
         value = list_value[slot, item]
         if not (value >= hot[channel, 3] and value <= hot[channel, 4]):
             others[left] = item
-            left += 1
+            left += np.uintp(1)
             continue
-        edge_of_band = hot[channel, 6] if value > hot[channel, 6] else hot[channel, 5]
-        drive = (value - edge_of_band - hot[channel, 0]) * hot[channel, 1]
+        band_end = hot[channel, 6] if value > hot[channel, 6] else hot[channel, 5]
+        drive = (value - band_end - hot[channel, 0]) * hot[channel, 1]
         drive = min(max(drive, zero), one) - hot[channel, 2]
         energy += drive * drive
         if single:
-            edge = reach_first[channel]
+            edge = np.uint32(reach_first[channel])
             bucket_row[0, filled] = row_table[0, edge]
             bucket_drive[0, filled] = drive
-            filled += reach_first[channel + 1] - edge
+            filled += np.uintp(np.uint32(reach_first[channel + one_place]) - edge)
         else:
-            for edge in range(reach_first[channel], reach_first[channel + 1]):
-                block = reach_block[edge]
-                place = bucket_length[block]
-                bucket_row[block, place] = row_table[0, edge]
-                bucket_drive[block, place] = drive
-                bucket_length[block] = place + 1
+            for place_of_edge in range(reach_first[channel], reach_first[channel + one_place]):
+                edge = np.uint32(place_of_edge)
+                target = np.uint32(reach_block[edge])
+                place = np.uint32(bucket_length[target])
+                bucket_row[target, place] = row_table[0, edge]
+                bucket_drive[target, place] = drive
+                bucket_length[target] = place + one_place
     if single:
         bucket_length[0] = filled
-    return left, float(energy)
+    return int(left), float(energy)
 
 
 @hot_kernel
@@ -147,12 +150,14 @@ def _push_sections(
         if (up and drive <= 0.0) or (not up and drive >= 0.0):
             break
         energy += drive * drive
-        for edge in range(reach_first[channel], reach_first[channel + 1]):
-            block = reach_block[edge]
-            place = bucket_length[block]
-            bucket_row[block, place] = row_table[section, edge]
-            bucket_drive[block, place] = drive
-            bucket_length[block] = place + 1
+        index = np.uint32(section)
+        for place_of_edge in range(reach_first[channel], reach_first[channel + 1]):
+            edge = np.uint32(place_of_edge)
+            target = np.uint32(reach_block[edge])
+            place = np.uint32(bucket_length[target])
+            bucket_row[target, place] = row_table[index, edge]
+            bucket_drive[target, place] = drive
+            bucket_length[target] = place + np.uint32(1)
         section += 1 if up else -1
     return float(energy)
 
@@ -201,14 +206,14 @@ def _forward(
             hidden_blocks[block, n] = bias[block, n]
         whole = count - count % 8
         for item in range(0, whole, 8):
-            r0 = bucket_row[block, item]
-            r1 = bucket_row[block, item + 1]
-            r2 = bucket_row[block, item + 2]
-            r3 = bucket_row[block, item + 3]
-            r4 = bucket_row[block, item + 4]
-            r5 = bucket_row[block, item + 5]
-            r6 = bucket_row[block, item + 6]
-            r7 = bucket_row[block, item + 7]
+            r0 = np.uint32(bucket_row[block, item])
+            r1 = np.uint32(bucket_row[block, item + 1])
+            r2 = np.uint32(bucket_row[block, item + 2])
+            r3 = np.uint32(bucket_row[block, item + 3])
+            r4 = np.uint32(bucket_row[block, item + 4])
+            r5 = np.uint32(bucket_row[block, item + 5])
+            r6 = np.uint32(bucket_row[block, item + 6])
+            r7 = np.uint32(bucket_row[block, item + 7])
             d0 = bucket_drive[block, item]
             d1 = bucket_drive[block, item + 1]
             d2 = bucket_drive[block, item + 2]
@@ -225,7 +230,7 @@ def _forward(
                     + d6 * weights[r6, n] + d7 * weights[r7, n]
                 )  # fmt: skip
         for item in range(whole, count):
-            row = bucket_row[block, item]
+            row = np.uint32(bucket_row[block, item])
             drive = bucket_drive[block, item]
             for n in range(width):
                 hidden_blocks[block, n] += drive * weights[row, n]
@@ -333,7 +338,7 @@ def _update(
         for n in range(width):
             bias[block, n] -= hidden_delta_blocks[block, n]
         for item in range(bucket_length[block]):
-            row = bucket_row[block, item]
+            row = np.uint32(bucket_row[block, item])
             drive = bucket_drive[block, item]
             for n in range(width):
                 weights[row, n] -= drive * hidden_delta_blocks[block, n]

@@ -1,6 +1,6 @@
 """The growing network: the engine's border, where arrays are checked and kernels called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -10,8 +10,9 @@ from kyouko.domain.engine.errors import EngineInputError
 from kyouko.domain.engine.presets import choose_settings
 from kyouko.domain.engine.snapshot import EngineState, export_arrays
 from kyouko.domain.engine.state import FRAME_SLOTS, NetworkState, allocate_state
-from kyouko.domain.engine.structure import Arrival, NetworkStructure, TaskKind
-from kyouko.domain.engine.topology import lay_out
+from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure, TaskKind
+from kyouko.domain.engine.topology import Topology, lay_out
+from kyouko.domain.engine.widening import widen_state
 from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names
 from kyouko.kernels.growth import choose_bands, start_outputs
@@ -128,6 +129,9 @@ class Engine(Protocol):
     def export_state(self) -> EngineState:
         """Copy everything that a network needs to continue exactly as this one."""
 
+    def add_channels(self, population: InputPopulation) -> None:
+        """Widen the rows by a new input population; what was learned stays as it is."""
+
 
 class GrowingEngine:
     """The growing network on numba kernels; see docs/engine.md."""
@@ -139,10 +143,15 @@ class GrowingEngine:
             EngineStructureError: if the structure cannot be built within its memory limit.
         """
         structure.check()
+        topology = lay_out(structure)
+        self._take(structure, topology, allocate_state(structure, topology))
+
+    def _take(self, structure: NetworkStructure, topology: Topology, state: NetworkState) -> None:
+        """Bind the arrays to the kernels' arguments once; a call then copies nothing."""
         self.structure = structure
         self.channels = structure.channels
-        self._topology = lay_out(structure)
-        self.state = allocate_state(structure, self._topology)
+        self._topology = topology
+        self.state = state
         self._classes = structure.output.kind is TaskKind.CLASSES
         self._settings = {
             arrival: choose_settings(structure, arrival, ring_rows=self.state.ring_rows)
@@ -197,14 +206,15 @@ class GrowingEngine:
         if rows:
             state.meters[indices.LAST_LEAK] = settings[indices.LEAK]
             state.meters[indices.LAST_TOLERANCE] = settings[indices.SLOW_TOLERANCE]
-        learned = int(state.counters[indices.LEARNED_ROWS])
+        # rows since the newest channels came
+        learned = int(state.counters[indices.LEARNED_ROWS] - state.counters[indices.START_FROM])
         start = 0
         while start < rows:
             stop = min(start + FRAME_SLOTS, rows)
             observe = True
             if learned < indices.START_ROWS:
                 # The bands may change before rows 1, 4, 16 and 64: scan no further than that.
-                if learned == 0:
+                if state.counters[indices.LEARNED_ROWS] == 0:
                     self._start(targets[0])
                 observe = learned + 1 not in _BAND_ROWS
                 if observe:
@@ -289,6 +299,20 @@ class GrowingEngine:
         """Copy everything that a network needs to continue exactly as this one."""
         return export_arrays(self.structure, self.state)
 
+    def add_channels(self, population: InputPopulation) -> None:
+        """Widen the rows by a new input population; what was learned stays as it is.
+
+        The new channels start without connections and choose their resting bands from the next
+        64 rows. Hidden populations reach them as declared: by position, and by name or all.
+
+        Raises:
+            EngineStructureError: if the wider network cannot be built within its memory limit.
+        """
+        structure = replace(self.structure, inputs=(*self.structure.inputs, population))
+        structure.check()
+        topology = lay_out(structure)
+        self._take(structure, topology, widen_state(self.state, structure, topology))
+
     def _prefers_slow(self) -> bool:
         meters = self.state.meters
         limit = meters[indices.LAST_TOLERANCE] * meters[indices.LOSS_FAST]
@@ -313,15 +337,16 @@ class GrowingEngine:
         )  # fmt: skip
 
     def _choose_bands(self, rows: int) -> None:
-        """Let every channel choose its band anew, and read the rehearsed rows anew with it."""
+        """Let the newest channels choose bands anew, and read the rehearsed rows anew with them."""
         state = self.state
         choose_bands(rows, *self._bands_arrays)
         filled = int(state.counters[indices.RING_FILLED])
-        if filled == rows - 1:
+        if filled == rows - 1 and state.counters[indices.START_FROM] == 0:
             low, high = self._scan_bands[np.dtype(np.float32)]
             scan_rows(state.start_values, low, high, 0, filled, 0, *self._lists)
         else:
             state.counters[indices.RING_FILLED] = 0
+            state.counters[indices.RING_NEXT] = 0
 
     def _check_inputs(self, inputs: Array) -> int:
         if not isinstance(inputs, np.ndarray) or inputs.ndim != 2:

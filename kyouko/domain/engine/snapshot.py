@@ -22,7 +22,7 @@ _ENGINE: Final = "growing"
 # Follow from the structure, or hold nothing between calls.
 _NOT_SAVED: Final = frozenset(
     {
-        "reach_first", "reach_block", "home_row", "edge_neurons", "bucket_row", "bucket_drive",
+        "reach_first", "reach_block", "edge_neurons", "bucket_row", "bucket_drive",
         "bucket_length", "others", "hidden", "hidden_delta", "scores", "slow_scores", "delta",
     }
 )  # fmt: skip
@@ -87,7 +87,7 @@ def export_arrays(structure: NetworkStructure, state: NetworkState) -> EngineSta
             sections = int(state.section_count.max())
             arrays[name] = array[:sections].copy()
         elif name == "start_values":
-            rows = int(state.counters[indices.LEARNED_ROWS])
+            rows = int(state.counters[indices.LEARNED_ROWS] - state.counters[indices.START_FROM])
             arrays[name] = array[: rows if rows < indices.START_ROWS else 0].copy()
         else:
             arrays[name] = array.copy()
@@ -166,6 +166,9 @@ def _check_indices(state: NetworkState, structure: NetworkStructure) -> None:
     between(counters[indices.KNOWN_OUTPUTS], 0, structure.most_outputs, "counter of outputs")
     between(counters[indices.RING_FILLED], 0, state.ring_rows, "counter of rehearsed rows")
     between(counters[indices.RING_NEXT], 0, max(state.ring_rows - 1, 0), "place of rehearsal")
+    between(counters[indices.HOME_ROWS], 0, counters[indices.ROW_TOP], "counter of home rows")
+    between(counters[indices.NEW_FROM], 0, structure.channels - 1, "counter of older channels")
+    between(state.home_row, -1, capacity - 1, "home_row")
     between(state.section_count, 0, indices.MOST_SECTIONS, "section_count")
     between(state.zero_section, 0, state.section_count.max(initial=0), "zero_section")
     between(state.active_count, 0, indices.START_ROWS, "active_count")

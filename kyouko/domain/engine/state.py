@@ -51,7 +51,8 @@ class NetworkState:
     reach_first         int32    (C+1,)      edges of channel c: reach_first[c] to [c+1]
     reach_block         int32    (E,)        block of an edge
     home_row            int32    (E,)        weight row kept for the edge's first section, or -1;
-                                             neighbours in a block are neighbours in memory
+                                             neighbours in a block are neighbours in memory;
+                                             saved
     edge_neurons        int32    (E,)        neurons in use in the edge's block
     row_table           int32    (K, E)      weight row of section k on edge e, for k below the
                                              channel's section_count; no row occurs twice; saved
@@ -304,6 +305,7 @@ def _fill(state: NetworkState, structure: NetworkStructure, topology: Topology) 
         order = np.argsort(topology.reach_block, kind="stable")
         state.home_row[order] = np.arange(edges, dtype=np.int32)
         state.counters[indices.ROW_TOP] = edges
+        state.counters[indices.HOME_ROWS] = edges
     state.hot[:, indices.HOT_VALID_LOW] = 1.0
     state.scale_deviation[:] = 1.0
     state.meters[indices.ERROR_SLOW] = 1.0

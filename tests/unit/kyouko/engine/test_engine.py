@@ -9,8 +9,10 @@ from kyouko.domain.engine import (
     Arrival,
     EngineInputError,
     EngineOptions,
+    InputPopulation,
     TaskKind,
     create_engine,
+    restore_engine,
 )
 from tests.reference.structures import curve, flat, local, pictures, table
 
@@ -96,11 +98,11 @@ def test_scores_belong_to_the_outputs() -> None:
 
 def test_numbers_are_learned_in_their_own_unit() -> None:
     """Predictions come back in the unit of the targets, whatever that is."""
-    rows, targets = curve(3000, outputs=2)
+    rows, targets = curve(1500, outputs=2)
     small = create_engine(NUMBERS).learn(rows, targets, arrival=Arrival.STREAMED)
     large = create_engine(NUMBERS).learn(rows, targets * np.float32(1e6), arrival=Arrival.STREAMED)
 
-    error = np.abs(small.outputs - targets)[1000:].mean(axis=0)
+    error = np.abs(small.outputs - targets)[750:].mean(axis=0)
     spread = np.abs(targets - targets.mean(axis=0)).mean(axis=0)
     assert (error < 0.4 * spread).all()
     assert pytest.approx(1.0, abs=0.02) == np.abs(large.outputs - targets * 1e6).mean() / (
@@ -200,3 +202,24 @@ def test_drift_raises_the_alarm() -> None:
 
     assert engine.statistics().drift_alarms >= 1
     assert scored.correct[3000:].mean() > 0.9
+
+
+@pytest.mark.parametrize("rows_before", [0, 30, 500])
+def test_channels_can_be_added(rows_before: int) -> None:
+    """New channels change no prediction while they rest, and their information is learned."""
+    rows, labels = table(6000)
+    narrow, wide = rows[:, 1:], np.roll(rows, -1, axis=1)
+    engine = create_engine(flat(5, 32))
+    engine.learn(narrow[:rows_before], labels[:rows_before], arrival=Arrival.STREAMED)
+    before = engine.predict(narrow[:100])
+
+    engine.add_channels(InputPopulation("late", 1, (1, 1, 1), (9.0, 0.0, 0.0)))
+
+    assert np.array_equal(before, engine.predict(np.ascontiguousarray(wide[:100])))
+    scored = engine.learn(
+        np.ascontiguousarray(wide[rows_before:]), labels[rows_before:], arrival=Arrival.STREAMED
+    )
+    assert 6 == engine.channels
+    assert scored.correct[-2000:].mean() > 0.85
+    copy = restore_engine(engine.structure, engine.export_state())
+    assert np.array_equal(engine.predict(wide[:100]), copy.predict(wide[:100]))
