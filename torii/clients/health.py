@@ -82,6 +82,9 @@ class HealthMirror:
     async def run(self, servicer: health_aio.HealthServicer) -> None:
         """Look and publish until cancelled."""
         self._own.follow(servicer)
+        for names in (*self._names.values(), ["torii"]):
+            # Until the first look: known, and not yet known to serve.
+            await self._publish(servicer, names, False)
         while True:
             await asyncio.gather(*(self._mirror(service, servicer) for service in self._probes))
             await self._publish(servicer, ["torii"], await self._own.is_serving())
