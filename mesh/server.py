@@ -138,7 +138,10 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
     monitor = HealthMonitor(health, services=names, dependencies=application.dependencies)
     await server.start()
     await monitor.check_once()
-    watching = [asyncio.create_task(monitor.run())]
+    watching = [
+        asyncio.create_task(monitor.run()),
+        asyncio.create_task(application.verifier.fetch_early()),
+    ]
     if application.watch_health is not None:
         watching.append(asyncio.create_task(application.watch_health(health)))
     try:

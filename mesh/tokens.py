@@ -19,6 +19,7 @@ REFRESH = "refresh"
 _REFRESH_SECONDS = 300.0
 # An unknown key id makes us ask misaki again, but not more often than this.
 _LEAST_REFRESH_SECONDS = 5.0
+_EARLY_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,17 @@ class TokenVerifier:
         if claims.get("typ") != token_type:
             raise token_invalid(f"not of the type {token_type}")
         return claims
+
+    async def fetch_early(self) -> None:
+        """Fetch the keys before the first token comes, however often it takes.
+
+        A service that has them can verify tokens while misaki is away.
+        """
+        while not self._keys:
+            try:
+                await self._refresh(needed=True)
+            except Unavailable:
+                await asyncio.sleep(_EARLY_RETRY_SECONDS)
 
     async def _key_of(self, token: str) -> jwt.PyJWK:
         try:

@@ -3,7 +3,7 @@
 import socket
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -33,7 +33,7 @@ class Login:
     """Somebody who is logged in."""
 
     user_id: str
-    token: str
+    token: str = field(repr=False)
 
     @property
     def metadata(self) -> Metadata:

@@ -148,7 +148,11 @@ def test_an_unknown_template_field_is_shown_with_its_place(
     mesh: RunningMesh, member: Login
 ) -> None:
     """The error names line, column and path of the field."""
-    yaml = "inputs:\n  - name: pixels\n    channels: 4\npopulations:\n  - name: a\n    neuronz: 4\n"
+    yaml = (
+        "inputs:\n  - name: pixels\n    channels: 4\n"
+        "populations:\n  - name: a\n    neurons: 8\n    neuronz: 4\n"
+        "outputs:\n  - name: label\n    kind: classes\n"
+    )
 
     code, reason, metadata = failure(
         lambda: template_service_pb2_grpc.TemplateServiceStub(mesh.channel).ParseTemplate(
@@ -157,7 +161,7 @@ def test_an_unknown_template_field_is_shown_with_its_place(
     )
 
     assert (grpc.StatusCode.INVALID_ARGUMENT, "TEMPLATE_INVALID") == (code, reason)
-    assert ("6", "5", "populations[0].neuronz") == (
+    assert ("7", "5", "populations[0].neuronz") == (
         metadata["line"],
         metadata["column"],
         metadata["field"],
@@ -302,7 +306,7 @@ def test_an_upload_killed_halfway_leaves_nothing(
         (b"a,kind\n1,x\ntwo,y\n", "STRING"),
         (b"a,kind\n1e-3,x\n2.5E4,y\n", "FLOAT64"),
         (b'a,kind\n"1","x, ""y"""\n2,"z\nz"\n', "INT64"),
-        (b"a,kind\n1,x\n,y\n3,\n", "INT64"),
+        (b"a,kind\n1,x\n,y\n3,\n", "FLOAT64"),
         (b"a\n1\n2\n", "INT64"),
         (b"1,2\n3,4\n", "FILE_MALFORMED"),
         (b"a,kind\n1,x\n1,2,3\n", "FILE_MALFORMED"),

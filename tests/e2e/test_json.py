@@ -45,7 +45,7 @@ def test_a_bad_field_is_named_in_json(mesh: RunningMesh, project: str, member: L
     details = {detail["@type"].rpartition(".")[2]: detail for detail in answer.json()["details"]}
     assert 400 == answer.status_code
     assert "FIELD_INVALID" == details["ErrorInfo"]["reason"]
-    fields = [v["field"] for v in details["BadRequest"]["fieldViolations"]]
+    fields = [v["field"] for v in details["BadRequest"]["field_violations"]]
     assert ["network_id"] == fields
 
 
