@@ -1,37 +1,47 @@
 """The composition root: the only place that knows all concrete classes of kyouko."""
 
 import asyncio
-import time
+import os
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+import grpc
 import structlog
 from hanami.kyouko.v1 import (
     learning_service_pb2_grpc,
     network_service_pb2_grpc,
+    task_service_pb2_grpc,
     template_service_pb2_grpc,
 )
 
+from kyouko.clients.datasets import ShioriDatasets
 from kyouko.cpu_quota import usable_processors
 from kyouko.domain.networks.catalogue import NetworkLimits, Networks
 from kyouko.domain.networks.live import LiveLimits, LiveNetworks
 from kyouko.domain.streams.streams import StreamLimits, Streams
+from kyouko.domain.tasks.board import TaskBoard
+from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
+from kyouko.domain.tasks.tasks import Tasks
 from kyouko.kernels.warmup import is_cached, warm_up
 from kyouko.servicers.learning import LearningServicer
 from kyouko.servicers.networks import NetworkServicer
+from kyouko.servicers.tasks import TaskServicer
 from kyouko.servicers.templates import TemplateServicer
 from kyouko.settings import KyoukoSettings
 from kyouko.storage import migrations
 from kyouko.storage.models import IDEMPOTENCY_KEYS
 from kyouko.storage.networks import SqlNetworkRepository
+from kyouko.storage.predictions import CsvPredictionFiles
 from kyouko.storage.snapshots import BlobSnapshotStore
+from kyouko.storage.tasks import SqlTaskRepository
 from kyouko.templates import shipped_templates
+from kyouko.tracing import OpenTelemetryTracing
 from mesh.blobs import BlobStore
-from mesh.clients import RemoteKeys, channel_to
+from mesh.clients import RemoteKeys, ServiceTokens, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
@@ -59,62 +69,137 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         executor = stack.enter_context(ThreadPoolExecutor(threads, "kernels"))
         await _warm_up(executor)
         misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
-        verifier = TokenVerifier(
+        shiori = await stack.enter_async_context(channel_to(settings.shiori_address))
+        parts = _Parts(settings, database, executor, misaki, shiori)
+        stack.push_async_callback(parts.live.close)
+        await parts.tasks.start()
+        watching = asyncio.create_task(parts.live.watch())
+        stack.push_async_callback(_stop, watching)
+        yield Application(
+            servicers=parts.servicers(),
+            verifier=parts.verifier,
+            dependencies=[
+                Dependency("database", database.check),
+                Dependency("snapshots", parts.check_snapshots),
+                Dependency("shiori", parts.datasets.check, required=False),
+            ],
+            idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
+            drain=parts.drain,
+        )
+
+
+class _Parts:
+    """The objects of one kyouko, wired together."""
+
+    def __init__(
+        self,
+        settings: KyoukoSettings,
+        database: Database,
+        executor: Executor,
+        misaki: grpc.aio.Channel,
+        shiori: grpc.aio.Channel,
+    ) -> None:
+        self._snapshot_folder = settings.data_directory / "snapshots"
+        self.verifier = TokenVerifier(
             RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
         )
-        blobs = BlobStore.in_folder(settings.data_directory / "snapshots")
-        blobs.remove_unfinished()
         repository = SqlNetworkRepository(database)
-        live = LiveNetworks(
+        self.live = LiveNetworks(
             repository,
-            BlobSnapshotStore(blobs),
+            BlobSnapshotStore(_blobs(self._snapshot_folder)),
             executor,
             new_id=_new_id,
-            limits=LiveLimits(
-                networks=settings.max_live_networks,
-                snapshot_rows=settings.snapshot_rows,
-                snapshot_seconds=settings.snapshot_seconds,
-            ),
+            limits=_live_limits(settings),
         )
-        stack.push_async_callback(live.close)
-        streams = Streams(live, verifier.verify, clock=_utc_now, limits=_stream_limits(settings))
-        networks = Networks(
+        self.datasets = ShioriDatasets(shiori, _service_tokens(settings, misaki))
+        self.tasks = Tasks(
+            SqlTaskRepository(database),
             repository,
-            live,
+            self._execution_tools(settings, database),
+            new_id=_new_id,
+        )
+        self._streams = Streams(
+            self.live, self.verifier.verify, clock=_utc_now, limits=_stream_limits(settings)
+        )
+        self._networks = Networks(
+            repository,
+            self.live,
             executor,
             clock=_utc_now,
             new_id=_new_id,
             limits=NetworkLimits(
                 settings.max_networks_per_project, settings.max_network_memory_bytes
             ),
-            before_deletion=[streams.end_network],
+            before_deletion=[self._streams.end_network, self.tasks.end_network],
         )
-        watching = asyncio.create_task(live.watch())
-        stack.push_async_callback(_stop, watching)
+
+    def servicers(self) -> Sequence[Servicer]:
+        """Return the gRPC services."""
         shipped = shipped_templates()
-        yield Application(
-            servicers=[
-                Servicer(
-                    "hanami.kyouko.v1.TemplateService",
-                    template_service_pb2_grpc.add_TemplateServiceServicer_to_server,
-                    TemplateServicer(shipped),
-                ),
-                Servicer(
-                    "hanami.kyouko.v1.NetworkService",
-                    network_service_pb2_grpc.add_NetworkServiceServicer_to_server,
-                    NetworkServicer(networks, shipped),
-                ),
-                Servicer(
-                    "hanami.kyouko.v1.LearningService",
-                    learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
-                    LearningServicer(streams),
-                ),
-            ],
-            verifier=verifier,
-            dependencies=[Dependency("database", database.check)],
-            idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
-            drain=streams.drain,
+        return [
+            Servicer(
+                "hanami.kyouko.v1.TemplateService",
+                template_service_pb2_grpc.add_TemplateServiceServicer_to_server,
+                TemplateServicer(shipped),
+            ),
+            Servicer(
+                "hanami.kyouko.v1.NetworkService",
+                network_service_pb2_grpc.add_NetworkServiceServicer_to_server,
+                NetworkServicer(self._networks, shipped),
+            ),
+            Servicer(
+                "hanami.kyouko.v1.TaskService",
+                task_service_pb2_grpc.add_TaskServiceServicer_to_server,
+                TaskServicer(self.tasks),
+            ),
+            Servicer(
+                "hanami.kyouko.v1.LearningService",
+                learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
+                LearningServicer(self._streams),
+            ),
+        ]
+
+    async def drain(self) -> None:
+        """End streams and tasks in good order."""
+        await asyncio.gather(self._streams.drain(), self.tasks.drain())
+
+    async def check_snapshots(self) -> None:
+        """Raise an error when snapshots cannot be written."""
+        if not os.access(self._snapshot_folder, os.W_OK):
+            raise PermissionError(f"{self._snapshot_folder} is gone or cannot be written to")
+
+    def _execution_tools(self, settings: KyoukoSettings, database: Database) -> ExecutionTools:
+        return ExecutionTools(
+            live=self.live,
+            datasets=self.datasets,
+            predictions=CsvPredictionFiles(settings.data_directory / "predictions"),
+            board=TaskBoard(SqlTaskRepository(database)),
+            tracing=OpenTelemetryTracing(),
+            clock=_utc_now,
+            terms=TaskTerms(settings.task_frame_rows, settings.dependency_patience_seconds),
         )
+
+
+def _blobs(folder: Path) -> BlobStore:
+    blobs = BlobStore.in_folder(folder)
+    blobs.remove_unfinished()
+    return blobs
+
+
+def _service_tokens(settings: KyoukoSettings, misaki: grpc.aio.Channel) -> ServiceTokens:
+    if settings.service_secret_file is None:
+        raise SystemExit(
+            "kyouko: HANAMI_SERVICE_SECRET_FILE is not set; without it tasks cannot read data sets"
+        )
+    return ServiceTokens(misaki, service="kyouko", secret_file=settings.service_secret_file)
+
+
+def _live_limits(settings: KyoukoSettings) -> LiveLimits:
+    return LiveLimits(
+        networks=settings.max_live_networks,
+        snapshot_rows=settings.snapshot_rows,
+        snapshot_seconds=settings.snapshot_seconds,
+    )
 
 
 def _stream_limits(settings: KyoukoSettings) -> StreamLimits:

@@ -1,6 +1,6 @@
 """What the domain needs from outside: storage, data sets, time, ids and traces."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -173,7 +173,9 @@ class Datasets(Protocol):
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
 
-    def read(self, name: str, columns: Sequence[str], start_row: int) -> AsyncIterator[RowRange]:
+    def read(
+        self, name: str, columns: Sequence[str], start_row: int
+    ) -> AsyncGenerator[RowRange, None]:
         """Yield the rows of some columns from a row on, in order, as this service.
 
         Raises:
@@ -200,3 +202,24 @@ class Tracing(Protocol):
         self, name: str, link: Mapping[str, str], attributes: Mapping[str, Any]
     ) -> AbstractContextManager[None]:
         """Open a span that is current inside and linked to an earlier context."""
+
+
+class PredictionFile(Protocol):
+    """Collects the predictions of a task until they can be stored."""
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+
+    async def append(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Add rows, given as columns of equal length."""
+
+    async def discard(self) -> None:
+        """Remove the file."""
+
+
+class PredictionFiles(Protocol):
+    """Makes such files."""
+
+    async def create(self, header: Sequence[str]) -> PredictionFile:
+        """Begin a CSV file with these columns."""

@@ -161,6 +161,10 @@ class LiveNetworks:
             await self._snapshots.delete(name)
         self._deleting.discard(uid)
 
+    def is_deleting(self, uid: str) -> bool:
+        """Tell whether a network is being deleted."""
+        return uid in self._deleting
+
     @asynccontextmanager
     async def deleting(self, uid: str) -> AsyncIterator[None]:
         """Let nobody begin to use a network, nor take snapshots of it, while it is deleted."""

@@ -1,0 +1,85 @@
+"""Data sets of shiori: described with the caller's token, read and stored with our own."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hanami.shiori.v1 import dataset_service_pb2 as pb
+from hanami.shiori.v1 import dataset_service_pb2_grpc
+
+from kyouko.convert.datasets import description_of, row_range_of
+from kyouko.ports import DatasetDescription, RowRange
+from mesh.clients import ServiceTokens, call_metadata, translated_errors, unavailable
+
+_SHIORI: Final = "shiori"
+_TIMEOUT_SECONDS: Final = 10.0
+_CHUNK_BYTES: Final = 256 * 1024
+
+
+class ShioriDatasets:
+    """The stored data sets of the mesh."""
+
+    def __init__(self, channel: grpc.aio.Channel, tokens: ServiceTokens) -> None:
+        self._stub = dataset_service_pb2_grpc.DatasetServiceStub(channel)
+        self._health = health_pb2_grpc.HealthStub(channel)
+        self._tokens = tokens
+
+    async def check(self) -> None:
+        """Raise an error when shiori does not serve."""
+        answer = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS)
+        if answer.status != health_pb2.HealthCheckResponse.SERVING:
+            raise unavailable(_SHIORI)
+
+    async def describe(self, name: str, *, token: str) -> DatasetDescription:
+        """Return a data set on behalf of the caller whose token it is."""
+        async with translated_errors(_SHIORI):
+            answer = await self._stub.GetDataset(
+                pb.GetDatasetRequest(name=name),
+                metadata=call_metadata(token),
+                timeout=_TIMEOUT_SECONDS,
+            )
+        return description_of(answer)
+
+    async def read(
+        self, name: str, columns: Sequence[str], start_row: int
+    ) -> AsyncGenerator[RowRange, None]:
+        """Yield the rows of some columns from a row on."""
+        request = pb.ReadDatasetRequest(name=name, columns=columns, start_row=start_row)
+        metadata = call_metadata(await self._tokens.token())
+        call = self._stub.ReadDataset(request, metadata=metadata)
+        try:
+            async with translated_errors(_SHIORI):
+                async for message in call:
+                    yield row_range_of(message)
+        finally:
+            call.cancel()
+
+    async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
+        """Store a CSV file as a data set."""
+        size, digest = await asyncio.to_thread(_measure, path)
+        opening = pb.UploadOpen(
+            parent=f"projects/{project_id}",
+            dataset_id=dataset_id,
+            format=pb.FILE_FORMAT_CSV,
+            files=[pb.UploadFile(role="data", size_bytes=size, sha256=digest)],
+        )
+        metadata = call_metadata(await self._tokens.token())
+        async with translated_errors(_SHIORI):
+            await self._stub.UploadDataset(_upload(opening, path), metadata=metadata)
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return path.stat().st_size, digest
+
+
+async def _upload(opening: pb.UploadOpen, path: Path) -> AsyncIterator[pb.UploadDatasetRequest]:
+    yield pb.UploadDatasetRequest(open=opening)
+    with path.open("rb") as stream:
+        while data := await asyncio.to_thread(stream.read, _CHUNK_BYTES):
+            yield pb.UploadDatasetRequest(chunk=pb.UploadChunk(role="data", data=data))

@@ -1,0 +1,204 @@
+"""Takes a task from its turn to its end: network, archive, run, result, snapshot."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import structlog
+
+from kyouko.domain.engine import NetworkStructure
+from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.network import network_name
+from kyouko.domain.tasks.board import TaskBoard
+from kyouko.domain.tasks.patience import Patience
+from kyouko.domain.tasks.predictions import prediction_header
+from kyouko.domain.tasks.reading import ReadingPlan, RowReader
+from kyouko.domain.tasks.run import StopReason, TaskRun
+from kyouko.domain.tasks.task import Failure, Task, TaskProgress, TaskState, TaskWork, Totals
+from kyouko.ports import Clock, Datasets, PredictionFile, PredictionFiles, Tracing
+from mesh.errors import DomainError, NotFound, Unavailable
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class TaskTerms:
+    """How tasks are run.
+
+    Attributes:
+        frame_rows: rows handed to a network at a time.
+        patience_seconds: how long the archive may be away.
+    """
+
+    frame_rows: int = 512
+    patience_seconds: float = 30.0
+
+
+class TaskExecution:
+    """Runs one task."""
+
+    def __init__(self, task: Task, tools: "ExecutionTools") -> None:
+        self.task = task
+        self._tools = tools
+        self._run: TaskRun | None = None
+        self._stop: StopReason | None = None
+        self._is_complete = False
+
+    def stop(self, reason: StopReason) -> None:
+        """Stop within a batch of rows."""
+        self._stop = self._stop or reason
+        if self._run is not None:
+            self._run.stop(reason)
+
+    async def run(self) -> Task:
+        """Run the task; returns it at its end, or waiting again if the service stops."""
+        tools = self._tools
+        self.task = self.task.started(tools.clock())
+        await tools.board.changed(self.task)
+        failure: Failure | None = None
+        attributes = {"hanami.task": self.task.name, "hanami.dataset": self.task.dataset}
+        with tools.tracing.task_span("hanami.kyouko.task", self.task.trace, attributes):
+            try:
+                await self._work()
+            except DomainError as error:
+                failure = _failure_of(error)
+            except Exception as error:
+                incident = uuid.uuid4().hex
+                _log.exception(
+                    "task failed", task=self.task.name, incident=incident, error=repr(error)
+                )
+                failure = _incident(incident)
+            self.task = self._ended(failure)
+            _log.info("task over", task=self.task.name, state=self.task.state)
+        await tools.board.changed(self.task)
+        return self.task
+
+    def _ended(self, failure: Failure | None) -> Task:
+        now = self._tools.clock()
+        if failure is not None:
+            return self.task.ended(TaskState.FAILED, now, failure)
+        if self._is_complete:
+            return self.task.ended(TaskState.SUCCEEDED, now)
+        if self._stop is StopReason.SHUTTING_DOWN:
+            return _waiting_again(self.task)
+        return self.task.ended(TaskState.CANCELLED, now)
+
+    async def _work(self) -> None:
+        task, tools = self.task, self._tools
+        async with tools.live.using(task.project_id, task.network_id) as live:
+            if live.network.uid != task.network_uid:
+                raise NotFound(network_name(task.project_id, task.network_id))
+            structure = live.network.structure
+            async with self._reading() as reader, self._predictions(structure) as predictions:
+                run = TaskRun(task, live, reader, self._publish, predictions=predictions)
+                self._run = run
+                if self._stop is not None:
+                    run.stop(self._stop)
+                try:
+                    await run.run()
+                    done_rows = run.progress().totals.done_rows
+                    if run.stopped is None or done_rows >= task.progress.total_rows:
+                        await self._store(predictions)
+                        self._is_complete = True
+                finally:
+                    await self._publish(run.progress())
+                    if task.work is TaskWork.LEARN:
+                        await tools.live.keep(live)
+
+    async def _store(self, predictions: PredictionFile | None) -> None:
+        """Put the predictions into the archive, also if it is away for a moment."""
+        if predictions is None:
+            return
+        patience = Patience(self._tools.terms.patience_seconds)
+        while True:
+            try:
+                await self._tools.datasets.upload_csv(
+                    self.task.project_id, self.task.result_dataset_id, predictions.path
+                )
+            except Unavailable as error:
+                await patience.pause(error)
+            else:
+                return
+
+    async def _publish(self, progress: TaskProgress) -> None:
+        self.task = replace(self.task, progress=progress)
+        await self._tools.board.progressed(self.task)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[RowReader]:
+        task, terms = self.task, self._tools.terms
+        columns = [*task.input_columns, *([task.target_column] if task.target_column else [])]
+        reader = RowReader(
+            self._tools.datasets,
+            ReadingPlan(
+                dataset=task.dataset,
+                columns=columns,
+                row_count=task.progress.total_rows // task.epochs,
+                epochs=task.epochs,
+                done_rows=task.progress.totals.done_rows,
+                frame_rows=terms.frame_rows,
+                patience_seconds=terms.patience_seconds,
+            ),
+        )
+        try:
+            yield reader
+        finally:
+            await reader.close()
+
+    @asynccontextmanager
+    async def _predictions(
+        self, structure: NetworkStructure
+    ) -> AsyncIterator[PredictionFile | None]:
+        task = self.task
+        if not task.result_dataset_id:
+            yield None
+            return
+        header = prediction_header(structure, has_target=bool(task.target_column))
+        file = await self._tools.predictions.create(header)
+        try:
+            yield file
+        finally:
+            await file.discard()
+
+
+@dataclass(frozen=True)
+class ExecutionTools:
+    """What running tasks takes."""
+
+    live: LiveNetworks
+    datasets: Datasets
+    predictions: PredictionFiles
+    board: TaskBoard
+    tracing: Tracing
+    clock: Clock
+    terms: TaskTerms
+
+
+def _failure_of(error: DomainError) -> Failure:
+    return Failure(type(error).__name__, error.message, error.reason, error.metadata)
+
+
+def _incident(incident: str) -> Failure:
+    return Failure("Internal", "", "INTERNAL", {"incident": incident})
+
+
+def interrupted() -> Failure:
+    """Return the failure of a task at work when the process died."""
+    return Failure(
+        "Unavailable",
+        "kyouko died while the task was at work; the network is as its last snapshot holds it "
+        "(kept_rows), queue a new task to go on",
+        "SHUTTING_DOWN",
+        {"service": "kyouko"},
+    )
+
+
+def _waiting_again(task: Task) -> Task:
+    """Return a task that goes on at the next start, where it is now.
+
+    One that keeps its predictions begins anew: the file of predictions goes with the process.
+    """
+    totals = task.progress.totals if not task.result_dataset_id else Totals()
+    progress = replace(task.progress, totals=totals, rows_per_second=0.0, remaining_seconds=None)
+    return replace(task, state=TaskState.PENDING, progress=progress)

@@ -1,0 +1,301 @@
+"""Queues, shows, cancels and watches tasks; each network's run one after the other."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from kyouko.domain.engine import TaskKind
+from kyouko.domain.networks.network import Network
+from kyouko.domain.tasks.columns import choose_columns
+from kyouko.domain.tasks.execution import ExecutionTools, TaskExecution, interrupted
+from kyouko.domain.tasks.run import StopReason
+from kyouko.domain.tasks.task import Task, TaskProgress, TaskState, TaskWork
+from kyouko.ports import NetworkRepository, NewId, TaskRepository
+from mesh.access import Caller
+from mesh.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """What a task is to do; empty fields leave the choice to us."""
+
+    project_id: str
+    network_id: str
+    work: TaskWork
+    dataset: str
+    task_id: str = ""
+    epochs: int = 1
+    input_columns: tuple[str, ...] = ()
+    target_column: str = ""
+    result_dataset_id: str = ""
+
+
+@dataclass
+class _Queue:
+    """The tasks of one network: one at work, the others behind it."""
+
+    waiting: deque[Task] = field(default_factory=deque)
+    at_work: TaskExecution | None = None
+    worker: "asyncio.Task[None] | None" = None
+
+
+class Tasks:
+    """The tasks of all networks."""
+
+    def __init__(
+        self,
+        repository: TaskRepository,
+        networks: NetworkRepository,
+        tools: ExecutionTools,
+        *,
+        new_id: NewId,
+        waiting_limit: int = 1000,
+    ) -> None:
+        self._repository = repository
+        self._networks = networks
+        self._tools = tools
+        self._board = tools.board
+        self._new_id = new_id
+        self._waiting_limit = waiting_limit
+        self._queues: dict[str, _Queue] = {}
+        self._is_draining = False
+
+    async def start(self) -> None:
+        """Queue again what an earlier process left waiting; what it had at work has failed."""
+        for task in await self._repository.unfinished():
+            if task.state is TaskState.RUNNING:
+                _log.warning("task was interrupted", task=task.name)
+                ended = task.ended(TaskState.FAILED, self._tools.clock(), interrupted())
+                await self._repository.update(ended)
+            else:
+                self._enqueue(task)
+
+    async def create(self, caller: Caller, new: NewTask, *, token: str) -> Task:
+        """Queue a task; the data set is looked up with the caller's own token.
+
+        Raises:
+            DomainError: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, WIDTH_MISMATCH, FIELD_INVALID,
+                LIMIT_REACHED, DEPENDENCY_UNAVAILABLE, SHUTTING_DOWN.
+        """
+        caller.authorize_project(new.project_id)
+        network = await self._networks.get(new.project_id, new.network_id)
+        if new.work is TaskWork.PREDICT:
+            _check_prediction(new)
+        elif new.result_dataset_id:
+            raise InvalidArgument.for_field(
+                "result_dataset_id", "only predict tasks keep their predictions"
+            )
+        dataset = await self._tools.datasets.describe(new.dataset, token=token)
+        await self._check_result_is_new(new, token)
+        columns = choose_columns(
+            dataset,
+            network.structure,
+            new.work,
+            input_columns=new.input_columns,
+            target_column=new.target_column,
+        )
+        task = Task(
+            task_id=new.task_id or f"task-{self._new_id()[:16]}",
+            project_id=new.project_id,
+            network_id=new.network_id,
+            network_uid=network.uid,
+            work=new.work,
+            dataset=new.dataset,
+            epochs=new.epochs,
+            input_columns=columns.inputs,
+            target_column=columns.target,
+            result_dataset_id=new.result_dataset_id,
+            is_classes=network.structure.output.kind is TaskKind.CLASSES,
+            create_time=self._tools.clock(),
+            creator=caller.principal.name,
+            progress=TaskProgress(total_rows=dataset.row_count * new.epochs),
+            trace=self._tools.tracing.current(),
+        )
+        return await self._add(task, network)
+
+    async def get(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
+        """Return a task as it is now."""
+        caller.authorize_project(project_id)
+        return self._board.newest(await self._repository.get(project_id, network_id, task_id))
+
+    async def list(
+        self, caller: Caller, project_id: str, network_id: str | None, *, after: str, limit: int
+    ) -> Sequence[Task]:
+        """Return tasks of one network or of all, oldest first, after the number `after`.
+
+        Raises:
+            InvalidArgument: PAGE_TOKEN_INVALID: `after` is no number.
+        """
+        caller.authorize_project(project_id)
+        number = _number_in(after)
+        if network_id is not None:
+            await self._networks.get(project_id, network_id)
+        found = await self._repository.list(project_id, network_id, after=number, limit=limit)
+        return [self._board.newest(task) for task in found]
+
+    async def cancel(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
+        """Stop a task; returns when it has stopped.
+
+        Raises:
+            FailedPrecondition: STATE_CONFLICT: it has ended.
+        """
+        task = await self.get(caller, project_id, network_id, task_id)
+        if task.state.has_ended:
+            raise _has_ended(task)
+        task = await self._stop(task)
+        if task.state is not TaskState.CANCELLED:
+            # It came to its end by itself meanwhile.
+            raise _has_ended(task)
+        return task
+
+    async def watch(
+        self, caller: Caller, project_id: str, network_id: str, task_id: str
+    ) -> AsyncGenerator[Task, None]:
+        """Yield a task's state at once, then every change, until its end."""
+        number = (await self.get(caller, project_id, network_id, task_id)).number
+        with self._board.watchers.watching(number) as watcher:
+            if self._is_draining:
+                raise _shutting_down()
+            first = await self.get(caller, project_id, network_id, task_id)
+            async for task in watcher.states(first):
+                yield task
+
+    async def end_network(self, network: Network) -> None:
+        """Cancel the tasks of a network that is being deleted, and wait until they stopped."""
+        queue = self._queues.get(network.uid)
+        if queue is None:
+            return
+        while queue.waiting:
+            task = queue.waiting.pop()
+            await self._board.changed(task.ended(TaskState.CANCELLED, self._tools.clock()))
+        if queue.at_work is not None and queue.worker is not None:
+            queue.at_work.stop(StopReason.CANCELLED)
+            await asyncio.wait({queue.worker})
+
+    async def drain(self) -> None:
+        """Stop what is at work, to go on at the next start; end all watching."""
+        self._is_draining = True
+        workers = {queue.worker for queue in self._queues.values() if queue.worker is not None}
+        for queue in self._queues.values():
+            if queue.at_work is not None:
+                queue.at_work.stop(StopReason.SHUTTING_DOWN)
+        if workers:
+            await asyncio.wait(workers)
+        self._board.end_watching(_shutting_down())
+
+    async def _check_result_is_new(self, new: NewTask, token: str) -> None:
+        if not new.result_dataset_id:
+            return
+        name = f"projects/{new.project_id}/datasets/{new.result_dataset_id}"
+        try:
+            await self._tools.datasets.describe(name, token=token)
+        except NotFound:
+            return
+        raise AlreadyExists(name)
+
+    async def _add(self, task: Task, network: Network) -> Task:
+        queue = self._queues.get(network.uid)
+        if queue is not None and len(queue.waiting) >= self._waiting_limit:
+            raise ResourceExhausted(
+                f"{self._waiting_limit} tasks wait for {network.name}; let some end first",
+                reason="LIMIT_REACHED",
+                metadata={"limit": str(self._waiting_limit)},
+            )
+        if self._is_draining:
+            raise _shutting_down()
+        if self._tools.live.is_deleting(network.uid):
+            raise NotFound(network.name)
+        task = await self._repository.create(task)
+        if self._tools.live.is_deleting(network.uid):
+            # The deletion took the row along, or is about to.
+            raise NotFound(network.name)
+        self._enqueue(task)
+        return self._board.newest(task)
+
+    def _enqueue(self, task: Task) -> None:
+        self._board.add(task)
+        queue = self._queues.setdefault(task.network_uid, _Queue())
+        # Two calls may store in one order and come back in the other; the stored one counts.
+        place = len(queue.waiting)
+        while place and queue.waiting[place - 1].number > task.number:
+            place -= 1
+        queue.waiting.insert(place, task)
+        if queue.worker is None and not self._is_draining:
+            queue.worker = asyncio.create_task(self._work(task.network_uid, queue))
+
+    async def _work(self, network_uid: str, queue: _Queue) -> None:
+        while queue.waiting and not self._is_draining:
+            queue.at_work = TaskExecution(queue.waiting.popleft(), self._tools)
+            try:
+                task = await queue.at_work.run()
+            except Exception as error:
+                _log.exception("task lost", task=queue.at_work.task.name, error=repr(error))
+            else:
+                if task.state is TaskState.PENDING:
+                    queue.waiting.appendleft(task)
+            queue.at_work = None
+        queue.worker = None
+        if not queue.waiting:
+            self._queues.pop(network_uid, None)
+
+    async def _stop(self, task: Task) -> Task:
+        queue = self._queues.get(task.network_uid)
+        if queue is None:
+            return await self._repository.get(task.project_id, task.network_id, task.task_id)
+        for waiting in queue.waiting:
+            if waiting.number == task.number:
+                queue.waiting.remove(waiting)
+                ended = waiting.ended(TaskState.CANCELLED, self._tools.clock())
+                await self._board.changed(ended)
+                return ended
+        execution = queue.at_work
+        if execution is not None and execution.task.number == task.number:
+            with self._board.watchers.watching(task.number) as watcher:
+                execution.stop(StopReason.CANCELLED)
+                async for state in watcher.states(task):
+                    task = state
+            return task
+        return await self._repository.get(task.project_id, task.network_id, task.task_id)
+
+
+def _number_in(after: str) -> int:
+    if not after:
+        return 0
+    if not (after.isascii() and after.isdecimal() and len(after) <= 18):
+        raise InvalidArgument.for_field(
+            "page_token", "is damaged; use next_page_token as it came", reason="PAGE_TOKEN_INVALID"
+        )
+    return int(after)
+
+
+def _check_prediction(new: NewTask) -> None:
+    if new.epochs != 1:
+        raise InvalidArgument.for_field("epochs", "a predict task goes through its rows once")
+
+
+def _has_ended(task: Task) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"{task.name} has ended: {task.state}",
+        reason="STATE_CONFLICT",
+        metadata={"resource": task.name, "state": task.state.value},
+    )
+
+
+def _shutting_down() -> Unavailable:
+    return Unavailable(
+        "kyouko is stopping; tasks go on at its next start",
+        reason="SHUTTING_DOWN",
+        metadata={"service": "kyouko"},
+    )
