@@ -223,7 +223,7 @@ class LearnStream:
 
     async def cancel(self) -> None:
         """Drop the stream at once; what was sent may or may not be learned."""
-        self._fail(FailedPrecondition("The stream is closed.", reason="STREAM_PROTOCOL"))
+        self._fail(_closed_error())
         if self._call is not None:
             self._call.cancel()
         for task in self._tasks:
@@ -265,7 +265,7 @@ class LearnStream:
         """Put a prepared frame on its way; room in the window is the caller's care."""
         failure = self._failure
         if failure is None and self._is_closing:
-            failure = FailedPrecondition("The stream is closing.", reason="STREAM_PROTOCOL")
+            failure = _closed_error()
         if failure is not None:
             _settle(future, failure)
             return
@@ -323,6 +323,8 @@ class LearnStream:
                     self._take(response)
         except HanamiError as caught:
             error = caught
+        if self._closed is not None and self._closed.done():
+            error = _closed_error()
         self._fail(error)
 
     def _take(self, response: pb.LearnResponse) -> None:
@@ -392,6 +394,10 @@ def _settle(future: AnyFuture, outcome: Result | HanamiError) -> None:
             future.exception()  # One failure of the stream is told once, not per frame.
     else:
         future.set_result(outcome)
+
+
+def _closed_error() -> HanamiError:
+    return FailedPrecondition("The stream is closed.", reason="STREAM_PROTOCOL")
 
 
 async def _iterate(

@@ -103,6 +103,8 @@ def _hint(error: HanamiError) -> str:
         return hints[error.reason]
     if error.code == "UNAUTHENTICATED":
         return "Log in: hanami login"
+    if error.code == "UNIMPLEMENTED":
+        return "The mesh may be of another version: hanami --version"
     if error.code == "UNAVAILABLE":
         return "Start the mesh: hanami up; or name another one: --url"
     if error.reason == "FIELD_INVALID" and "project" in error.message:

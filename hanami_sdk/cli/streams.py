@@ -135,7 +135,7 @@ class _Run:
     correct_rows: int = 0
     loss_sum: float = 0.0
     has_labels: bool = False
-    connections: int = 0
+    connections: int | None = None
     started: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
 
@@ -171,7 +171,7 @@ class _Run:
 
     def sentence(self, verb: str) -> str:
         """Return the end of the story."""
-        grown = f"; the network has {self.connections:,} connections" if self.connections else ""
+        grown = "" if self.connections is None else f"; {self.connections:,} connections now"
         facts = self.facts()
         return f"{verb} {self.rows} rows{f' ({facts})' if facts else ''}{grown}."
 
@@ -196,7 +196,9 @@ def _stream(terms: _Terms, url: str | None, project: str, show: RowPrinter | Non
                 show(stream, batch, result, first_row)
             bar.update(line, completed=run.rows, facts=run.facts())
         bar.update(line, total=run.rows)
-        run.connections = stream.close().statistics.connections
+        network = stream.close()
+        if terms.mode == "LEARN":
+            run.connections = network.statistics.connections
     return run
 
 

@@ -51,7 +51,7 @@ def create(
     result: Annotated[
         str, typer.Option(help="Keep the predictions as a data set of this name.")
     ] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Watch it until it ends.")] = False,
+    follow: Annotated[bool, typer.Option("--watch", help="Follow it until it ends.")] = False,
     project: options.Project = "",
     url: options.Url = None,
     json: options.Json = False,
@@ -59,7 +59,7 @@ def create(
     """Queue a task; it runs whether or not somebody watches.
 
     Examples:
-        hanami task create iris iris-data --project demo --wait
+        hanami task create iris iris-data --project demo --watch
 
         hanami task create iris iris-data --kind predict --result answers -p demo
     """
@@ -75,7 +75,7 @@ def create(
             target_column=target,
             result_dataset_id=result,
         )
-        if wait:
+        if follow:
             task = raise_unless_succeeded(show_progress(client.tasks.watch(task.name), task))
     print_message(task, as_data=json, rows=_fields(task))
 

@@ -20,7 +20,7 @@ from hanami_sdk.cli.output import note, print_json
 
 if TYPE_CHECKING:
     from hanami_sdk.client import Client
-    from hanami_sdk.local.state import MeshState
+    from hanami_sdk.local.state import MeshState, StartEvent
 
 PROJECT = "demo"
 
@@ -96,7 +96,7 @@ def _running_mesh(stage: Stage, *, port: int, keep: bool) -> Iterator[MeshState]
             stage.say(f"The mesh is up after {time.perf_counter() - began:.1f} s")
         else:
             state = mesh.start(
-                home, on_event=show_event, port=before.port, host=before.host, tls=before.tls
+                home, on_event=_show_news, port=before.port, host=before.host, tls=before.tls
             )
         yield state
         has_to_stop = has_to_stop and not keep
@@ -104,6 +104,14 @@ def _running_mesh(stage: Stage, *, port: int, keep: bool) -> Iterator[MeshState]
         if has_to_stop:
             stage.say("Stopping what the demo started")
             mesh.stop(home, show_event)
+
+
+def _show_news(event: StartEvent) -> None:
+    """Tell what has to be started in a mesh that runs; most often nothing has."""
+    from hanami_sdk.local.state import EventKind
+
+    if event.kind in (EventKind.STARTING, EventKind.COMPILING):
+        show_event(event)
 
 
 def _administrator(state: MeshState) -> Client:

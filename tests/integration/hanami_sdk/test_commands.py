@@ -1,0 +1,192 @@
+"""The `hanami` command at work on a real mesh."""
+
+import json
+import stat
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.integration.hanami_sdk.conftest import Command, RunningMesh
+
+
+def test_a_login_is_kept_for_the_next_command(mesh: RunningMesh, hanami: Command) -> None:
+    """The file of logins belongs to its owner alone; a logout empties it."""
+    done = hanami("project", "list", "--json")
+
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)
+    assert hanami("login").exit_code == 0
+    assert stat.S_IMODE(mesh.home.credentials_file.stat().st_mode) == 0o600
+    assert hanami("logout").exit_code == 0
+    refused = hanami("project", "list")
+    assert refused.exit_code == 1
+    assert "hanami login" in refused.stderr
+
+
+def test_a_user_logs_in_with_a_password_file(hanami: Command, tmp_path: Path) -> None:
+    """Passwords come from a file or stdin, never from an argument."""
+    user_id = f"u-{uuid.uuid4().hex[:10]}"
+    (tmp_path / "password").write_text("a-long-password\n")
+
+    made = hanami("user", "create", user_id, "--password-file", str(tmp_path / "password"))
+    done = hanami("login", user_id, "--password-file", "-", "--json", stdin="a-long-password\n")
+
+    assert made.exit_code == 0
+    assert json.loads(done.stdout)["user"] == f"users/{user_id}"
+    assert hanami("user", "get", user_id).exit_code == 0
+    refused = hanami("user", "list")
+    assert refused.exit_code == 1
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_wrong_password_is_told(hanami: Command) -> None:
+    """One sentence, one hint, exit code 1."""
+    done = hanami("login", "admin", "--password-file", "-", stdin="wrong-password\n")
+
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "Hint: Check the user and the password." in done.stderr
+
+
+def test_projects_and_members_by_command(hanami: Command) -> None:
+    """Create, list, get, add, remove, delete."""
+    project, user = (f"x-{uuid.uuid4().hex[:10]}" for _ in range(2))
+    hanami("user", "create", user, "--password-file", "-", stdin="a-long-password\n")
+
+    assert hanami("project", "create", project, "--display-name", "Ours").exit_code == 0
+    assert "Ours" in hanami("project", "get", project).stdout
+    added = hanami("project", "member", "add", project, user, "--role", "viewer", "--json")
+    assert json.loads(added.stdout)["role"] == "ROLE_VIEWER"
+    assert "viewer" in hanami("project", "member", "list", project).stdout
+    assert hanami("project", "member", "remove", project, user).exit_code == 0
+    assert json.loads(hanami("project", "member", "list", project, "--json").stdout) == []
+    assert hanami("project", "delete", project, "--yes").exit_code == 0
+    assert hanami("project", "get", project).exit_code == 1
+    assert hanami("user", "delete", user, "--yes").exit_code == 0
+
+
+def test_nothing_is_deleted_by_accident(hanami: Command, project: str) -> None:
+    """Without --yes it is asked for; an empty answer is no."""
+    done = hanami("project", "delete", project)
+
+    assert done.exit_code == 1
+    assert hanami("project", "get", project).exit_code == 0
+
+
+def test_data_sets_by_command(hanami: Command, rows_csv: Path) -> None:
+    """Upload, list, get, delete."""
+    made = hanami("dataset", "upload", "rows", str(rows_csv), "--target", "larger", "--json")
+
+    assert made.exit_code == 0, made.stderr
+    assert json.loads(made.stdout)["row_count"] == 400
+    assert json.loads(made.stdout)["columns"][2]["role"] == "COLUMN_ROLE_TARGET"
+    assert "string, target" in hanami("dataset", "get", "rows").stdout
+    assert "400" in hanami("dataset", "list").stdout
+    assert hanami("dataset", "delete", "rows", "--yes").exit_code == 0
+    assert json.loads(hanami("dataset", "list", "--json").stdout) == []
+
+
+def test_templates_by_command(hanami: Command, tmp_path: Path) -> None:
+    """What `show` prints passes `check`; a mistake is told with its place."""
+    shown = hanami("template", "show", "grid").stdout
+    (tmp_path / "mine.yaml").write_text(shown)
+    (tmp_path / "bad.yaml").write_text(shown + "\nneuronz: 7\n")
+
+    good = hanami("template", "check", str(tmp_path / "mine.yaml"))
+    bad = hanami("template", "check", str(tmp_path / "bad.yaml"))
+
+    assert good.exit_code == 0
+    assert "neurons" in good.stdout
+    assert bad.exit_code == 1
+    assert "neuronz" in bad.stderr
+    assert "grid" in hanami("template", "list").stdout
+
+
+def test_a_stream_of_rows_from_a_file(hanami: Command, rows_csv: Path) -> None:
+    """Learn a CSV, then predict it: one line for each row, and a score."""
+    assert hanami("network", "create", "n1", "--channels", "2").exit_code == 0
+
+    learned = hanami("learn", "n1", str(rows_csv), "--label", "larger", "--json")
+    predicted = hanami("predict", "n1", str(rows_csv), "--label", "larger")
+
+    summary = json.loads(learned.stdout)["summary"]
+    assert (summary["rows"], summary["scored_rows"]) == (400, 400)
+    assert summary["connections"] > 0
+    lines = predicted.stdout.splitlines()
+    assert lines[0] == "row,predicted"
+    assert len(lines) == 401
+    expected = [line.rsplit(",", 1)[1] for line in rows_csv.read_text().splitlines()[1:]]
+    answers = [line.split(",")[1] for line in lines[1:]]
+    assert sum(a == b for a, b in zip(answers, expected, strict=True)) > 340
+    assert "% right" in predicted.stderr
+
+
+def test_a_stream_of_rows_from_stdin(hanami: Command, rows_csv: Path) -> None:
+    """JSON lines with the probabilities of every label."""
+    hanami("network", "create", "n1", "--channels", "2")
+    hanami("learn", "n1", "--label", "larger", stdin=rows_csv.read_text())
+
+    done = hanami("predict", "n1", "--outputs", "--json", stdin="left,right\n90,1\n1,90\n")
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["predicted"] for row in rows] == ["left", "right"]
+    assert set(rows[0]["outputs"]) == {"left", "right"}
+
+
+def test_numbers_by_command(hanami: Command) -> None:
+    """A target column makes a network of numbers; its prediction has the column's name."""
+    text = "x,y\n" + "".join(f"{n % 50},{(n % 50) * 2}\n" for n in range(500))
+    hanami("network", "create", "n1", "--template", "flat-numbers", "--channels", "1")
+
+    learned = hanami("learn", "n1", "--target", "y", "--predictions", stdin=text)
+    predicted = hanami("predict", "n1", "--target", "y", stdin=text)
+
+    assert learned.exit_code == 0, learned.stderr
+    assert learned.stdout.splitlines()[0] == "row,y"
+    assert len(predicted.stdout.splitlines()) == 501
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("left,right,larger\n1,2,left\n1,x,left\n", "Line 3, column 'right': 'x' is not a number"),
+        ("left,right,larger\n1,2\n", "Line 2 has 2 columns"),
+        ("1,2,left\n", "There is no column 'larger'"),
+        ("left,larger\n1,left\n", "Lines 2 to 2"),
+    ],
+)
+def test_bad_rows_are_told_with_their_line(hanami: Command, text: str, words: str) -> None:
+    """The mistake is named; the network goes on working."""
+    hanami("network", "create", "n1", "--channels", "2")
+
+    done = hanami("learn", "n1", "--label", "larger", stdin=text)
+
+    assert done.exit_code in (1, 2)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    good = hanami("learn", "n1", "--label", "larger", stdin="left,right,larger\n1,2,right\n")
+    assert good.exit_code == 0
+
+
+def test_networks_by_command(hanami: Command) -> None:
+    """List, get and delete; what does not exist is told."""
+    hanami("network", "create", "n1", "--channels", "2", "--seed", "3")
+
+    assert "networks/n1" in hanami("network", "list").stdout
+    assert json.loads(hanami("network", "get", "n1", "--json").stdout)["kept_rows"] == 0
+    assert hanami("network", "delete", "n1", "--yes").exit_code == 0
+    missing = hanami("network", "get", "n1")
+    assert missing.exit_code == 1
+    assert "n1" in missing.stderr
+
+
+def test_status_and_logs_of_the_mesh(hanami: Command) -> None:
+    """Every part serves and has a log."""
+    done = hanami("status", "--json")
+
+    services = json.loads(done.stdout)["services"]
+    assert done.exit_code == 0
+    assert [s["name"] for s in services][-1] == "envoy"
+    assert {s["health"] for s in services} == {"serving"}
+    assert hanami("logs", "kyouko", "-n", "1").stdout.count("\n") == 1
