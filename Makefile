@@ -40,6 +40,7 @@ lint: setup protos-check ## Check contracts, code, layers, manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python torii/dashboard/build.py --check
 
 format: setup ## Put code and contracts into their standard form
 	$(BIN)/buf format -w protos
@@ -62,7 +63,7 @@ down: setup ## Stop the mesh on this machine
 	$(BIN)/hanami down
 
 dashboard: setup ## Build the start page into torii/static
-	cd torii/dashboard && ../../$(BIN)/npm ci --silent && ../../$(BIN)/npm run build
+	$(BIN)/python torii/dashboard/build.py
 
 manifests: setup ## Render the Kubernetes manifests anew
 	$(BIN)/python -m hanami_sdk.local.envoy_config --kubernetes

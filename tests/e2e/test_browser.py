@@ -91,7 +91,7 @@ def test_a_browser_predicts_over_a_websocket(
 ) -> None:
     """The page's own websocket reaches the network and comes back."""
     log_in(page, member.user_id)
-    page.get_by_label("Network").select_option(network.name)
+    page.get_by_label("Network", exact=True).select_option(network.name)
 
     page.get_by_role("button", name="Predict one row").click()
 

@@ -1,22 +1,27 @@
 // The machine's load, as azuki measures it.
-import type { Machine, TimeSeries } from "@contracts/azuki/v1/monitoring_service_pb";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Machine, Point, TimeSeries } from "@contracts/azuki/v1/monitoring_service_pb";
 import { Metric } from "@contracts/azuki/v1/monitoring_service_pb";
 
 import { isLoggedOut, explain, monitoring } from "./api";
-import { byId, make, note } from "./dom";
+import { byId, make, note, table } from "./dom";
 import type { Content } from "./dom";
 import { bytes, decimal, percent, span } from "./format";
 
 const RETRY_MILLISECONDS = 2000;
 
+/** The last CPU time of each service. */
+type Readings = Map<string, Point>;
+
 /** Shows the machine until the signal ends it; azuki may come and go. */
 export async function watchMachine(signal: AbortSignal, loggedOut: () => void): Promise<void> {
   const place = byId("machine");
+  const before: Readings = new Map();
   while (!signal.aborted) {
     try {
       const machine = await monitoring.getMachine({}, { signal });
       for await (const sample of monitoring.watchMeasurements({}, { signal })) {
-        place.replaceChildren(list(machine, sample.series));
+        place.replaceChildren(...view(machine, sample.series, before));
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -27,11 +32,13 @@ export async function watchMachine(signal: AbortSignal, loggedOut: () => void): 
   }
 }
 
-function list(machine: Machine, series: TimeSeries[]): HTMLElement {
+function view(machine: Machine, series: TimeSeries[], before: Readings): Content[] {
   const entries: [string, Content][] = [["processor", `${machine.processor}, on ${machine.host}`]];
   for (const one of series) {
-    const value = one.points.at(-1)?.value;
-    if (value !== undefined) entries.push([title(one), shown(one.metric, value, machine)]);
+    const value = latest(one)?.value;
+    if (value !== undefined && !isOfService(one)) {
+      entries.push([title(one), shown(one.metric, value, machine)]);
+    }
   }
   for (const metric of machine.metrics) {
     if (!metric.available) {
@@ -40,7 +47,43 @@ function list(machine: Machine, series: TimeSeries[]): HTMLElement {
     }
   }
   const rows = entries.flatMap(([term, value]) => [make("dt", {}, term), make("dd", {}, value)]);
-  return make("dl", {}, ...rows);
+  return [make("dl", {}, ...rows), services(series, before)];
+}
+
+const latest = (series: TimeSeries): Point | undefined => series.points.at(-1);
+
+const isOfService = (series: TimeSeries): boolean =>
+  series.metric === Metric.PROCESS_CPU_TIME || series.metric === Metric.PROCESS_MEMORY;
+
+function services(series: TimeSeries[], before: Readings): HTMLElement {
+  const columns = [
+    { title: "Service" },
+    ...["Cores busy", "CPU time", "Memory"].map((title) => ({ title, isNumber: true })),
+  ];
+  const rows = series
+    .filter((one) => one.metric === Metric.PROCESS_CPU_TIME)
+    .map((one) => [
+      one.subject,
+      coresBusy(one, before),
+      span(latest(one)?.value ?? 0),
+      bytes(valueOf(series, Metric.PROCESS_MEMORY, one.subject)),
+    ]);
+  return table("Services' use of the machine", columns, rows);
+}
+
+function valueOf(series: TimeSeries[], metric: Metric, subject: string): number {
+  const found = series.find((one) => one.metric === metric && one.subject === subject);
+  return (found && latest(found)?.value) ?? 0;
+}
+
+/** CPU time used since the last sample, by the time that has passed. */
+function coresBusy(series: TimeSeries, before: Readings): string {
+  const now = latest(series);
+  const then = before.get(series.subject);
+  if (now !== undefined) before.set(series.subject, now);
+  if (now?.time === undefined || then?.time === undefined) return "";
+  const passed = timestampMs(now.time) - timestampMs(then.time);
+  return passed > 0 ? ((1000 * (now.value - then.value)) / passed).toFixed(2) : "";
 }
 
 const name = (metric: Metric): string => Metric[metric].toLowerCase().replaceAll("_", " ");
@@ -59,10 +102,6 @@ function shown(metric: Metric, value: number, machine: Machine): Content {
       const total = Number(machine.memoryBytes);
       return make("span", {}, bar(value, total), ` ${bytes(value)} of ${bytes(total)}`);
     }
-    case Metric.PROCESS_MEMORY:
-      return bytes(value);
-    case Metric.PROCESS_CPU_TIME:
-      return span(value);
     case Metric.CPU_FREQUENCY:
       return `${decimal(value / 1e9)} GHz`;
     case Metric.TEMPERATURE:

@@ -76,17 +76,16 @@ async function showNetworks(names: string[]): Promise<Content[]> {
   );
   const all = pages.flatMap((page) => page.networks);
   offerNetworks(all);
-  if (all.length === 0) return [note(`No networks yet, in ${countOf(names.length, "project")}.`)];
+  const where = note(`Projects: ${names.map((name) => name.replace("projects/", "")).join(", ") || "none"}`);
+  if (all.length === 0) return [note("No networks yet."), where];
   const columns = [
     { title: "Network" },
     ...["Rows learned", "Neurons", "Connections", "Outputs", "Running loss", "Memory"].map(
       (title) => ({ title, isNumber: true }),
     ),
   ];
-  return [table("Networks", columns, all.map(networkCells))];
+  return [table("Networks", columns, all.map(networkCells)), where];
 }
-
-const countOf = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 function networkCells(network: Network): Content[] {
   const s = network.statistics;
