@@ -74,7 +74,9 @@ def name_of(dataset_id: str) -> str:
     return f"{PARENT}/datasets/{dataset_id}"
 
 
-def opening(dataset_id: str, files: Mapping[str, bytes], **changes: Any) -> pb.UploadDatasetRequest:
+def opening(
+    dataset_id: str, files: Mapping[str, bytes], /, **changes: Any
+) -> pb.UploadDatasetRequest:
     """Return the first message of an upload that announces these files truthfully."""
     is_csv = "data" in files
     values: dict[str, Any] = {
