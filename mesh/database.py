@@ -88,11 +88,8 @@ class Database:
         Args:
             directory: The service's Alembic script directory.
         """
-        if self._engine.dialect.name == "postgresql":
-            async with self._engine.begin() as connection:
-                await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
         async with self._engine.begin() as connection:
-            await connection.run_sync(_upgrade, directory)
+            await connection.run_sync(_upgrade, directory, self.schema)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -107,10 +104,12 @@ def alembic_config(directory: Path, connection: Connection | None = None) -> Con
     return config
 
 
-def _upgrade(connection: Connection, directory: Path) -> None:
+def _upgrade(connection: Connection, directory: Path, schema: str) -> None:
     if connection.dialect.name == "postgresql":
-        # Two instances that start at once must not migrate at once.
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(current_schema()))"))
+        # Two instances that start at once must neither make the schema nor migrate at once.
+        lock = text("SELECT pg_advisory_xact_lock(hashtext(:schema))")
+        connection.execute(lock, {"schema": schema})
+        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
         connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         connection.execute(text("SET LOCAL statement_timeout = '120s'"))
     command.upgrade(alembic_config(directory, connection), "head")
