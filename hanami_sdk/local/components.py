@@ -33,7 +33,6 @@ _ADMIN_DEFAULTS = {
 }
 # What only misaki may see, and what only the command uses.
 _PRIVATE = ("HANAMI_ADMIN_", "HANAMI_USER", "HANAMI_PASSWORD", "HANAMI_HOME")
-_KEEPER = Path(__file__).with_name("envoy_keeper.py")
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,14 @@ def service_command(service: str, *, debug: bool) -> list[str]:
 
 
 def envoy_command(home: MeshHome, *, debug: bool) -> list[str]:
-    """Return the command of Envoy with its keeper."""
-    keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(home.pid_file(ENVOY))]
+    """Return the command of Envoy."""
     envoy = [str(_envoy_binary()), "-c", str(home.envoy_configuration)]
-    threads = min(os.cpu_count() or 1, 4)
-    # Several meshes may run on one machine: they share no memory between restarts.
+    # With hot restarts Envoy would end together with the command that started it, and
+    # several meshes on one machine would share memory.
+    alone = ["--disable-hot-restart", "--concurrency", str(min(os.cpu_count() or 1, 4))]
     # While misaki starts, keys cannot be fetched; that is no news.
     quiet = ["--log-level", "info" if debug else "warning", "--component-log-level", "jwt:error"]
-    return [*keeper, *envoy, "--disable-hot-restart", "--concurrency", str(threads), *quiet]
+    return [*envoy, *alone, *quiet]
 
 
 def service_environment(

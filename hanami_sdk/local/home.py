@@ -104,7 +104,14 @@ class MeshHome:
             HomeUnusable: the home is no folder, or belongs to somebody else.
         """
         try:
-            for folder in (self.root, self.run, self.logs, self.secrets, self.tls):
+            for folder in (
+                self.root,
+                self.root / "data",
+                self.run,
+                self.logs,
+                self.secrets,
+                self.tls,
+            ):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 folder.chmod(0o700)
         except OSError as error:

@@ -98,7 +98,7 @@ def bring_up(
                 started.append(component)
                 state = _with(state, component)
                 write_state(home.state_file, state)
-        _wait(state, names, story)
+        _wait(state, names, {c.name for c in started}, story)
     except BaseException:
         # Also when a person has had enough: what this start began is taken back.
         stop_components(home, started, story)
@@ -184,8 +184,7 @@ def _launch(
         environment = service_environment(name, home, addresses, state.otlp_endpoint)
         address = addresses.services[name]
     identity = processes.spawn(command, environment=environment, log_path=home.log(name))
-    if name != ENVOY:  # its keeper knows the number of the real one
-        home.pid_file(name).write_text(f"{identity.pid}\n", encoding="ascii")
+    home.pid_file(name).write_text(f"{identity.pid}\n", encoding="ascii")
     story.tell(EventKind.STARTING, name, f"{name} starts")
     if name == "kyouko" and kernels_are_cold():
         story.tell(EventKind.COMPILING, name, "kyouko compiles its kernels (first start)")
@@ -225,7 +224,8 @@ def _with(state: MeshState, component: ComponentState) -> MeshState:
     return replace(state, components=ordered)
 
 
-def _wait(state: MeshState, names: Collection[str], story: Story) -> None:
+def _wait(state: MeshState, names: Collection[str], fresh: Collection[str], story: Story) -> None:
+    """Wait until the named components are healthy; those that run already are told of before."""
     pending = {c.name: c for c in state.components if c.name in names}
     cold = kernels_are_cold()
     begun = time.monotonic()
@@ -238,7 +238,8 @@ def _wait(state: MeshState, names: Collection[str], story: Story) -> None:
                 raise _failure(component, waited)
         for name in _ready(state, pending):
             del pending[name]
-            story.tell(EventKind.READY, name, f"{name} is ready")
+            if name in fresh:
+                story.tell(EventKind.READY, name, f"{name} is ready")
         if pending:
             time.sleep(_POLL_SECONDS)
 
