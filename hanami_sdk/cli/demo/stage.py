@@ -80,6 +80,7 @@ def _learn_twice(
 def _running_mesh(stage: Stage, *, port: int, keep: bool) -> Iterator[MeshState]:
     """Give a mesh that runs; one that was started for this is stopped again."""
     from hanami_sdk.local import mesh
+    from hanami_sdk.local.errors import AlreadyStarting
     from hanami_sdk.local.home import MeshHome
 
     home = MeshHome.default()
@@ -100,6 +101,9 @@ def _running_mesh(stage: Stage, *, port: int, keep: bool) -> Iterator[MeshState]
             )
         yield state
         has_to_stop = has_to_stop and not keep
+    except AlreadyStarting:
+        has_to_stop = False  # What is being started belongs to somebody else.
+        raise
     finally:
         if has_to_stop:
             stage.say("Stopping what the demo started")
