@@ -1,6 +1,7 @@
 """Listens for HTTP: serves the start page, and upgrades to websockets."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -88,6 +89,7 @@ class WebServer:
                 ping_timeout=ping,
                 close_timeout=_CLOSE_SECONDS,
                 server_header=None,
+                logger=_library_log(),
             )
         except OSError as error:
             raise SystemExit(f"cannot listen on {self._settings.http_listen}: {error}") from error
@@ -156,6 +158,13 @@ def _handshake_of(request: Request) -> Handshake:
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     # Never the one that holds the token: the answer would send it back.
     return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
+
+
+def _library_log() -> logging.Logger:
+    # It would write down every request, on debug with its headers, which hold tokens.
+    log = logging.getLogger("hanami.torii.websockets")
+    log.setLevel(logging.WARNING)
+    return log
 
 
 def _upgrade_required() -> Response:

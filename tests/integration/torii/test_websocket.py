@@ -1,6 +1,7 @@
 """Learning over a websocket: from the handshake to the close, with all that can go wrong."""
 
 import asyncio
+import logging
 import time
 
 import pytest
@@ -167,6 +168,27 @@ async def test_a_token_in_the_url_is_refused(torii: RunningTorii, echo: RunningE
     assert reason_of(end) == "FIELD_INVALID"
     assert "logs" in end.fault.status.message if end.fault else False
     assert echo.seen.callers == []
+
+
+async def test_tokens_stay_out_of_the_log(
+    torii: RunningTorii, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even the most talkative log holds no token that came with a websocket."""
+    caplog.set_level(logging.DEBUG)
+    token = await torii.token()
+    capsys.readouterr()
+
+    async with torii.websocket(token=token) as socket:
+        await learn(socket)
+    async with torii.websocket(token=token, path=f"/v1/learn?token={token}") as socket:
+        await ending(socket)
+    written = capsys.readouterr()
+
+    # The client's side of the websocket lives in this process, too.
+    records = [record for record in caplog.records if record.name != "websockets.client"]
+    server_log = "".join(record.getMessage() for record in records)
+    assert "websocket" in written.out + written.err + server_log
+    assert token not in written.out + written.err + server_log
 
 
 async def test_an_unknown_path(torii: RunningTorii) -> None:
