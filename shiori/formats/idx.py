@@ -14,7 +14,7 @@ import pyarrow as pa
 from shiori.domain.announcement import IMAGES, LABEL_COLUMN, LABELS
 from shiori.domain.dataset import Column, ColumnRole, ColumnType
 from shiori.formats.malformed import ConversionStopped, malformed, refuse_packed, too_large
-from shiori.formats.parquet import GROUP_BYTES, TableWriter
+from shiori.formats.parquet import GROUP_BYTES, TableWriter, arrow_type
 
 IMAGE_COLUMN = "image"
 # One row has to fit into a message with room to spare.
@@ -59,12 +59,11 @@ def convert(files: Mapping[str, Path], table: Path, stopped: Callable[[], bool])
             if stopped():
                 raise ConversionStopped
             rows = min(rows_per_group, row_count - start)
-            pixels = pa.py_buffer(images.read(rows * size))
-            values = pa.py_buffer(labels.read(rows))
+            blocks = (images.read(rows * size), labels.read(rows))
             writer.write(
                 [
-                    pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), rows, [None, pixels]),
-                    pa.Array.from_buffers(pa.uint8(), rows, [None, values]),
+                    pa.Array.from_buffers(arrow_type(column), rows, [None, pa.py_buffer(block)])
+                    for column, block in zip(columns, blocks, strict=True)
                 ]
             )
     return columns

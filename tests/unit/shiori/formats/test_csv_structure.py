@@ -126,6 +126,16 @@ def test_quotes_and_line_ends_may_lie_across_blocks(tmp_path: Path, shift: int) 
     assert [0, 1, 2] == table["a"]
 
 
+def test_longest_rows_are_read(tmp_path: Path) -> None:
+    """Rows of exactly the limit follow each other without trouble."""
+    long = "x" * (MAX_RECORD_BYTES - len('7,""'))
+    text = "a,b\n" + f'7,"{long}"\n' * 5
+
+    table = table_of(tmp_path, text)
+
+    assert {"a": [7] * 5, "b": [long] * 5} == table
+
+
 def test_row_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     """No row may be longer than the limit, so that memory stays bounded."""
     text = "a,b\n1,2\n" + "x" * (MAX_RECORD_BYTES + 10) + ",2\n"

@@ -43,6 +43,13 @@ def test_pixels_come_back_across_row_groups(tmp_path: Path) -> None:
     assert [6, 7, 8] == values["label"]
 
 
+def test_image_of_one_pixel_is_a_number(tmp_path: Path) -> None:
+    """The smallest image there is comes back, too."""
+    converted = convert_idx(tmp_path, idx_images(5, 1, 1), idx_labels(5))
+
+    assert [0, 1, 2, 3, 4] == rows_of(tmp_path, converted.columns, 0, 5)["image"]
+
+
 def test_height_and_width_are_remembered(tmp_path: Path) -> None:
     """The table notes what shape its images have."""
     convert_idx(tmp_path, idx_images(5, 2, 3), idx_labels(5))
