@@ -75,8 +75,9 @@ class DatasetServiceServicer:
         Nothing is visible before all bytes have come and their checksums fit; an
         upload that breaks off leaves nothing behind.
 
-        Reasons: RESOURCE_EXISTS, STREAM_PROTOCOL, CHECKSUM_MISMATCH,
-        UPLOAD_TRUNCATED, FILE_MALFORMED, LIMIT_REACHED, FIELD_INVALID.
+        Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
+        STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
+        LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,8 +42,9 @@ class DatasetServiceStub:
     Nothing is visible before all bytes have come and their checksums fit; an
     upload that breaks off leaves nothing behind.
 
-    Reasons: RESOURCE_EXISTS, STREAM_PROTOCOL, CHECKSUM_MISMATCH,
-    UPLOAD_TRUNCATED, FILE_MALFORMED, LIMIT_REACHED, FIELD_INVALID.
+    Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
+    STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
+    LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
     """
     GetDataset: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.Dataset]
     """Returns one data set.
@@ -80,8 +81,9 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     Nothing is visible before all bytes have come and their checksums fit; an
     upload that breaks off leaves nothing behind.
 
-    Reasons: RESOURCE_EXISTS, STREAM_PROTOCOL, CHECKSUM_MISMATCH,
-    UPLOAD_TRUNCATED, FILE_MALFORMED, LIMIT_REACHED, FIELD_INVALID.
+    Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
+    STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
+    LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
     """
     GetDataset: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.Dataset]  # type: ignore[assignment]
     """Returns one data set.
@@ -121,8 +123,9 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         Nothing is visible before all bytes have come and their checksums fit; an
         upload that breaks off leaves nothing behind.
 
-        Reasons: RESOURCE_EXISTS, STREAM_PROTOCOL, CHECKSUM_MISMATCH,
-        UPLOAD_TRUNCATED, FILE_MALFORMED, LIMIT_REACHED, FIELD_INVALID.
+        Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
+        STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
+        LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
         """
 
     @_abc_1.abstractmethod

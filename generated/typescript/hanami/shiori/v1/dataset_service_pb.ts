@@ -696,8 +696,9 @@ export const DatasetService: GenService<{
    * Nothing is visible before all bytes have come and their checksums fit; an
    * upload that breaks off leaves nothing behind.
    *
-   * Reasons: RESOURCE_EXISTS, STREAM_PROTOCOL, CHECKSUM_MISMATCH,
-   * UPLOAD_TRUNCATED, FILE_MALFORMED, LIMIT_REACHED, FIELD_INVALID.
+   * Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
+   * STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
+   * LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
    *
    * @generated from rpc hanami.shiori.v1.DatasetService.UploadDataset
    */
