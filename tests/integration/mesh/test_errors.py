@@ -199,7 +199,7 @@ async def test_endless_error_still_arrives() -> None:
 async def test_unknown_method_is_unimplemented() -> None:
     """A path that no contract knows is UNIMPLEMENTED."""
     async with planted() as garden:
-        call = garden.channel.unary_unary("/hanami.misaki.v1.UserService/BecomeAdmin")
+        call: Any = garden.channel.unary_unary("/hanami.misaki.v1.UserService/BecomeAdmin")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(b"")
 

@@ -95,8 +95,8 @@ async def test_call_over_time_frees_its_id(store: IdempotencyStore) -> None:
         await asyncio.sleep(next(delays))
         return user_service_pb2.User(name="users/x")
 
-    settings = {"default_timeout_seconds": 1.0}
-    async with planted(Garden(unary=slow_once), idempotency=store, **settings) as garden:
+    in_time = planted(Garden(unary=slow_once), idempotency=store, default_timeout_seconds=1.0)
+    async with in_time as garden:
         first = await refusal(garden.create_user(request_id=REQUEST_ID))
         second = await garden.create_user(request_id=REQUEST_ID)
 

@@ -112,7 +112,7 @@ async def test_dependency_that_hangs_is_lost() -> None:
 async def test_reflection_lists_the_services() -> None:
     """Reflection tells all services without a token, the standard ones included."""
     async with planted() as garden:
-        stub = reflection_pb2_grpc.ServerReflectionStub(garden.channel)
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(garden.channel)  # type: ignore[arg-type]  # typed for the blocking API
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         call = stub.ServerReflectionInfo(iter([request]))
         answer = await call.read()

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -34,7 +35,7 @@ async def test_every_service_is_healthy(misaki: RunningMisaki) -> None:
 
 async def test_reflection_tells_the_contracts(misaki: RunningMisaki) -> None:
     """The services are listed, and a file of the contract can be had."""
-    stub = reflection_pb2_grpc.ServerReflectionStub(misaki.channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(misaki.channel)  # type: ignore[arg-type]  # typed for the blocking API
     requests = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(

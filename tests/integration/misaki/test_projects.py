@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 import pytest
 from hanami.misaki.v1 import project_service_pb2 as pb
+from hanami.type.v1 import access_pb2
 
 from tests.integration.meshes import ADMIN_ID, Metadata, RunningMisaki
 from tests.integration.statuses import refusal
@@ -22,7 +23,7 @@ REQUESTS: dict[str, Callable[[str], Any]] = {
     "GetProject": lambda project: pb.GetProjectRequest(name=project),
     "ListMembers": lambda project: pb.ListMembersRequest(parent=project),
     "CreateMember": lambda project: pb.CreateMemberRequest(
-        parent=project, user="users/newcomer", role="ROLE_MEMBER"
+        parent=project, user="users/newcomer", role=access_pb2.ROLE_MEMBER
     ),
     "DeleteMember": lambda project: pb.DeleteMemberRequest(name=f"{project}/members/zoe"),
     "DeleteProject": lambda project: pb.DeleteProjectRequest(name=project),
@@ -40,8 +41,10 @@ MATRIX = {
 
 
 async def _code(misaki: RunningMisaki, rpc: str, project: str, who: Metadata) -> grpc.StatusCode:
-    call = getattr(misaki.projects, rpc)(REQUESTS[rpc](project), metadata=who)
-    return await call.code()
+    code: grpc.StatusCode = await getattr(misaki.projects, rpc)(
+        REQUESTS[rpc](project), metadata=who
+    ).code()
+    return code
 
 
 async def _two_projects(misaki: RunningMisaki) -> None:
@@ -177,7 +180,9 @@ async def test_members_come_and_go(misaki: RunningMisaki) -> None:
     await misaki.create_user("alice")
 
     created = await misaki.projects.CreateMember(
-        pb.CreateMemberRequest(parent="projects/garden", user="users/alice", role="ROLE_VIEWER"),
+        pb.CreateMemberRequest(
+            parent="projects/garden", user="users/alice", role=access_pb2.ROLE_VIEWER
+        ),
         metadata=manager,
     )
     listed = await misaki.projects.ListMembers(
@@ -197,7 +202,7 @@ async def test_member_has_one_role(misaki: RunningMisaki) -> None:
     """A second role in the same project is ALREADY_EXISTS."""
     await _two_projects(misaki)
     request = pb.CreateMemberRequest(
-        parent="projects/garden", user="users/zoe", role="ROLE_PROJECT_ADMIN"
+        parent="projects/garden", user="users/zoe", role=access_pb2.ROLE_PROJECT_ADMIN
     )
 
     answer = await refusal(misaki.projects.CreateMember(request, metadata=await misaki.admin()))
@@ -209,7 +214,7 @@ async def test_unknown_user_cannot_be_a_member(misaki: RunningMisaki) -> None:
     """A membership of nobody names the user that is missing."""
     await misaki.create_project("garden")
     request = pb.CreateMemberRequest(
-        parent="projects/garden", user="users/nobody", role="ROLE_MEMBER"
+        parent="projects/garden", user="users/nobody", role=access_pb2.ROLE_MEMBER
     )
 
     answer = await refusal(misaki.projects.CreateMember(request, metadata=await misaki.admin()))
@@ -217,8 +222,12 @@ async def test_unknown_user_cannot_be_a_member(misaki: RunningMisaki) -> None:
     assert (MISSING, {"resource": "users/nobody"}) == (answer.code, answer.metadata)
 
 
-@pytest.mark.parametrize("role", ["ROLE_UNSPECIFIED", "ROLE_ADMIN", "ROLE_SERVICE", 99])
-async def test_other_roles_cannot_be_given(misaki: RunningMisaki, role: str | int) -> None:
+@pytest.mark.parametrize(
+    "role", [access_pb2.ROLE_UNSPECIFIED, access_pb2.ROLE_ADMIN, access_pb2.ROLE_SERVICE, 99]
+)
+async def test_other_roles_cannot_be_given(
+    misaki: RunningMisaki, role: "access_pb2.Role.ValueType"
+) -> None:
     """Roles of the installation are no roles of a project."""
     await _two_projects(misaki)
     request = pb.CreateMemberRequest(parent="projects/garden", user="users/newcomer", role=role)
@@ -268,7 +277,10 @@ async def test_repeated_request_id_has_one_effect(misaki: RunningMisaki) -> None
     await misaki.create_user("alice")
     create = pb.CreateProjectRequest(project_id="garden", request_id=REQUEST_ID)
     add = pb.CreateMemberRequest(
-        parent="projects/garden", user="users/alice", role="ROLE_MEMBER", request_id=REQUEST_ID
+        parent="projects/garden",
+        user="users/alice",
+        role=access_pb2.ROLE_MEMBER,
+        request_id=REQUEST_ID,
     )
 
     projects = [await misaki.projects.CreateProject(create, metadata=admin) for _ in range(2)]

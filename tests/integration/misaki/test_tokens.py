@@ -8,6 +8,7 @@ import grpc
 import jwt
 import pytest
 from hanami.misaki.v1 import project_service_pb2, token_service_pb2, user_service_pb2
+from hanami.type.v1 import access_pb2
 
 from mesh.clients import RemoteKeys, ServiceTokens, channel_to
 from mesh.tokens import TokenVerifier
@@ -90,7 +91,7 @@ async def test_refresh_carries_roles_given_since(misaki: RunningMisaki) -> None:
     await misaki.create_project("garden")
     await misaki.projects.CreateMember(
         project_service_pb2.CreateMemberRequest(
-            parent="projects/garden", user="users/alice", role="ROLE_VIEWER"
+            parent="projects/garden", user="users/alice", role=access_pb2.ROLE_VIEWER
         ),
         metadata=await misaki.admin(),
     )

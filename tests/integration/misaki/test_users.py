@@ -1,5 +1,7 @@
 """Users on a real misaki."""
 
+from typing import Any
+
 import grpc
 import pytest
 from hanami.misaki.v1 import user_service_pb2 as pb
@@ -10,8 +12,8 @@ from tests.integration.statuses import refusal
 REQUEST_ID = "0b0e9a52-7d0a-4b6c-9a4f-1c7ce0cfa9a1"
 
 
-def _create(user_id: str = "alice", **fields: object) -> pb.CreateUserRequest:
-    values = {"password": "long enough"} | fields
+def _create(user_id: str = "alice", **fields: Any) -> pb.CreateUserRequest:
+    values: dict[str, Any] = {"password": "long enough"} | fields
     return pb.CreateUserRequest(user_id=user_id, **values)
 
 
@@ -55,10 +57,10 @@ async def test_second_user_of_an_id_is_refused(misaki: RunningMisaki) -> None:
     ],
 )
 async def test_bad_field_is_named(
-    misaki: RunningMisaki, fields: dict[str, object], field: str
+    misaki: RunningMisaki, fields: dict[str, Any], field: str
 ) -> None:
     """A broken rule of a field is INVALID_ARGUMENT with the field's name."""
-    request = _create(**({"user_id": "alice"} | fields))  # type: ignore[arg-type]  # by field
+    request = _create(**({"user_id": "alice"} | fields))
 
     answer = await refusal(misaki.users.CreateUser(request, metadata=await misaki.admin()))
 
@@ -228,7 +230,7 @@ async def test_only_admins_manage_users(misaki: RunningMisaki) -> None:
     """Creating, listing and deleting users is PERMISSION_DENIED to everybody else."""
     await misaki.create_project("garden")
     alice = await misaki.create_user("alice", garden="PROJECT_ADMIN")
-    calls = [
+    calls: list[Any] = [
         misaki.users.CreateUser(_create("eve"), metadata=alice),
         misaki.users.ListUsers(pb.ListUsersRequest(), metadata=alice),
         misaki.users.DeleteUser(pb.DeleteUserRequest(name=f"users/{ADMIN_ID}"), metadata=alice),

@@ -103,7 +103,7 @@ def test_channelz_is_for_admins_and_services() -> None:
     """Who is connected is nobody else's business."""
     rule = POLICY.rule_of("/grpc.channelz.v1.Channelz/GetServers")
 
-    assert (False, False, {Role.ADMIN, Role.SERVICE}) == (
+    assert (False, False, frozenset({Role.ADMIN, Role.SERVICE})) == (
         rule.public,
         rule.any_principal,
         rule.roles,

@@ -105,7 +105,7 @@ def test_settings_do_not_change() -> None:
     settings = GardenSettings.from_command_line([])
 
     with pytest.raises(ValidationError):
-        settings.flowers = 4  # type: ignore[misc]  # that is the point
+        settings.flowers = 4
 
 
 def test_database_is_a_file_in_the_data_directory(tmp_path: Path) -> None:

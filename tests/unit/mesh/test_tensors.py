@@ -63,7 +63,7 @@ def test_wrong_number_of_bytes_is_refused(array: np.ndarray, change: int) -> Non
     packed=st.binary(max_size=16),
 )
 def test_no_packed_tensor_leads_to_another_error(
-    data_type: int, shape: list[int], packed: bytes
+    data_type: "pb.DataType.ValueType", shape: list[int], packed: bytes
 ) -> None:
     """Whatever comes becomes an array of that shape or TENSOR_INVALID, at once."""
     tensor = pb.Tensor(data_type=data_type, shape=shape, packed=packed)
@@ -77,7 +77,9 @@ def test_no_packed_tensor_leads_to_another_error(
     data_type=st.sampled_from(sorted(NUMBERS.values())),
     values=st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=8),
 )
-def test_values_are_exact_or_refused(data_type: int, values: list[float]) -> None:
+def test_values_are_exact_or_refused(
+    data_type: "pb.DataType.ValueType", values: list[float]
+) -> None:
     """Integers arrive exactly or not at all; floats are rounded to their type."""
     tensor = pb.Tensor(
         data_type=data_type, shape=[len(values)], values=pb.NumberList(values=values)

@@ -31,8 +31,8 @@ async def garden(directory: InMemoryDirectory) -> InMemoryDirectory:
 
 def somebody(role: Role | None = None, *, rule: frozenset[Role] = READERS) -> Caller:
     """Return a user with a role in the garden."""
-    roles = {"garden": role} if role else {}
-    return factories.caller(factories.principal("users/alice", **roles), roles=rule)
+    who = factories.principal(garden=role) if role else factories.principal()
+    return factories.caller(who, roles=rule)
 
 
 def admin(*, rule: frozenset[Role] = READERS) -> Caller:

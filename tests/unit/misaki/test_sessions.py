@@ -54,7 +54,8 @@ async def test_unknown_user_and_wrong_password_look_the_same(
             await sessions.log_in(user_id, "wrong")
         errors.append(caught.value)
 
-    expected = ("CREDENTIALS_INVALID", "user and password do not fit together", {})
+    message = "user and password do not fit together"
+    expected: tuple[str, str, dict[str, str]] = ("CREDENTIALS_INVALID", message, {})
     assert [expected] * 3 == [(e.reason, e.message, e.metadata) for e in errors]
     compared = [("wrong", "hash of open sesame"), ("wrong", None), ("wrong", None)]
     assert compared == passwords.compared

@@ -116,7 +116,7 @@ async def test_unsigned_token(verifier: TokenVerifier, key: SigningKey) -> None:
     """A token with `alg: none` under our key's id is refused."""
     claims = {"sub": "users/root", "adm": True, "iss": "hanami", "aud": "hanami", "typ": "access"}
     claims |= {"iat": 0, "exp": 2**40, "jti": "x"}
-    token = jwt.encode(claims, None, algorithm="none", headers={"kid": key.public.key_id})
+    token = jwt.encode(claims, "", algorithm="none", headers={"kid": key.public.key_id})
 
     assert "not valid here" == await _problem(verifier, token)
 
