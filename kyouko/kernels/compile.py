@@ -75,14 +75,14 @@ def is_cached() -> bool:
 def _compile(function: Function, fastmath: set[str]) -> Function:
     # numba's stubs know neither its settings nor what a decorated function still is.
     settings: Any = config
+    # "numpy": a division by zero gives infinity instead of a Python error that stops vectorising.
+    options: Any = {"fastmath": fastmath or False, "error_model": "numpy"}
     if _CACHE_FOLDER is None:
-        return cast(Function, numba.njit(nogil=True, fastmath=fastmath or False)(function))
+        return cast(Function, numba.njit(nogil=True, **options)(function))
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(_CACHE_FOLDER)
     try:
-        return cast(
-            Function, numba.njit(cache=True, nogil=True, fastmath=fastmath or False)(function)
-        )
+        return cast(Function, numba.njit(cache=True, nogil=True, **options)(function))
     finally:
         settings.CACHE_DIR = before
 

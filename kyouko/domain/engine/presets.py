@@ -37,9 +37,10 @@ def choose_settings(
     # Stored rows with many channels, above all pictures: most rows become easy, so the step may
     # follow the error, and dead neurons cost nothing. A few channels hold noisy concepts as
     # streams do: there these settings lose up to ten points.
-    sparse = classes and not streamed and structure.channels >= _MANY_CHANNELS
+    wide = structure.channels >= _MANY_CHANNELS
+    sparse = classes and not streamed and wide
     settings = np.zeros(indices.SETTINGS, np.float32)
-    settings[indices.STEP] = 4.0 if classes else 0.7
+    settings[indices.STEP] = (4.0 if wide else 2.0) if classes else 0.7
     settings[indices.STEP_LIMIT] = 1.0
     settings[indices.SKIP] = (0.1 if sparse else 0.05) if classes else 0.0
     # With no slope at all below zero, early large steps silenced whole small networks for ever.
@@ -47,7 +48,8 @@ def choose_settings(
     if sparse:
         # While few channels have been seen the activity is small, and large steps are noise.
         settings[indices.STEP_LIMIT] = 0.05
-        settings[indices.STEP] = 6.0 if structure.is_local else 4.0
+        if structure.is_local:
+            settings[indices.STEP] = 6.0
     settings[indices.ERROR_SCALED] = 1.0 if sparse else 0.0
     settings[indices.NOISE_ADAPTED] = 0.0 if sparse else 1.0
     settings[indices.COMPARE_EVERY] = 16.0 if sparse else 4.0

@@ -1,0 +1,55 @@
+"""Rehearsal keeps the rows it should, and helps where it should."""
+
+import numpy as np
+import pytest
+
+from kyouko.domain.engine import Arrival, EngineOptions, GrowingEngine
+from kyouko.kernels import indices
+from tests.reference.structures import flat, pictures, table
+
+
+def learned(arrival: Arrival, rows: int, **options: float) -> GrowingEngine:
+    """Learn pictures with the given options."""
+    engine = GrowingEngine(flat(144, options=EngineOptions(**options)))  # type: ignore[arg-type]
+    engine.learn(*pictures(rows), arrival=arrival)
+    return engine
+
+
+def test_streams_keep_the_newest_rows() -> None:
+    """A ring of 50 holds exactly the last 50 rows with their labels."""
+    rows, labels = pictures(180)
+    engine = learned(Arrival.STREAMED, 180, rehearsal_rows=50)
+    state = engine.state
+    order = (np.arange(50) + state.counters[indices.RING_NEXT]) % 50
+
+    assert labels[130:].tolist() == state.list_label[:50][order].tolist()
+    newest = int(order[-1])
+    count = int(state.list_length[newest])
+    values = rows[-1][state.list_channel[newest, :count]]
+    assert values.tolist() == state.list_value[newest, :count].tolist()
+
+
+def test_stored_rows_are_not_kept_by_default() -> None:
+    """A task on stored rows rehearses only when asked."""
+    assert 0 == learned(Arrival.STORED, 300).state.counters[indices.RING_FILLED]
+
+
+def test_stored_rehearsal_keeps_hard_rows() -> None:
+    """When asked, a stored task keeps only rows that changed the weights."""
+    engine = learned(Arrival.STORED, 2000, rehearsal_rows=5000, rehearsal_steps=1.0)
+    counters = engine.state.counters
+
+    # the choice of bands at row 64 forgets the rows kept before it
+    assert counters[indices.UPDATED_ROWS] - 64 <= counters[indices.RING_FILLED]
+    assert counters[indices.RING_FILLED] <= counters[indices.UPDATED_ROWS] < 2000
+
+
+@pytest.mark.parametrize("steps", [0.0, 1.0, 3.0])
+def test_any_rehearsal_learns(steps: float) -> None:
+    """A stream is learned with and without rehearsal."""
+    rows, labels = table(4000)
+    engine = GrowingEngine(flat(6, 32, options=EngineOptions(rehearsal_steps=steps)))
+
+    scored = engine.learn(rows, labels, arrival=Arrival.STREAMED)
+
+    assert scored.correct[2000:].mean() > 0.85
