@@ -6,6 +6,7 @@ The template is `envoy/envoy.yaml.j2`; this file only works out its values.
 
 import base64
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -181,3 +182,9 @@ def _origin_pattern(origin: str) -> str:
     if origin.endswith(":*"):
         return re.escape(origin.removesuffix(":*")) + _ANY_PORT
     return re.escape(origin)
+
+
+if __name__ == "__main__":
+    from hanami_sdk.local.kubernetes import main
+
+    sys.exit(main(sys.argv[1:]))
