@@ -1,7 +1,8 @@
 """Starts shiori and speaks to it as its clients do."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,19 @@ def reason_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
     rich = rpc_status.from_call(error)
     assert rich is not None
     return status.error_info(rich)
+
+
+async def unending(*messages: pb.UploadDatasetRequest) -> AsyncIterator[pb.UploadDatasetRequest]:
+    """Send messages and never close the stream."""
+    for message in messages:
+        yield message
+    await asyncio.Event().wait()
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait until something holds; the test's own time limit is the end of patience."""
+    while not condition():  # noqa: ASYNC110  # nobody sets an event when a file appears or goes
+        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

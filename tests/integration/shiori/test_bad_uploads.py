@@ -1,6 +1,5 @@
 """Uploads that go wrong: a clear error, nothing left, and the service goes on."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,11 +13,13 @@ from tests.integration.meshes import RunningMisaki
 from tests.integration.shiori.servers import (
     RunningShiori,
     chunk,
+    eventually,
     messages_of,
     name_of,
     opening,
     reason_of,
     start_shiori,
+    unending,
 )
 
 CSV = {"data": b"a,b\n1,2\n3,4\n"}
@@ -224,19 +225,6 @@ async def test_wrong_checksum_names_both(shiori: RunningShiori) -> None:
     } == dict(reason_of(error).metadata)
 
 
-async def unending(*messages: pb.UploadDatasetRequest) -> AsyncIterator[pb.UploadDatasetRequest]:
-    """Send messages and never close the stream."""
-    for message in messages:
-        yield message
-    await asyncio.Event().wait()
-
-
 def staged_files(shiori: RunningShiori) -> list[Path]:
     """Return the files of unfinished uploads."""
     return list((shiori.folder / "uploads").rglob("data"))
-
-
-async def eventually(condition: Any) -> None:
-    """Wait until something holds; the test's own time limit is the end of patience."""
-    while not condition():  # noqa: ASYNC110  # nobody sets an event when a file appears or goes
-        await asyncio.sleep(0.01)

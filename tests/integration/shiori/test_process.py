@@ -18,12 +18,13 @@ from tests.integration.meshes import RunningMisaki
 from tests.integration.shiori.servers import (
     RunningShiori,
     chunk,
+    eventually,
     messages_of,
     name_of,
     opening,
     start_shiori,
+    unending,
 )
-from tests.integration.shiori.test_bad_uploads import eventually, unending
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,8 +9,7 @@ import pytest
 from hanami.shiori.v1 import dataset_service_pb2 as pb
 
 from mesh.tensors import array_of
-from tests.integration.shiori.servers import PARENT, RunningShiori, name_of, reason_of
-from tests.integration.shiori.test_bad_uploads import eventually
+from tests.integration.shiori.servers import PARENT, RunningShiori, eventually, name_of, reason_of
 
 ROWS = 50_000
 

@@ -181,3 +181,27 @@ async def test_silent_client_is_given_up(archive: Archive) -> None:
         await archive.uploads.receive(ALICE, silent())
 
     assert [] == archive.staged()
+
+
+async def test_equal_uploads_and_deletes_at_once_keep_their_tables(archive: Archive) -> None:
+    """However uploads and deletes of equal data interleave, every data set has its table."""
+    names = [DatasetName("flowers", f"d{index}") for index in range(12)]
+
+    async def churn(name: DatasetName) -> None:
+        for _ in range(3):
+            await archive.uploads.receive(
+                ALICE, stream(announce(name=name), Chunk("data", CONTENT))
+            )
+            await archive.datasets.delete(ALICE, name, etag="")
+
+    await asyncio.gather(*(churn(name) for name in names))
+    empty = dict(archive.tables.tables)
+    await asyncio.gather(
+        archive.uploads.receive(ALICE, stream(announce(), Chunk("data", CONTENT))),
+        *(churn(name) for name in names),
+    )
+
+    stored = await archive.repository.get(NAME)
+    assert stored is not None
+    assert {} == empty
+    assert [stored.sha256] == list(archive.tables.tables)
