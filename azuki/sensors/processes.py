@@ -117,6 +117,8 @@ def _module_of(process: psutil.Process) -> str:
         arguments = process.cmdline()
     except psutil.Error:
         return ""
+    if not arguments or "python" not in Path(arguments[0]).name:
+        return ""
     for option, value in pairwise(arguments):
         if option == "-m":
             return value
