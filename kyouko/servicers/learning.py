@@ -62,6 +62,7 @@ async def _read(context: Any, stream: LearnStream) -> None:
 
 
 async def _take(message: Any, stream: LearnStream) -> bool:
+    """Hand a message to the stream; returns whether to read on."""
     kind = _kind_of(message)
     if kind == "frame":
         stream.offer(frame_of(message.frame))
@@ -75,7 +76,7 @@ async def _take(message: Any, stream: LearnStream) -> bool:
         stream.hang_up()
     else:
         raise out_of_turn("frame, authentication or close", kind)
-    return kind != "the end"
+    return kind not in ("close", "the end")
 
 
 def _kind_of(message: "pb.LearnRequest | Any") -> str:

@@ -44,6 +44,7 @@ class Fields:
         self._path = path
         self._findings = findings
         self._known: list[str] = []
+        self._missing: list[str] = []
 
     def report(self, name: str, text: str) -> None:
         """Report a problem of a field."""
@@ -59,7 +60,7 @@ class Fields:
         """Return a text that must be there."""
         value = self.text(name)
         if value is None and name not in self._node.entries:
-            self._missing(name)
+            self._missing.append(name)
         return value or ""
 
     def texts(self, name: str) -> tuple[str, ...]:
@@ -80,7 +81,7 @@ class Fields:
         """Return a whole number that must be there."""
         value = self.integer(name)
         if value is None and name not in self._node.entries:
-            self._missing(name)
+            self._missing.append(name)
         return 1 if value is None else value
 
     def number(self, name: str) -> float | None:
@@ -118,20 +119,23 @@ class Fields:
         """Return a list of mappings that must be there."""
         if name not in self._node.entries:
             self._known.append(name)
-            self._missing(name)
+            self._missing.append(name)
             return []
         found = (fields_of(node, path, self._findings) for path, node in self._list(name))
         return [item for item in found if item is not None]
 
     def finish(self) -> None:
-        """Refuse the fields that nobody took."""
+        """Refuse the fields that nobody took, and the lack of those that must be there."""
         for name, (mark, _) in self._node.entries.items():
-            if name not in self._known:
-                self._findings.report(
-                    self._path_of(name),
-                    f"unknown field; known are {', '.join(self._known)}{_near(name, self._known)}",
-                    mark,
-                )
+            if name in self._known:
+                continue
+            meant = difflib.get_close_matches(name, self._known, n=1)
+            # A misspelt field is one mistake, not two.
+            self._missing = [missing for missing in self._missing if missing not in meant]
+            text = f"unknown field; known are {', '.join(self._known)}{_near(name, self._known)}"
+            self._findings.report(self._path_of(name), text, mark)
+        for name in self._missing:
+            self._findings.report(self._path_of(name), "has to be given", self._node.mark)
 
     def _path_of(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path else name
@@ -143,9 +147,6 @@ class Fields:
             return None
         self._findings.marks[self._path_of(name)] = entry[1].mark
         return entry[1]
-
-    def _missing(self, name: str) -> None:
-        self._findings.report(self._path_of(name), "has to be given", self._node.mark)
 
     def _list(self, name: str) -> list[tuple[str, Node]]:
         node = self._take(name)
