@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -92,8 +92,9 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
     def _around_generator(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
         async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
             message = None if request_streaming else request
-            async with self._entered(Call(method, context, message, streaming=True)):
-                async for response in behaviour(request, context):
+            call = Call(method, context, message, streaming=True)
+            async with self._entered(call), aclosing(behaviour(request, context)) as responses:
+                async for response in responses:
                     yield response
 
         return serve
