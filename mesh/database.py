@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, DateTime, Dialect, MetaData, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -20,6 +22,10 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.types import TypeDecorator
+
+from mesh.errors import Unavailable
+
+_log = structlog.get_logger(__name__)
 
 _NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -73,9 +79,25 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        """Open a session in one transaction: committed at the end, rolled back on error."""
+        """Open a session in one transaction: committed at the end, rolled back on error.
+
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE: the database does not answer.
+        """
         async with self._sessions() as session, session.begin():
-            yield session
+            await self._connect(session)
+            try:
+                yield session
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise _unavailable(error) from error
+                raise
+
+    async def _connect(self, session: AsyncSession) -> None:
+        try:
+            await session.connection()
+        except Exception as error:  # Each driver has its own ways of not connecting.
+            raise _unavailable(error) from error
 
     async def check(self) -> None:
         """Raise an error when the database does not answer."""
@@ -94,6 +116,15 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    _log.warning("database lost", error=repr(error))
+    return Unavailable(
+        "the database does not answer at the moment; try again",
+        reason="DEPENDENCY_UNAVAILABLE",
+        metadata={"dependency": "database"},
+    )
 
 
 def alembic_config(directory: Path, connection: Connection | None = None) -> Config:

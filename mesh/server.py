@@ -60,6 +60,8 @@ class Application:
         verifier: Verifies the tokens of callers.
         dependencies: What health follows.
         idempotency: Where answers of calls with a `request_id` are kept.
+        fingerprint_key: Keys the fingerprints kept beside them; needed where requests
+            hold secrets.
         drain: Called when the service is to stop, before running calls are waited
             for: ends long streams in good order.
         reflected_services: Names that reflection tells of, though others serve them.
@@ -70,6 +72,7 @@ class Application:
     verifier: TokenVerifier
     dependencies: Sequence[Dependency] = ()
     idempotency: IdempotencyStore | None = None
+    fingerprint_key: bytes = field(default=b"", repr=False)
     drain: Callable[[], Awaitable[None]] = _nothing
     reflected_services: Sequence[str] = field(default=())
     watch_health: Callable[[health_aio.HealthServicer], Coroutine[Any, Any, None]] | None = None
@@ -160,6 +163,9 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
 
 def _interceptor(settings: MeshSettings, application: Application) -> LayeredInterceptor:
     policy = policy_of(servicer.name for servicer in application.servicers)
+    unary = None
+    if application.idempotency is not None:
+        unary = Idempotency(application.idempotency, fingerprint_key=application.fingerprint_key)
     return LayeredInterceptor(
         [
             call_telemetry,
@@ -168,7 +174,7 @@ def _interceptor(settings: MeshSettings, application: Application) -> LayeredInt
             validation,
             deadline(settings.default_timeout_seconds),
         ],
-        unary=Idempotency(application.idempotency) if application.idempotency else None,
+        unary=unary,
     )
 
 

@@ -70,6 +70,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                 verifier=verifier,
                 dependencies=[Dependency("database", database.check)],
                 idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
+                fingerprint_key=key.fingerprint_key(),
             )
     finally:
         await database.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,8 +16,16 @@ from mesh.interceptors.chain import Call
 class Idempotency:
     """Wraps unary calls whose request carries a `request_id`."""
 
-    def __init__(self, store: IdempotencyStore) -> None:
+    def __init__(self, store: IdempotencyStore, *, fingerprint_key: bytes) -> None:
+        """Take the parts.
+
+        Args:
+            store: Where answers are kept.
+            fingerprint_key: Without it nobody can tell from a stored fingerprint what
+                a request held, such as a password.
+        """
         self._store = store
+        self._fingerprint_key = fingerprint_key
 
     async def __call__(
         self,
@@ -29,7 +38,7 @@ class Idempotency:
         if not request_id or call.request is None:
             return await proceed()
         key = RequestKey(calls.current_caller().principal.name, call.method, request_id)
-        stored = await self._store.begin(key, _fingerprint(call.request))
+        stored = await self._store.begin(key, self._fingerprint(call.request))
         if stored is not None:
             return parse(stored)
         try:
@@ -41,6 +50,6 @@ class Idempotency:
         await asyncio.shield(self._store.complete(key, answer.SerializeToString()))
         return answer
 
-
-def _fingerprint(request: Message) -> str:
-    return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+    def _fingerprint(self, request: Message) -> str:
+        content = request.SerializeToString(deterministic=True)
+        return hmac.new(self._fingerprint_key, content, hashlib.sha256).hexdigest()

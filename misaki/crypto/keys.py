@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import tempfile
@@ -27,6 +28,11 @@ class SigningKey:
 
     private: Ed25519PrivateKey
     public: PublicKey
+
+    def fingerprint_key(self) -> bytes:
+        """Return a secret derived from the key, for fingerprints of requests."""
+        raw = self.private.private_bytes_raw()
+        return hmac.digest(raw, b"fingerprints of requests", "sha256")
 
 
 def new_key() -> SigningKey:

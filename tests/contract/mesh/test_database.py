@@ -1,12 +1,14 @@
 """Sessions and column types, on every database."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from mesh.database import Database
+from mesh.errors import Unavailable
 from tests.contract.mesh.conftest import Tables
 
 TOKYO = timezone(timedelta(hours=9))
@@ -81,3 +83,42 @@ async def test_errors_do_not_repeat_values(database: Database, tables: Tables) -
 async def test_open_database_is_healthy(database: Database) -> None:
     """The health check of an open database succeeds."""
     assert await database.check() is None  # type: ignore[func-returns-value]  # no error
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite+aiosqlite:///{folder}", "postgresql+asyncpg://postgres@/nothing?host={folder}"],
+)
+async def test_database_that_is_not_there_is_unavailable(tmp_path: Path, url: str) -> None:
+    """A database that cannot be reached is told as such, by its role and not by its address."""
+    database = Database(url.format(folder=tmp_path), schema="mesh")
+
+    with pytest.raises(Unavailable) as caught:
+        async with database.session():
+            pytest.fail("there is a session on nothing")
+
+    await database.close()
+    assert "DEPENDENCY_UNAVAILABLE" == caught.value.reason
+    assert {"dependency": "database"} == caught.value.metadata
+    assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.postgres
+async def test_lost_connection_is_unavailable_and_the_next_one_works(postgres_url: str) -> None:
+    """A connection that breaks amid a session fails that session only."""
+    database = Database(postgres_url, schema="mesh")
+
+    async def lose_it() -> None:
+        async with database.session() as session:
+            process = await session.scalar(text("SELECT pg_backend_pid()"))
+            async with database.engine.connect() as other:
+                await other.execute(text(f"SELECT pg_terminate_backend({process})"))
+            await session.execute(text("SELECT 1"))
+
+    with pytest.raises(Unavailable):
+        await lose_it()
+    async with database.session() as session:
+        answer = await session.scalar(text("SELECT 1"))
+
+    await database.close()
+    assert 1 == answer

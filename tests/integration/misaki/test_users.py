@@ -1,5 +1,6 @@
 """Users on a real misaki."""
 
+import hashlib
 from typing import Any
 
 import grpc
@@ -241,3 +242,16 @@ async def test_only_admins_manage_users(misaki: RunningMisaki) -> None:
 
     expected = [(grpc.StatusCode.PERMISSION_DENIED, "ROLE_INSUFFICIENT", "ADMIN")] * 4
     assert expected == [(a.code, a.reason, a.metadata["roles"]) for a in answers]
+
+
+async def test_database_keeps_no_quick_hash_of_a_password(misaki: RunningMisaki) -> None:
+    """What is kept of a repeated call does not let anybody guess passwords quickly."""
+    request = _create("alice", request_id=REQUEST_ID)
+    await misaki.users.CreateUser(request, metadata=await misaki.admin())
+
+    quick = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+    folder = misaki.settings.data_directory
+    content = b"".join(path.read_bytes() for path in folder.glob("misaki.db*"))
+    assert REQUEST_ID.encode() in content
+    assert quick.encode() not in content
+    assert b"long enough" not in content
