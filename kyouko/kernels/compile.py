@@ -5,9 +5,12 @@ of the compiled function alone and misses a change in a function called from ano
 the cache folder carries a stamp over all kernel sources, so a stale kernel cannot be loaded.
 """
 
+import atexit
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -41,35 +44,53 @@ def _stamp_sources() -> str:
 SOURCE_STAMP = _stamp_sources()
 
 
-def _find_cache_folder() -> Path | None:
-    """Return the first writable folder for compiled kernels, or None if there is none."""
+def _is_writable(folder: Path) -> bool:
+    """Tell by trying, as numba does; the permission bits alone say nothing about volumes."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _find_cache_folder() -> Path:
+    """Return the first writable folder for compiled kernels.
+
+    numba refuses a cache that it cannot write. So a read-only folder that is warm, as in an image
+    built with it, is copied to the folder in use: half a megabyte instead of a compilation.
+    """
+    name = f"kernels-{SOURCE_STAMP}-py{sys.version_info[0]}{sys.version_info[1]}"
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    bases = [Path(chosen)] if chosen else [Path(__file__).parent / "__pycache__"]
-    bases.append(home / "hanami" / "kernels")
-    for base in bases:
-        folder = base / f"kernels-{SOURCE_STAMP}-py{sys.version_info[0]}{sys.version_info[1]}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        # An existing but read-only folder still serves, as in an image that was built warm.
-        if os.access(folder, os.W_OK) or any(folder.rglob("*.nbi")):
-            return folder
-    return None
+    first = Path(chosen) if chosen else Path(__file__).parent / "__pycache__"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    warm: Path | None = None
+    for base in (first, Path(__file__).parent / "__pycache__", home / "hanami"):
+        folder = base / name
+        was_there = folder.is_dir() and any(folder.rglob("*.nbi"))
+        if _is_writable(folder):
+            break
+        warm = warm or (folder if was_there else None)
+    else:
+        # Private to this process: the cache holds code, so no shared folder under /tmp will do.
+        folder = Path(tempfile.mkdtemp(prefix="kernels-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if warm is not None and not any(folder.rglob("*.nbi")):
+        shutil.copytree(warm, folder, dirs_exist_ok=True)
+    return folder
 
 
 _CACHE_FOLDER = _find_cache_folder()
 
 
-def cache_folder() -> Path | None:
+def cache_folder() -> Path:
     """Return the folder that holds the compiled kernels of exactly these sources."""
     return _CACHE_FOLDER
 
 
 def is_cached() -> bool:
     """Tell whether a former process left compiled kernels for these sources (no guarantee)."""
-    return _CACHE_FOLDER is not None and any(_CACHE_FOLDER.rglob("*.nbc"))
+    return any(_CACHE_FOLDER.rglob("*.nbc"))
 
 
 def _compile(function: Function, fastmath: set[str]) -> Function:
@@ -77,8 +98,6 @@ def _compile(function: Function, fastmath: set[str]) -> Function:
     settings: Any = config
     # "numpy": a division by zero gives infinity instead of a Python error that stops vectorising.
     options: Any = {"fastmath": fastmath or False, "error_model": "numpy"}
-    if _CACHE_FOLDER is None:
-        return cast(Function, numba.njit(nogil=True, **options)(function))
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(_CACHE_FOLDER)
     try:

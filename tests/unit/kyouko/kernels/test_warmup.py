@@ -1,5 +1,7 @@
 """Warming up covers everything that later use needs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,6 @@ def test_the_cache_belongs_to_these_sources() -> None:
     """The cache folder carries the stamp of all kernel sources."""
     folder = compilation.cache_folder()
 
-    assert folder is not None
     assert compilation.SOURCE_STAMP in folder.name
 
 
@@ -56,3 +57,20 @@ def test_argument_names() -> None:
 
     assert ("inputs", "scan_low", "scan_high", "first", "stop", "first_slot") == names[:6]
     assert "list_length" == names[-1]
+
+
+def test_a_read_only_warm_cache_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels compiled into a read-only image are used from a copy in a writable folder."""
+    image, home = tmp_path / "image", tmp_path / "home"
+    name = compilation.cache_folder().name
+    (image / name).mkdir(parents=True)
+    (image / name / "kernel.nbi").write_bytes(b"compiled")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(image))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    monkeypatch.setattr(compilation, "_is_writable", lambda folder: home in folder.parents)
+    (home / "hanami" / name).mkdir(parents=True)
+
+    found = compilation._find_cache_folder()
+
+    assert home / "hanami" / name == found
+    assert b"compiled" == (found / "kernel.nbi").read_bytes()
