@@ -108,7 +108,7 @@ async def test_a_task_goes_on_where_a_stop_left_it(
 
 
 async def test_health_tells_of_a_lost_archive(kyouko: RunningKyouko) -> None:
-    """kyouko serves without shiori, and says under its own name whether it is there."""
+    """The service serves, and says under a name of its own whether shiori is there."""
     health = health_pb2_grpc.HealthStub(kyouko.channel)
 
     whole, archive = [

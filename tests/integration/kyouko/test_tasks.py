@@ -1,6 +1,7 @@
 """Tasks on the wire: data sets of a real shiori, learned and predicted by a real kyouko."""
 
 import asyncio
+import itertools
 
 import grpc
 import numpy as np
@@ -135,7 +136,7 @@ async def test_tasks_of_one_network_run_in_order(
     ended = [await kyouko.finish(task) for task in queued]
 
     assert [SUCCEEDED] * 3 == [task.state for task in ended]
-    for earlier, later in zip(ended, ended[1:], strict=False):
+    for earlier, later in itertools.pairwise(ended):
         assert earlier.end_time.ToNanoseconds() <= later.start_time.ToNanoseconds()
     listed = await kyouko.tasks.ListTasks(
         task_service_pb2.ListTasksRequest(parent=NETWORK), metadata=kyouko.alice

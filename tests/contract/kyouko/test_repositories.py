@@ -1,0 +1,250 @@
+"""What every repository of networks and tasks promises."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from kyouko.domain.engine import (
+    EngineOptions,
+    InputPopulation,
+    NetworkStructure,
+    OutputPopulation,
+    Population,
+    Reach,
+    ReachKind,
+    TaskKind,
+)
+from kyouko.domain.networks.network import Network, NetworkStatistics, SnapshotRecord
+from kyouko.domain.tasks.task import (
+    Failure,
+    Task,
+    TaskProgress,
+    TaskState,
+    TaskWork,
+    Totals,
+)
+from mesh.errors import AlreadyExists, NotFound
+from tests.contract.kyouko.conftest import Repositories
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+STRUCTURE = NetworkStructure(
+    inputs=(InputPopulation("in", 6, (3, 2, 1), (0.5, 0.0, -1.0)),),
+    populations=(
+        Population("all", (0.0, 0.0, 0.0), 8),
+        Population("near", (1.0, 1.0, 0.0), 4, ("in",), Reach(ReachKind.WINDOW, (2.0, 2.0, 1.0))),
+        Population("ball", (1.0, 1.0, 0.0), 4, (), Reach(ReachKind.RADIUS, radius=1.5)),
+    ),
+    output=OutputPopulation("out", TaskKind.CLASSES),
+    options=EngineOptions(seed=2**62, memory_limit_bytes=2**30, max_outputs=7),
+)
+
+
+def network(network_id: str = "net", *, project_id: str = "flowers", uid: str = "") -> Network:
+    """Return a network that has learned nothing yet."""
+    return Network(
+        uid=uid or f"uid-of-{network_id}",
+        project_id=project_id,
+        network_id=network_id,
+        structure=STRUCTURE,
+        create_time=NOON,
+        creator="users/alice",
+    )
+
+
+def task(task_id: str = "task", of: Network | None = None) -> Task:
+    """Return a task that waits."""
+    owner = of or network()
+    return Task(
+        task_id=task_id,
+        project_id=owner.project_id,
+        network_id=owner.network_id,
+        network_uid=owner.uid,
+        work=TaskWork.LEARN,
+        dataset="projects/flowers/datasets/iris",
+        epochs=2,
+        input_columns=("a", "b"),
+        target_column="kind",
+        result_dataset_id="",
+        is_classes=True,
+        create_time=NOON,
+        creator="users/alice",
+        progress=TaskProgress(total_rows=300),
+        trace={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+    )
+
+
+async def test_a_network_comes_back_as_it_was_stored(repositories: Repositories) -> None:
+    """Structure and all, also what JSON cannot tell from something else."""
+    await repositories.networks.create(network())
+
+    assert network() == await repositories.networks.get("flowers", "net")
+
+
+async def test_names_are_taken_once(repositories: Repositories) -> None:
+    """A second network of the same name is refused, in another project it is welcome."""
+    await repositories.networks.create(network())
+    await repositories.networks.create(network(project_id="rocks", uid="other"))
+
+    with pytest.raises(AlreadyExists):
+        await repositories.networks.create(network(uid="third"))
+
+    assert 1 == await repositories.networks.count("flowers")
+
+
+async def test_a_missing_network_is_not_found(repositories: Repositories) -> None:
+    """The error tells the name that was asked for."""
+    with pytest.raises(NotFound) as missing:
+        await repositories.networks.get("flowers", "none")
+
+    assert {"resource": "projects/flowers/networks/none"} == missing.value.metadata
+
+
+async def test_networks_are_listed_byte_by_byte(repositories: Repositories) -> None:
+    """A dash sorts before a letter everywhere, whatever the locale of the database."""
+    for network_id in ("ab", "a-c", "b", "a0"):
+        await repositories.networks.create(network(network_id))
+
+    first = await repositories.networks.list("flowers", after="", limit=2)
+    rest = await repositories.networks.list("flowers", after="a0", limit=10)
+
+    assert ["a-c", "a0"] == [item.network_id for item in first]
+    assert ["ab", "b"] == [item.network_id for item in rest]
+
+
+async def test_a_snapshot_is_recorded_and_the_one_before_is_told(
+    repositories: Repositories,
+) -> None:
+    """The row points to the newest snapshot, with its rows, labels and statistics."""
+    await repositories.networks.create(network())
+    statistics = NetworkStatistics(learned_rows=10, growth_stopped="full", running_loss=0.5)
+
+    none = await repositories.networks.record_snapshot(
+        "uid-of-net", SnapshotRecord("first", 5, ("a",), NetworkStatistics())
+    )
+    first = await repositories.networks.record_snapshot(
+        "uid-of-net", SnapshotRecord("second", 10, ("a", "b"), statistics)
+    )
+
+    assert ("", "first") == (none, first)
+    stored = await repositories.networks.get("flowers", "net")
+    assert replace(
+        network(), snapshot="second", kept_rows=10, labels=("a", "b"), statistics=statistics
+    ) == (stored)
+
+
+async def test_a_snapshot_of_a_deleted_network_is_not_recorded(repositories: Repositories) -> None:
+    """Whoever comes too late is told so, and can remove what was written."""
+    await repositories.networks.create(network())
+    await repositories.networks.delete("uid-of-net")
+
+    record = SnapshotRecord("late", 5, (), NetworkStatistics())
+
+    assert await repositories.networks.record_snapshot("uid-of-net", record) is None
+
+
+async def test_tasks_get_rising_numbers(repositories: Repositories) -> None:
+    """The numbers are the order of creation, and a task comes back as it was stored."""
+    await repositories.networks.create(network())
+
+    first = await repositories.tasks.create(task("one"))
+    second = await repositories.tasks.create(task("two"))
+
+    assert 0 < first.number < second.number
+    assert first == await repositories.tasks.get("flowers", "net", "one")
+    assert replace(task("one"), number=first.number) == first
+
+
+async def test_a_task_id_is_taken_once_per_network(repositories: Repositories) -> None:
+    """Two networks may have a task of the same id, one network may not."""
+    other = network("other")
+    for item in (network(), other):
+        await repositories.networks.create(item)
+    await repositories.tasks.create(task())
+    await repositories.tasks.create(task(of=other))
+
+    with pytest.raises(AlreadyExists):
+        await repositories.tasks.create(task())
+
+
+async def test_a_task_needs_its_network(repositories: Repositories) -> None:
+    """A task of a network that was deleted meanwhile is not stored."""
+    with pytest.raises(NotFound) as missing:
+        await repositories.tasks.create(task())
+
+    assert {"resource": "projects/flowers/networks/net"} == missing.value.metadata
+
+
+async def test_a_task_is_updated(repositories: Repositories) -> None:
+    """State, progress, failure and times are stored."""
+    await repositories.networks.create(network())
+    stored = await repositories.tasks.create(task())
+    progress = TaskProgress(
+        total_rows=300,
+        totals=Totals(10, 9, 1.5, 8, 0.25, 0.125, 2.0),
+        rows_per_second=5.0,
+        remaining_seconds=58.0,
+        statistics=NetworkStatistics(learned_rows=10),
+    )
+    failure = Failure("NotFound", "gone", "RESOURCE_NOT_FOUND", {"resource": "x"})
+    changed = replace(
+        stored.started(NOON),
+        progress=progress,
+        state=TaskState.FAILED,
+        failure=failure,
+        end_time=NOON,
+    )
+
+    await repositories.tasks.update(changed)
+
+    assert changed == await repositories.tasks.get("flowers", "net", "task")
+
+
+async def test_unfinished_tasks_are_found_in_order(repositories: Repositories) -> None:
+    """Waiting and running ones of all networks, and none that has ended."""
+    other = network("other")
+    for item in (network(), other):
+        await repositories.networks.create(item)
+    running = await repositories.tasks.create(task("running"))
+    ended = await repositories.tasks.create(task("ended"))
+    await repositories.tasks.create(task("waiting", of=other))
+    await repositories.tasks.update(running.started(NOON))
+    await repositories.tasks.update(ended.ended(TaskState.CANCELLED, NOON))
+
+    found = await repositories.tasks.unfinished()
+
+    assert ["running", "waiting"] == [item.task_id for item in found]
+
+
+async def test_tasks_are_listed_by_number(repositories: Repositories) -> None:
+    """Of one network or of all of the project, after a number, up to a limit."""
+    other = network("other")
+    for item in (network(), other):
+        await repositories.networks.create(item)
+    numbers = [
+        (await repositories.tasks.create(item)).number
+        for item in (task("one"), task("two", of=other), task("three"))
+    ]
+
+    every = await repositories.tasks.list("flowers", None, after=0, limit=10)
+    some = await repositories.tasks.list("flowers", None, after=numbers[0], limit=1)
+    own = await repositories.tasks.list("flowers", "net", after=0, limit=10)
+    foreign = await repositories.tasks.list("rocks", None, after=0, limit=10)
+
+    assert ["one", "two", "three"] == [item.task_id for item in every]
+    assert ["two"] == [item.task_id for item in some]
+    assert ["one", "three"] == [item.task_id for item in own]
+    assert [] == list(foreign)
+
+
+async def test_tasks_go_with_their_network(repositories: Repositories) -> None:
+    """Deleting a network deletes its tasks; deleting it again changes nothing."""
+    await repositories.networks.create(network())
+    await repositories.tasks.create(task())
+
+    await repositories.networks.delete("uid-of-net")
+    await repositories.networks.delete("uid-of-net")
+
+    with pytest.raises(NotFound):
+        await repositories.tasks.get("flowers", "net", "task")
+    assert [] == list(await repositories.tasks.unfinished())
