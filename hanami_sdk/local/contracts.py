@@ -54,14 +54,17 @@ class Contracts:
     @classmethod
     def load(cls) -> "Contracts":
         """Read the contracts of this version."""
-        path = find_asset("generated/descriptors.binpb", "descriptors.binpb")
-        files = descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes())
+        stored = find_asset("generated/descriptors.binpb", "descriptors.binpb").read_bytes()
         # No contract imports the standard error details, but every error carries some:
-        # the gateway can write as JSON only what it has the description of.
+        # the gateway can write as JSON only what it has the description of. Added as
+        # bytes: parsed and written again, options would change their order with what
+        # else this process has imported.
         details = error_details_pb2.DESCRIPTOR
-        if all(file.name != details.name for file in files.file):
-            files.file.add().ParseFromString(details.serialized_pb)
-        return cls(files.SerializeToString(deterministic=True))
+        if details.name.encode() in stored:
+            return cls(stored)
+        added = descriptor_pb2.FileDescriptorSet()
+        added.file.add().ParseFromString(details.serialized_pb)
+        return cls(stored + added.SerializeToString())
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:

@@ -94,6 +94,8 @@ class EnvoyParameters:
         tls: serves TLS with these files; plain when None.
         otlp_endpoint: exports traces to this OTLP/gRPC collector, such as
             `http://127.0.0.1:4317`; no traces when None.
+        authorities_file: the certificate authorities that a collector behind https is
+            verified with.
         access_log: a file, `/dev/stdout` for the console.
         cors_origins: web pages of these origins may call; `:*` stands for any port.
         max_message_bytes: the largest gRPC message that services take.
@@ -110,6 +112,7 @@ class EnvoyParameters:
     torii_http: Address
     tls: TlsFiles | None = None
     otlp_endpoint: str | None = None
+    authorities_file: str = "/etc/ssl/certs/ca-certificates.crt"
     access_log: str = "/dev/stdout"
     cors_origins: tuple[str, ...] = LOCAL_ORIGINS
     token_issuer: str = "hanami"

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import ssl
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -201,6 +202,7 @@ def _configure_envoy(
         now = datetime.datetime.now(datetime.UTC)
         files = ensure_certificate(home.tls, options.host, now)
         tls = TlsFiles(str(files.certificate), str(files.private_key))
+    authorities = ssl.get_default_verify_paths().cafile
     parameters = EnvoyParameters(
         listen=Address(options.host, options.port),
         admin=Address.parse(addresses.envoy_admin),
@@ -209,6 +211,7 @@ def _configure_envoy(
         torii_http=Address.parse(addresses.torii_http),
         tls=tls,
         otlp_endpoint=state.otlp_endpoint,
+        authorities_file=authorities or EnvoyParameters.authorities_file,
         access_log=str(home.access_log),
         token_issuer=os.environ.get("HANAMI_TOKEN_ISSUER", "hanami"),
         token_audience=os.environ.get("HANAMI_TOKEN_AUDIENCE", "hanami"),

@@ -55,7 +55,7 @@ def parameters(backends: Backends, access_log: Path) -> EnvoyParameters:
     )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Start backends and Envoy; ready when Envoy has fetched the keys."""
     directory = tmp_path_factory.mktemp("envoy")

@@ -1,0 +1,68 @@
+"""What the gateway reads from the contracts."""
+
+import pytest
+
+from hanami_sdk.local.contracts import Contracts, Method, find_asset
+
+
+@pytest.fixture(scope="module")
+def contracts() -> Contracts:
+    """Return the contracts of this version."""
+    return Contracts.load()
+
+
+def method(contracts: Contracts, path: str) -> Method:
+    """Return the method of a path."""
+    return next(method for method in contracts.methods if method.path == path)
+
+
+def test_public_methods_are_those_of_the_token_service(contracts: Contracts) -> None:
+    """Exactly the methods that give out tokens and keys need no token."""
+    public = {m.path for m in contracts.methods if m.is_public}
+
+    service = "/hanami.misaki.v1.TokenService/"
+    names = ("Login", "RefreshToken", "IssueServiceToken", "GetJsonWebKeySet")
+    assert {service + name for name in names} == public
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/hanami.kyouko.v1.LearningService/Learn",
+        "/hanami.kyouko.v1.TaskService/WatchTask",
+        "/hanami.shiori.v1.DatasetService/UploadDataset",
+        "/hanami.shiori.v1.DatasetService/ReadDataset",
+        "/hanami.azuki.v1.MonitoringService/WatchMeasurements",
+    ],
+)
+def test_streams_are_recognised_whatever_their_direction(contracts: Contracts, path: str) -> None:
+    """A method that streams in any direction is a stream, and not repeatable."""
+    found = method(contracts, path)
+
+    assert (True, False) == (found.is_stream, found.is_repeatable)
+
+
+def test_only_unary_reads_are_repeatable(contracts: Contracts) -> None:
+    """Nothing but a unary Get or List may be sent twice."""
+    names = {m.name for m in contracts.methods if m.is_repeatable}
+
+    assert names
+    assert all(name.startswith(("Get", "List")) for name in names)
+
+
+def test_methods_that_can_be_used_to_guess_are_known(contracts: Contracts) -> None:
+    """Login, renewal and service tokens take credentials; the public keys do not."""
+    names = {m.name for m in contracts.methods if m.takes_credentials}
+
+    assert {"Login", "RefreshToken", "IssueServiceToken"} == names
+
+
+def test_descriptors_hold_the_standard_error_details(contracts: Contracts) -> None:
+    """The gateway can write every standard error detail as JSON."""
+    assert b"google/rpc/error_details.proto" in contracts.descriptor_set
+
+
+def test_missing_asset_is_an_error_that_names_the_places() -> None:
+    """A file that lies nowhere is reported with both places."""
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
+        find_asset("no/nowhere.txt", "nowhere.txt")
