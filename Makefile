@@ -41,6 +41,8 @@ lint: setup protos-check ## Check contracts, code, layers, manifests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python torii/dashboard/build.py --check
+	$(BIN)/python -m hanami_sdk.local.envoy_config --kubernetes --check
+	$(BIN)/python k8s/validate.py
 
 format: setup ## Put code and contracts into their standard form
 	$(BIN)/buf format -w protos
