@@ -62,6 +62,7 @@ REHEARSE_HARD_ONLY: Final = 9
 HORIZON: Final = 10  # rows, of the averaged weights
 SLOW_TOLERANCE: Final = 11  # averaged weights are chosen up to this multiple of the fast loss
 COMPARE_RATE: Final = 12  # of the running losses that are compared
+REHEARSE_BALANCED: Final = 13  # 1: classes share the kept rows evenly; 0: the newest rows stay
 SETTINGS: Final = 16
 
 # columns of the record of a channel with one frozen section, float32

@@ -30,6 +30,7 @@ from kyouko.kernels.indices import (
     NOISE_ADAPTED,
     REHEARSAL_DEBT,
     REHEARSAL_STEPS,
+    REHEARSE_BALANCED,
     REHEARSE_HARD_ONLY,
     RESTART_DUE,
     RING_FILLED,
@@ -440,6 +441,43 @@ def _track_targets(
         scale_deviation[output] = deviation
 
 
+@growth_kernel
+def _choose_slot(
+    label: int, ring_size: int, most_outputs: int, list_label: np.ndarray, random_state: np.ndarray
+) -> int:
+    """Choose which kept row makes room for one of class `label`, so that classes share evenly.
+
+    Args:
+        label: class of the new row.
+        ring_size: kept rows, all in use.
+        most_outputs: classes there can be.
+        list_label: int32, shape (slots,), classes of the kept rows come first.
+        random_state: uint64, shape (1,).
+
+    Returns:
+        A random slot of the same class once that class has its share, else one of the largest.
+
+    Source: after Chrysakis & Moens 2020, "Online Continual Learning from Imbalanced Data".
+    """
+    tally = np.zeros(most_outputs, np.int64)
+    for slot in range(ring_size):
+        tally[list_label[slot]] += 1
+    present = 0
+    largest = 0
+    for output in range(most_outputs):
+        present += int(tally[output] > 0 or output == label)
+        if tally[output] > tally[largest]:
+            largest = output
+    leaving = label if tally[label] * present >= ring_size else largest
+    place = int(draw_uniform(random_state) * tally[leaving])
+    for slot in range(ring_size):
+        if list_label[slot] == leaving:
+            if place == 0:
+                return slot
+            place -= 1
+    return 0
+
+
 @hot_kernel
 def learn_rows(
     first: int,
@@ -677,6 +715,11 @@ def learn_rows(
                 if counters[RING_FILLED] < ring_size:
                     keep = int(counters[RING_FILLED])
                     counters[RING_FILLED] += 1
+                elif settings[REHEARSE_BALANCED] != 0.0:
+                    keep = _choose_slot(
+                        int(list_label[slot]), ring_size, output_bias.shape[0], list_label,
+                        random_state,
+                    )  # fmt: skip
                 else:
                     keep = int(counters[RING_NEXT])
                     counters[RING_NEXT] = (keep + 1) % ring_size

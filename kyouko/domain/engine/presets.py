@@ -63,4 +63,5 @@ def choose_settings(
         steps = 1.0 if streamed else 0.0
     settings[indices.REHEARSAL_STEPS] = steps if ring_rows > 0 else 0.0
     settings[indices.REHEARSE_HARD_ONLY] = 0.0 if streamed else 1.0
+    settings[indices.REHEARSE_BALANCED] = 1.0 if classes and not streamed else 0.0
     return settings

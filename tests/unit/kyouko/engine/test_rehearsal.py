@@ -44,6 +44,26 @@ def test_stored_rehearsal_keeps_hard_rows() -> None:
     assert counters[indices.RING_FILLED] <= counters[indices.UPDATED_ROWS] < 2000
 
 
+def test_stored_rehearsal_shares_evenly_between_classes() -> None:
+    """Classes that came early keep their share of the kept rows, and are not forgotten."""
+    rows, labels = pictures(4000)
+    order = np.argsort(labels >= 5, kind="stable")
+    options = EngineOptions(rehearsal_rows=200, rehearsal_steps=1.0)
+    forgetful, careful = GrowingEngine(flat(144)), GrowingEngine(flat(144, options=options))
+
+    for engine in (forgetful, careful):
+        engine.learn(rows[order], labels[order], arrival=Arrival.STORED)
+
+    tally = np.bincount(careful.state.list_label[:200], minlength=10)
+    assert tally.min() >= 10
+    fresh, truth = pictures(1000, seed=8)
+    old = truth < 5
+    kept = (careful.predict(fresh).argmax(axis=1) == truth)[old].mean()
+    lost = (forgetful.predict(fresh).argmax(axis=1) == truth)[old].mean()
+    assert kept > 0.7
+    assert kept > lost
+
+
 @pytest.mark.parametrize("steps", [0.0, 1.0, 3.0])
 def test_any_rehearsal_learns(steps: float) -> None:
     """A stream is learned with and without rehearsal."""

@@ -25,7 +25,7 @@ def run_find_band(numbers: list[float]) -> tuple[float, float]:
     return growth._find_band(ordered, len(numbers))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(values)
 def test_find_band_agrees(numbers: list[float]) -> None:
     """The resting band is that of the slow twin."""
@@ -39,7 +39,7 @@ def test_band_is_the_usual_value() -> None:
     assert run_find_band(numbers) == (0.0, 0.0)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(values, st.integers(1, 16))
 def test_place_knots_agrees(numbers: list[float], wanted: int) -> None:
     """The knots are those of the slow twin, ascending, with 0 among them."""
