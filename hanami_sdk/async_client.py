@@ -14,9 +14,10 @@ from hanami_sdk.areas.tasks import Tasks
 from hanami_sdk.areas.templates import Templates
 from hanami_sdk.areas.users import Users
 from hanami_sdk.connection import DEFAULT_URL, Connection, ConnectionOptions
+from hanami_sdk.exchange import Exchange, Mode, StreamOptions
 from hanami_sdk.names import Namespace, user_name
 from hanami_sdk.retries import RetryPolicy
-from hanami_sdk.streams import LearnStream, Mode, StreamOptions
+from hanami_sdk.streams import LearnStream
 
 if TYPE_CHECKING:
     from hanami_sdk.sessions import PasswordProvider, Tokens
@@ -103,7 +104,11 @@ class AsyncClient:
             return_outputs: also return every output of every row (classes).
         """
         options = StreamOptions(mode, max_outstanding_rows, return_outputs)
-        return LearnStream(self._connection, self._namespace.network(network), options)
+        return LearnStream(self.exchange(network, options))
+
+    def exchange(self, network: str, options: StreamOptions) -> Exchange:
+        """Return the talk beneath a stream; `learn` is what applications use."""
+        return Exchange(self._connection, self._namespace.network(network), options)
 
     async def close(self) -> None:
         """Close the connection; calls under way are cancelled."""

@@ -16,53 +16,25 @@ from typing import Self
 from hanami.kyouko.v1 import network_service_pb2
 from numpy.typing import ArrayLike
 
-from hanami_sdk.blocking import Face, LoopThread
+from hanami_sdk.blocking import LoopThread
+from hanami_sdk.exchange import Exchange
 from hanami_sdk.frames import DEFAULT_FRAME_ROWS, Frame, Labels, as_frame, split_rows
 from hanami_sdk.results import Result, Score
-from hanami_sdk.streams import LearnStream
+from hanami_sdk.streams import StreamView
 
 
-class BlockingLearnStream(Face[LearnStream]):
+class BlockingLearnStream(StreamView):
     """A stream of rows into one network; made by `Client.learn`.
 
     Use it as a context manager: leaving it in good order closes the stream,
     which waits until a snapshot holds everything that was learned.
     """
 
-    def __init__(self, core: LearnStream, thread: LoopThread) -> None:
-        super().__init__(core, thread)
+    def __init__(self, exchange: Exchange, thread: LoopThread) -> None:
+        super().__init__(exchange)
+        self._thread = thread
         self._outstanding_rows = 0
         self._room = threading.Condition()
-
-    @property
-    def network(self) -> network_service_pb2.Network:
-        """The network as the stream found it; after `close`, as it left it."""
-        return self._core.network
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels known so far, in the order of the outputs (classes)."""
-        return self._core.labels
-
-    @property
-    def max_outstanding_rows(self) -> int:
-        """The most rows that may be under way unanswered, as the server granted."""
-        return self._core.max_outstanding_rows
-
-    @property
-    def max_frame_rows(self) -> int:
-        """The most rows in one frame."""
-        return self._core.max_frame_rows
-
-    @property
-    def learned_rows(self) -> int:
-        """Rows that the network has learned in its life."""
-        return self._core.learned_rows
-
-    @property
-    def kept_rows(self) -> int:
-        """Of the learned rows, those that a snapshot holds."""
-        return self._core.kept_rows
 
     def submit(
         self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
@@ -73,7 +45,7 @@ class BlockingLearnStream(Face[LearnStream]):
             A future of the answer. It raises FrameRefused if the frame cannot be
             learned; the stream lives on.
         """
-        message = self._core.prepare(Frame(inputs, labels, targets))
+        message = self._exchange.prepare(Frame(inputs, labels, targets))
         rows = message.inputs.shape[0]
         limit = self.max_outstanding_rows
         with self._room:
@@ -81,7 +53,7 @@ class BlockingLearnStream(Face[LearnStream]):
             self._outstanding_rows += rows
         future: Future[Result] = Future()
         future.add_done_callback(lambda _: self._release(rows))
-        self._thread.loop.call_soon_threadsafe(self._core.post, message, future)
+        self._thread.loop.call_soon_threadsafe(self._exchange.post, message, future)
         return future
 
     def send(
@@ -135,15 +107,15 @@ class BlockingLearnStream(Face[LearnStream]):
 
         Waits until everything sent is learned and held by a snapshot.
         """
-        return self._thread.run(self._core.close())
+        return self._thread.run(self._exchange.close())
 
     def cancel(self) -> None:
         """Drop the stream at once; what was sent may or may not be learned."""
-        self._thread.run(self._core.cancel())
+        self._thread.run(self._exchange.cancel())
 
     def __enter__(self) -> Self:
         """Open the stream."""
-        self._thread.run(self._core.open())
+        self._thread.run(self._exchange.open())
         return self
 
     def __exit__(
@@ -153,7 +125,7 @@ class BlockingLearnStream(Face[LearnStream]):
         trace: TracebackType | None,
     ) -> None:
         """Close in good order, or drop the stream when an exception passes by."""
-        self._thread.run(self._core.__aexit__(kind, error, trace))
+        self._thread.run(self._exchange.leave(in_good_order=kind is None))
 
     def _release(self, rows: int) -> None:
         with self._room:

@@ -16,8 +16,8 @@ from hanami_sdk.async_client import AsyncClient
 from hanami_sdk.blocking import Face, LoopThread, blocking, blocking_iterator
 from hanami_sdk.blocking_streams import BlockingLearnStream
 from hanami_sdk.connection import DEFAULT_URL
+from hanami_sdk.exchange import Mode, StreamOptions
 from hanami_sdk.retries import RetryPolicy
-from hanami_sdk.streams import Mode
 
 if TYPE_CHECKING:
     from hanami_sdk.sessions import PasswordProvider, Tokens
@@ -176,13 +176,8 @@ class Client:
                 server decide.
             return_outputs: also return every output of every row (classes).
         """
-        stream = self._core.learn(
-            network,
-            mode=mode,
-            max_outstanding_rows=max_outstanding_rows,
-            return_outputs=return_outputs,
-        )
-        return BlockingLearnStream(stream, self._thread)
+        options = StreamOptions(mode, max_outstanding_rows, return_outputs)
+        return BlockingLearnStream(self._core.exchange(network, options), self._thread)
 
     def close(self) -> None:
         """Close the connection; calls under way are cancelled."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
+# gRPC reports a call that was cut off under several codes, INTERNAL among them.
+_SIGNS_OF_A_BROKEN_CONNECTION = ("RST_STREAM", "Stream removed", "Socket closed", "GOAWAY")
+
 
 @dataclass(frozen=True)
 class FieldViolation:
@@ -233,10 +236,11 @@ def error_from_rpc(error: grpc.RpcError, *, target: str) -> HanamiError:
     for key, value in _trailing_metadata(error):
         if key == _DETAILS_KEY:
             return error_from_status(status_pb2.Status.FromString(value))
-    code = error.code()
+    code, details = error.code(), error.details() or ""
+    if any(sign in details for sign in _SIGNS_OF_A_BROKEN_CONNECTION):
+        return Unavailable(f"The connection to {target} broke; a service may have ended.")
     name = code.name if code is not None else "UNKNOWN"
-    kind = _BY_CODE.get(name, HanamiError)
-    return kind(_plain_message(name, error.details() or "", target))
+    return _BY_CODE.get(name, HanamiError)(_plain_message(name, details, target))
 
 
 def _unpack_details(status: Status) -> list[Any]:

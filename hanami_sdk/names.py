@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from hanami_sdk.errors import InvalidArgument
 
+# Raised by the client itself, so no reason of the contracts.
+PROJECT_MISSING = "PROJECT_MISSING"
+
 
 def user_name(user: str) -> str:
     """Return `users/{user}` for a user's id or full name."""
@@ -51,7 +54,7 @@ class Namespace:
         """Return the full name of the given project, or of the default one."""
         chosen = project or self.project
         if not chosen:
-            raise InvalidArgument("Say which project is meant.", reason="FIELD_INVALID")
+            raise InvalidArgument("Say which project is meant.", reason=PROJECT_MISSING)
         return project_name(chosen)
 
     def dataset(self, name: str) -> str:

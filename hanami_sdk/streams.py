@@ -1,138 +1,71 @@
 """A learning stream: rows in, predictions and scores out, over one living call.
 
-`LearnStream` is the asynchronous one; `hanami_sdk.blocking_streams` puts a face
-without `await` before it. Frames are pipelined: several are under way at once,
-as many rows as the server grants.
+`LearnStream` is the asynchronous one; `hanami_sdk.blocking_streams` has its twin
+without `await`. Frames are pipelined: several are under way at once, as many
+rows as the server grants.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from concurrent.futures import Future as ThreadFuture
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
 
-from hanami.kyouko.v1 import learning_service_pb2 as pb
-from hanami.kyouko.v1 import learning_service_pb2_grpc, network_service_pb2
+from hanami.kyouko.v1 import network_service_pb2
 from numpy.typing import ArrayLike
 
-from hanami_sdk.connection import Connection
-from hanami_sdk.errors import (
-    FailedPrecondition,
-    FrameRefused,
-    HanamiError,
-    InvalidArgument,
-    Unavailable,
-)
-from hanami_sdk.frames import DEFAULT_FRAME_ROWS, Frame, Labels, as_frame, encode_frame, split_rows
-from hanami_sdk.results import Result, Score, refusal
-
-Mode = Literal["LEARN", "PREDICT"]
-AnyFuture = asyncio.Future[Result] | ThreadFuture[Result]
+from hanami_sdk.exchange import Exchange
+from hanami_sdk.frames import DEFAULT_FRAME_ROWS, Frame, Labels, as_frame, split_rows
+from hanami_sdk.results import Result, Score
 
 # Answers that `results` keeps for a slow consumer before it stops sending.
 _MOST_ANSWERS_WAITING = 256
-_LEAST_SECONDS_BETWEEN_TOKENS = 5.0
 
 
-@dataclass(frozen=True)
-class StreamOptions:
-    """The terms on which a stream is opened.
+class StreamView:
+    """What is known about a stream, to asynchronous and blocking callers alike."""
 
-    Attributes:
-        mode: `LEARN` learns rows that have labels or targets; `PREDICT` leaves
-            the network as it is.
-        max_outstanding_rows: the most rows under way unanswered; 0 lets the
-            server decide.
-        return_outputs: also return every output of every row (classes).
-    """
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
 
-    mode: Mode = "LEARN"
-    max_outstanding_rows: int = 0
-    return_outputs: bool = False
+    @property
+    def network(self) -> network_service_pb2.Network:
+        """The network as the stream found it; after `close`, as it left it."""
+        return self._exchange.network
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels known so far, in the order of the outputs (classes)."""
+        return self._exchange.labels
+
+    @property
+    def max_outstanding_rows(self) -> int:
+        """The most rows that may be under way unanswered, as the server granted."""
+        return self._exchange.max_outstanding_rows
+
+    @property
+    def max_frame_rows(self) -> int:
+        """The most rows in one frame."""
+        return self._exchange.max_frame_rows
+
+    @property
+    def learned_rows(self) -> int:
+        """Rows that the network has learned in its life."""
+        return self._exchange.learned_rows
+
+    @property
+    def kept_rows(self) -> int:
+        """Of the learned rows, those that a snapshot holds and a crash cannot take."""
+        return self._exchange.kept_rows
 
 
-@dataclass(frozen=True)
-class _Pending:
-    sequence: int
-    rows: int
-    future: AnyFuture
-
-
-class LearnStream:
+class LearnStream(StreamView):
     """A stream of rows into one network; made by `AsyncClient.learn`.
 
     Use it as an asynchronous context manager: leaving it in good order closes
     the stream, which waits until a snapshot holds everything that was learned.
     """
-
-    def __init__(self, connection: Connection, network: str, options: StreamOptions) -> None:
-        self._connection = connection
-        self._name = network
-        self._options = options
-        self._outbox: asyncio.Queue[pb.LearnRequest | None] = asyncio.Queue()
-        self._pending: deque[_Pending] = deque()
-        self._sequence = 0
-        self._outstanding_rows = 0
-        self._room = asyncio.Event()
-        self._labels: list[str] = []
-        self._failure: HanamiError | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._call: Any = None
-        self._closed: asyncio.Future[network_service_pb2.Network] | None = None
-        self._is_closing = False
-        self.network = network_service_pb2.Network()
-        self.max_outstanding_rows = 0
-        self.max_frame_rows = 0
-        self.learned_rows = 0
-        self.kept_rows = 0
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels known so far, in the order of the outputs (classes)."""
-        return tuple(self._labels)
-
-    @property
-    def outstanding_rows(self) -> int:
-        """Rows that are under way unanswered."""
-        return self._outstanding_rows
-
-    async def open(self) -> Self:
-        """Open the stream; entering the context does it.
-
-        Raises:
-            NotFound: there is no such network (RESOURCE_NOT_FOUND).
-        """
-        stub = learning_service_pb2_grpc.LearningServiceStub(self._connection.channel)
-        self._call = stub.Learn(metadata=await self._connection.call_metadata())
-        self._closed = asyncio.get_running_loop().create_future()
-        opening = pb.LearnOpen(
-            network=self._name,
-            mode=pb.LearnMode.Value(f"LEARN_MODE_{self._options.mode}"),
-            max_outstanding_rows=self._options.max_outstanding_rows,
-            return_outputs=self._options.return_outputs,
-        )
-        try:
-            opened = await self._exchange_open(opening)
-        except BaseException:
-            self._call.cancel()
-            raise
-        self.network = opened.network
-        self.max_outstanding_rows = opened.max_outstanding_rows
-        self.max_frame_rows = opened.max_frame_rows
-        self.learned_rows = opened.network.statistics.learned_rows
-        self.kept_rows = opened.network.kept_rows
-        self._labels.extend(opened.network.labels)
-        self._tasks = [
-            asyncio.create_task(self._write()),
-            asyncio.create_task(self._read()),
-            asyncio.create_task(self._stay_authenticated()),
-        ]
-        return self
 
     async def submit(
         self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
@@ -143,13 +76,10 @@ class LearnStream:
             A future of the answer. It raises FrameRefused if the frame cannot be
             learned; the stream lives on.
         """
-        message = self.prepare(Frame(inputs, labels, targets))
-        rows = message.inputs.shape[0]
-        while not self._has_room(rows):
-            self._room.clear()
-            await self._room.wait()
+        message = self._exchange.prepare(Frame(inputs, labels, targets))
+        await self._exchange.wait_for_room(message.inputs.shape[0])
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.post(message, future)
+        self._exchange.post(message, future)
         return future
 
     async def send(
@@ -208,33 +138,20 @@ class LearnStream:
 
         Waits until everything sent is learned and held by a snapshot.
         """
-        if self._closed is None:
-            raise FailedPrecondition("The stream was never opened.", reason="STREAM_PROTOCOL")
-        if not self._is_closing and self._failure is None:
-            self._is_closing = True
-            self._outbox.put_nowait(pb.LearnRequest(close=pb.LearnClose()))
-            self._outbox.put_nowait(None)
-        try:
-            network = await asyncio.shield(self._closed)
-            await self._call.code()  # The server ends the call after its last message.
-            return network
-        finally:
-            await self.cancel()
+        return await self._exchange.close()
 
     async def cancel(self) -> None:
         """Drop the stream at once; what was sent may or may not be learned."""
-        self._fail(_closed_error())
-        if self._call is not None:
-            self._call.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._call is not None:
-            await self._call.code()  # The call is really over: the loop may be closed.
+        await self._exchange.cancel()
 
     async def __aenter__(self) -> Self:
-        """Open the stream."""
-        return await self.open()
+        """Open the stream.
+
+        Raises:
+            NotFound: there is no such network (RESOURCE_NOT_FOUND).
+        """
+        await self._exchange.open()
+        return self
 
     async def __aexit__(
         self,
@@ -243,42 +160,7 @@ class LearnStream:
         trace: TracebackType | None,
     ) -> None:
         """Close in good order, or drop the stream when an exception passes by."""
-        if kind is None and not self._is_closing:
-            await self.close()
-        else:
-            await self.cancel()
-
-    def prepare(self, frame: Frame) -> pb.LearnFrame:
-        """Build a frame's message and check it against the terms of the stream."""
-        message = encode_frame(frame)
-        rows = message.inputs.shape[0]
-        limit = min(self.max_frame_rows or rows, self.max_outstanding_rows or rows)
-        if rows > limit:
-            raise InvalidArgument(
-                f"A frame of this stream holds at most {limit} rows, not {rows}.",
-                reason="LIMIT_REACHED",
-                metadata={"limit": str(limit), "actual": str(rows)},
-            )
-        return message
-
-    def post(self, message: pb.LearnFrame, future: AnyFuture) -> None:
-        """Put a prepared frame on its way; room in the window is the caller's care."""
-        failure = self._failure
-        if failure is None and self._is_closing:
-            failure = _closed_error()
-        if failure is not None:
-            _settle(future, failure)
-            return
-        self._sequence += 1
-        message.sequence = self._sequence
-        rows = message.inputs.shape[0]
-        self._outstanding_rows += rows
-        self._pending.append(_Pending(self._sequence, rows, future))
-        self._outbox.put_nowait(pb.LearnRequest(frame=message))
-
-    def _has_room(self, rows: int) -> bool:
-        limit = self.max_outstanding_rows
-        return self._failure is not None or not limit or self._outstanding_rows + rows <= limit
+        await self._exchange.leave(in_good_order=kind is None)
 
     async def _feed(
         self,
@@ -293,111 +175,6 @@ class LearnStream:
             await answers.put(error)
         else:
             await answers.put(None)
-
-    async def _exchange_open(self, opening: pb.LearnOpen) -> pb.LearnOpened:
-        with self._connection.translated():
-            with contextlib.suppress(asyncio.InvalidStateError):
-                await self._call.write(pb.LearnRequest(open=opening))
-            first = await self._call.read()
-        if isinstance(first, pb.LearnResponse) and first.HasField("opened"):
-            return first.opened
-        raise Unavailable("The server ended the stream before it was open.")
-
-    async def _write(self) -> None:
-        """Send what is in the outbox, one message after the other."""
-        try:
-            with self._connection.translated():
-                while (message := await self._outbox.get()) is not None:
-                    await self._call.write(message)
-                await self._call.done_writing()
-        except (HanamiError, asyncio.InvalidStateError):
-            # The call has ended; the reader learns why and tells everybody.
-            return
-
-    async def _read(self) -> None:
-        """Hand every answer to whoever waits for it, until the stream ends."""
-        error: HanamiError = Unavailable("The server ended the stream.")
-        try:
-            with self._connection.translated():
-                while isinstance(response := await self._call.read(), pb.LearnResponse):
-                    self._take(response)
-        except HanamiError as caught:
-            error = caught
-        if self._closed is not None and self._closed.done():
-            error = _closed_error()
-        self._fail(error)
-
-    def _take(self, response: pb.LearnResponse) -> None:
-        kind = response.WhichOneof("message")
-        if kind == "result":
-            result = response.result
-            self._labels.extend(result.new_labels)
-            self.learned_rows, self.kept_rows = result.learned_rows, result.kept_rows
-            self._answer(result.sequence, result)
-        elif kind == "fault":
-            fault = response.fault
-            if not fault.HasField("sequence"):
-                raise refusal(fault)
-            self._answer(fault.sequence, fault)
-        elif kind == "progress":
-            self.learned_rows = response.progress.learned_rows
-            self.kept_rows = response.progress.kept_rows
-        elif kind == "closed" and self._closed is not None and not self._closed.done():
-            self.network = response.closed.network
-            self.kept_rows = self.network.kept_rows
-            self._closed.set_result(self.network)
-
-    def _answer(self, sequence: int, answer: pb.LearnResult | pb.LearnFault) -> None:
-        pending = self._pending.popleft() if self._pending else None
-        if pending is None or pending.sequence != sequence:
-            raise Unavailable(f"The server answered frame {sequence} out of order.")
-        self._outstanding_rows -= pending.rows
-        if isinstance(answer, pb.LearnFault):
-            _settle(pending.future, refusal(answer))
-        else:
-            _settle(pending.future, Result(answer, rows=pending.rows, labels=self._labels))
-        self._room.set()
-
-    async def _stay_authenticated(self) -> None:
-        """Send a fresh token before the one in use ends, as long as the stream lives."""
-        session = self._connection.session
-        while (seconds := session.seconds_until_renewal()) is not None:
-            # A clock that is ahead, or a mesh that is away, must not make a busy loop.
-            await asyncio.sleep(max(seconds, _LEAST_SECONDS_BETWEEN_TOKENS))
-            try:
-                token = await session.access_token()
-            except Unavailable:
-                continue
-            except HanamiError:
-                return  # The server ends the stream with its token, and says so.
-            proof = pb.LearnAuthentication(access_token=token or "")
-            self._outbox.put_nowait(pb.LearnRequest(authentication=proof))
-
-    def _fail(self, error: HanamiError) -> None:
-        """End everything that waits; the first failure counts."""
-        self._failure = self._failure or error
-        while self._pending:
-            _settle(self._pending.popleft().future, self._failure)
-        self._outstanding_rows = 0
-        self._room.set()
-        if self._closed is not None and not self._closed.done():
-            self._closed.set_exception(self._failure)
-            self._closed.exception()  # Nobody has to wait for it.
-
-
-def _settle(future: AnyFuture, outcome: Result | HanamiError) -> None:
-    if future.done():
-        return
-    if isinstance(outcome, HanamiError):
-        future.set_exception(outcome)
-        if isinstance(future, asyncio.Future) and not isinstance(outcome, FrameRefused):
-            future.exception()  # One failure of the stream is told once, not per frame.
-    else:
-        future.set_result(outcome)
-
-
-def _closed_error() -> HanamiError:
-    return FailedPrecondition("The stream is closed.", reason="STREAM_PROTOCOL")
 
 
 async def _iterate(

@@ -93,6 +93,7 @@ def _hint(error: HanamiError) -> str:
         "TOKEN_INVALID": "Log in: hanami login",
         "CREDENTIALS_INVALID": "Check the user and the password.",
         "ROLE_INSUFFICIENT": "Ask an administrator of the project for the role.",
+        "PROJECT_MISSING": "Use --project NAME, or set HANAMI_PROJECT.",
         "RESOURCE_EXISTS": "Choose another name, or delete the old one first.",
         "TEMPLATE_INVALID": "Templates that work: hanami template list",
         "WIDTH_MISMATCH": "The rows need as many inputs as the network has channels.",
@@ -105,8 +106,10 @@ def _hint(error: HanamiError) -> str:
         return "Log in: hanami login"
     if error.code == "UNIMPLEMENTED":
         return "The mesh may be of another version: hanami --version"
+    if error.code == "UNAVAILABLE" and "not trusted" in error.message:
+        return "Name the authority that signed it: HANAMI_CA_FILE=FILE.pem"
     if error.code == "UNAVAILABLE":
         return "Start the mesh: hanami up; or name another one: --url"
-    if error.reason == "FIELD_INVALID" and "project" in error.message:
-        return "Use --project NAME, or set HANAMI_PROJECT."
+    if "regex pattern" in str(error):
+        return "Names are 2 to 63 lower-case letters, digits and dashes; a letter comes first."
     return ""

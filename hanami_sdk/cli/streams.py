@@ -22,8 +22,8 @@ from hanami_sdk.cli.output import note, print_json, print_json_line, progress_ba
 
 if TYPE_CHECKING:
     from hanami_sdk.blocking_streams import BlockingLearnStream
+    from hanami_sdk.exchange import Mode
     from hanami_sdk.results import Result
-    from hanami_sdk.streams import Mode
 
 NetworkArgument = Annotated[str, typer.Argument(help="Name of the network.")]
 FileArgument = Annotated[

@@ -18,6 +18,17 @@ from tests.e2e.conftest import free_port
 Command = Callable[..., Result]
 
 
+# The first start of a mesh compiles the kernels, which can take two minutes.
+_PATIENCE_SECONDS = 400
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder time for the first start of a mesh."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(_PATIENCE_SECONDS))
+
+
 @dataclass(frozen=True)
 class RunningMesh:
     """A mesh that runs.

@@ -128,6 +128,17 @@ def test_the_transport_is_worded_for_people(details: str, words: str) -> None:
     assert words in error.message
 
 
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED])
+def test_a_call_that_was_cut_off_is_no_mistake_of_the_server(code: grpc.StatusCode) -> None:
+    """Whatever code gRPC gives it, the service is not available."""
+    cut = rpc_error(code, "Stream removed (RST_STREAM with error code 2)")
+
+    error = error_from_rpc(cut, target=URL)
+
+    assert isinstance(error, Unavailable)
+    assert URL in error.message
+
+
 def test_envoy_refuses_a_token() -> None:
     """The gateway's own refusal is an authentication error too."""
     refused = rpc_error(grpc.StatusCode.UNAUTHENTICATED, "Jwt is expired")
