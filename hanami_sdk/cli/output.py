@@ -84,11 +84,13 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=None if stream.isatty() else 200, highlight=False)
 
 
-def progress_bar(*, unit: str) -> Progress:
+def progress_bar(*, unit: str, shares_screen: bool = False) -> Progress:
     """Return a progress bar on stderr; it stays silent where nobody watches.
 
     Args:
         unit: what is counted: `rows`, or `bytes`.
+        shares_screen: lines go to stdout meanwhile; where that is a screen too, they
+            show the progress well enough.
     """
     from rich.progress import (
         BarColumn,
@@ -107,7 +109,8 @@ def progress_bar(*, unit: str) -> Progress:
         TextColumn("{task.fields[facts]}"),
         TimeRemainingColumn(),
         console=console(stderr=True),
-        disable=not sys.stderr.isatty(),
+        disable=not sys.stderr.isatty() or (shares_screen and sys.stdout.isatty()),
+        redirect_stdout=False,  # What goes to stdout may be on its way into a file.
     )
 
 

@@ -184,7 +184,7 @@ def _stream(terms: _Terms, url: str | None, project: str, show: RowPrinter | Non
         _open_text(terms.file) as text,
         open_client(url, project) as client,
         client.learn(terms.network, mode=terms.mode, return_outputs=terms.outputs) as stream,
-        progress_bar(unit="rows") as bar,
+        progress_bar(unit="rows", shares_screen=show is not None) as bar,
     ):
         line = bar.add_task("Learning" if terms.mode == "LEARN" else "Predicting", facts="")
         run = _Run(has_labels=bool(terms.choice.label))
@@ -230,10 +230,10 @@ def _answer(batch: RowBatch, answer: Future[Result]) -> Result:
     try:
         return answer.result()
     except FrameRefused as error:
+        first, last = batch.rows[0].line, batch.rows[-1].line
+        where = f"Lines {first} to {last}" if first < last else f"Line {first}"
         if error.row is not None and error.row < len(batch.rows):
             where = f"Line {batch.rows[error.row].line}"
-        else:
-            where = f"Lines {batch.rows[0].line} to {batch.rows[-1].line}"
         raise CommandFailure(
             f"{where}: {error}", hint="The rows of the frames before it have been answered."
         ) from error

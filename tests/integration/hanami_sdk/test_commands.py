@@ -153,7 +153,7 @@ def test_numbers_by_command(hanami: Command) -> None:
         ("left,right,larger\n1,2,left\n1,x,left\n", "Line 3, column 'right': 'x' is not a number"),
         ("left,right,larger\n1,2\n", "Line 2 has 2 columns"),
         ("1,2,left\n", "There is no column 'larger'"),
-        ("left,larger\n1,left\n", "Lines 2 to 2"),
+        ("left,larger\n1,left\n", "Line 2: frame.inputs"),
     ],
 )
 def test_bad_rows_are_told_with_their_line(hanami: Command, text: str, words: str) -> None:
