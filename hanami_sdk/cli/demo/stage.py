@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hanami_sdk.cli.clients import make_client
+from hanami_sdk.cli.clients import local_state, make_client
 from hanami_sdk.cli.demo import mnist_data
 from hanami_sdk.cli.demo.figures import Figures, draw_curve, draw_table
 from hanami_sdk.cli.demo.mnist_data import MnistFiles
@@ -61,7 +61,7 @@ def run_demo(
     if stage.as_data:
         print_json(_report(task, stream, template=template, epochs=epochs, state=state))
     else:
-        _show(task, stream, state=state, keep=keep)
+        _show(task, stream, state=state, still_runs=local_state() is not None)
 
 
 def _learn_twice(
@@ -156,13 +156,15 @@ def _report(
     }
 
 
-def _show(task: Figures, stream: Figures, *, state: MeshState, keep: bool) -> None:
+def _show(task: Figures, stream: Figures, *, state: MeshState, still_runs: bool) -> None:
     print(f"\n{draw_curve(stream.curve)}\n")
     print(draw_table(task, stream))
-    print(f"\nStart page       {state.gateway_url}/{'' if keep else '  (while the mesh runs)'}")
+    print(
+        f"\nStart page       {state.gateway_url}/{'' if still_runs else '  (while the mesh runs)'}"
+    )
     print(f"Administrator    {state.admin_user_id}, password in {state.admin_password_file}")
     print("\nHow to go on:")
-    if not keep:
+    if not still_runs:
         print("  hanami up                                   start the mesh again; all is kept")
     print("  hanami login                                log in as its administrator")
     print(f"  hanami network list --project {PROJECT}          what the demo has made")

@@ -1,6 +1,7 @@
 """Asynchronous methods for blocking callers."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -96,6 +97,17 @@ def test_several_threads_may_call_at_once(thread: LoopThread) -> None:
         caller.join()
 
     assert sorted(sums) == list(range(100, 108))
+
+
+def test_the_callers_context_goes_along(thread: LoopThread) -> None:
+    """A trace that is open in the calling thread is open in the call."""
+    trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="none")
+    trace.set("mine")
+
+    async def read() -> str:
+        return trace.get()
+
+    assert thread.run(read()) == "mine"
 
 
 def test_a_closed_client_says_so(thread: LoopThread) -> None:
