@@ -69,6 +69,12 @@ PROBLEMS = (
         "DEPENDENCY_UNAVAILABLE",
         "a service that this call needs does not answer; try again",
     ),
+    Problem(
+        (504,),
+        code_pb2.DEADLINE_EXCEEDED,
+        "DEADLINE_EXCEEDED",
+        "the call did not end in the time that the gateway gives it",
+    ),
 )
 
 # The rest keep Envoy's own words: HTTP status to gRPC code.
@@ -81,5 +87,4 @@ PLAIN_PROBLEMS = {
     431: code_pb2.RESOURCE_EXHAUSTED,
     500: code_pb2.INTERNAL,
     502: code_pb2.UNAVAILABLE,
-    504: code_pb2.DEADLINE_EXCEEDED,
 }

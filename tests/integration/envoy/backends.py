@@ -97,6 +97,13 @@ class Networks(network_service_pb2_grpc.NetworkServiceServicer):
             self.failures_left -= 1
             context.abort(grpc.StatusCode.UNAVAILABLE, "told to fail")
 
+    def ListNetworks(self, request: Any, context: Any) -> network_service_pb2.ListNetworksResponse:
+        """Answer nobody: wait until the caller has given up."""
+        gone = threading.Event()
+        context.add_callback(gone.set)
+        gone.wait(60)
+        return network_service_pb2.ListNetworksResponse()
+
     def CreateNetwork(self, request: Any, context: Any) -> network_service_pb2.Network:
         """Return a network that says how large its request was."""
         return network_service_pb2.Network(etag=str(request.ByteSize()))

@@ -52,6 +52,7 @@ def parameters(backends: Backends, access_log: Path) -> EnvoyParameters:
         services={"azuki": Address("127.0.0.1", free_port()), **services},
         torii_http=Address("127.0.0.1", backends.torii_http_port),
         access_log=str(access_log),
+        unary_timeout_seconds=5,
     )
 
 

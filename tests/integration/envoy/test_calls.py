@@ -8,6 +8,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_status import rpc_status
 from hanami.azuki.v1 import monitoring_service_pb2, monitoring_service_pb2_grpc
 from hanami.kyouko.v1 import (
     learning_service_pb2,
@@ -85,6 +86,22 @@ def test_change_is_never_repeated(
         )
 
     assert 1 == networks.calls["DeleteNetwork"]
+
+
+def test_call_that_takes_too_long_is_ended_and_not_repeated(
+    channel: grpc.Channel, good_metadata: Metadata
+) -> None:
+    """A call without a deadline gets the gateway's, and a status that invites no retry."""
+    stub = network_service_pb2_grpc.NetworkServiceStub(channel)
+
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ListNetworks(
+            network_service_pb2.ListNetworksRequest(), metadata=good_metadata, timeout=30
+        )
+
+    status = rpc_status.from_call(caught.value)
+    assert grpc.StatusCode.DEADLINE_EXCEEDED == caught.value.code()
+    assert caught.value.details() == status.message
 
 
 def test_message_of_sixteen_mebibytes_passes(
