@@ -32,26 +32,44 @@ class HealthServicer(health_aio.HealthServicer):  # type: ignore[misc]  # comes 
 
     def __init__(self) -> None:
         super().__init__()
-        self._draining = asyncio.Event()
+        self._watchers: set[_Messages] = set()
+        self._draining = False
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
         """Tell of every change, and end with NOT_SERVING when the server drains."""
-        watching = asyncio.create_task(super().Watch(request, context))
-        draining = asyncio.create_task(self._draining.wait())
+        # The standard one writes into a queue: a write to the wire must not be cut off.
+        messages = _Messages()
+        watching = asyncio.create_task(super().Watch(request, messages))
+        self._watchers.add(messages)
+        if self._draining:
+            messages.end()
         try:
-            await asyncio.wait({watching, draining}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                await watching
+            while (message := await messages.get()) is not None:
+                await context.write(message)
         finally:
-            for task in (watching, draining):
-                task.cancel()
-            await asyncio.gather(watching, draining, return_exceptions=True)
-        await context.write(health_pb2.HealthCheckResponse(status=_NOT_SERVING))
+            self._watchers.discard(messages)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def enter_graceful_shutdown(self) -> None:
         """Say NOT_SERVING for good, and end the streams of all watchers."""
+        self._draining = True
         await super().enter_graceful_shutdown()
-        self._draining.set()
+        for messages in self._watchers:
+            messages.end()
+
+
+class _Messages(asyncio.Queue[health_pb2.HealthCheckResponse | None]):
+    """What one watcher is to be told; None is the end."""
+
+    async def write(self, message: health_pb2.HealthCheckResponse) -> None:
+        """Take a message, as the context of a call would."""
+        self.put_nowait(message)
+
+    def end(self) -> None:
+        """Let NOT_SERVING be the last word."""
+        self.put_nowait(health_pb2.HealthCheckResponse(status=_NOT_SERVING))
+        self.put_nowait(None)
 
 
 class HealthMonitor:
