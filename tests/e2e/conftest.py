@@ -26,6 +26,15 @@ from tests.e2e.collector import TraceCollector
 
 Metadata = tuple[tuple[str, str], ...]
 PASSWORD = "correct-horse-battery"
+# The first start on a machine compiles the kernels.
+PATIENCE_SECONDS = 400
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder time for a first start."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(PATIENCE_SECONDS))
 
 
 @dataclass(frozen=True)

