@@ -130,7 +130,11 @@ def test_every_service_is_checked_and_protected() -> None:
     for name in SERVICES:
         cluster = clusters(rendered())[name]
         assert {"health_checks", "outlier_detection", "circuit_breakers"} <= cluster.keys()
-        assert "1s" == cluster["health_checks"][0]["no_traffic_interval"]
+        check = cluster["health_checks"][0]
+        assert ("0.25s", "1s") == (
+            check["no_traffic_interval"],
+            check["no_traffic_healthy_interval"],
+        )
 
 
 def test_plain_gateway_has_no_tls_and_no_tracing() -> None:
