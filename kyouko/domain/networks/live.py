@@ -147,10 +147,14 @@ class LiveNetworks:
         """Take snapshots of networks at work, until cancelled."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            now = time.monotonic()
-            for live in list(self._live.values()):
-                if self._is_due(live, now):
-                    await self._keep_or_log(live)
+            await self.keep_due()
+
+    async def keep_due(self) -> None:
+        """Take the snapshots that are due by rows or by time."""
+        now = time.monotonic()
+        for live in list(self._live.values()):
+            if self._is_due(live, now):
+                await self._keep_or_log(live)
 
     async def drop(self, uid: str) -> None:
         """Forget a network that has been deleted, snapshots and all."""

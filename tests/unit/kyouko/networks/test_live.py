@@ -1,0 +1,263 @@
+"""Live networks: loaded once, owned by one, kept by snapshots, bounded in number."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import count
+
+import numpy as np
+import pytest
+
+from kyouko.domain.engine import Arrival
+from kyouko.domain.networks.learner import Labels, Learner, Rows
+from kyouko.domain.networks.live import LiveLimits, LiveNetwork, LiveNetworks
+from kyouko.domain.networks.network import Network
+from kyouko.domain.template import resolve
+from kyouko.templates import shipped_templates
+from mesh.errors import NotFound, ResourceExhausted, Unavailable
+from tests.contract.kyouko.in_memory import MemoryNetworkRepository, MemorySnapshotStore
+
+STRUCTURE = resolve(shipped_templates()["flat"].template, channels=3)
+
+
+class House:
+    """Live networks on stores in memory."""
+
+    def __init__(self, **limits: float) -> None:
+        self.repository = MemoryNetworkRepository()
+        self.snapshots = MemorySnapshotStore()
+        self.executor = ThreadPoolExecutor(2)
+        self._ids = count(1)
+        self._limits = LiveLimits(**limits)  # type: ignore[arg-type]
+        self.live = self.restarted()
+
+    def restarted(self) -> LiveNetworks:
+        """Return what a new process would have: the same stores, nothing in memory."""
+        return LiveNetworks(
+            self.repository,
+            self.snapshots,
+            self.executor,
+            new_id=lambda: f"id-{next(self._ids)}",
+            limits=self._limits,
+        )
+
+    async def create(self, network_id: str = "net") -> Network:
+        """Store a network."""
+        network = Network(
+            uid=f"uid-of-{network_id}",
+            project_id="flowers",
+            network_id=network_id,
+            structure=STRUCTURE,
+            create_time=datetime(2026, 1, 2, tzinfo=UTC),
+            creator="users/alice",
+        )
+        await self.repository.create(network)
+        return network
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    """Return a house without networks that keeps two in memory."""
+    made = House(networks=2)
+    yield made
+    await made.live.close()
+    made.executor.shutdown()
+
+
+async def teach(live: LiveNetwork, rows: int = 4) -> None:
+    """Let a network learn some rows."""
+    inputs = np.ones((rows, 3), np.float32)
+    await live.owner.run(
+        lambda learner: learner.learn(Rows(inputs, Labels(["a"] * rows)), Arrival.STREAMED)
+    )
+
+
+async def test_a_network_is_loaded_once(house: House) -> None:
+    """Two users at the same time share one network in memory."""
+    await house.create()
+
+    async with (
+        house.live.using("flowers", "net") as one,
+        house.live.using("flowers", "net") as other,
+    ):
+        assert one is other
+
+
+async def test_a_missing_network_is_not_found(house: House) -> None:
+    """Nothing is loaded for it."""
+    with pytest.raises(NotFound):
+        async with house.live.using("flowers", "none"):
+            raise AssertionError
+
+
+async def test_work_runs_in_the_order_it_came(house: House) -> None:
+    """Also if who asked first is slow, and whoever asked may go away."""
+    await house.create()
+    seen: list[int] = []
+
+    async with house.live.using("flowers", "net") as live:
+
+        def note(number: int, _: Learner) -> None:
+            seen.append(number)
+
+        futures = [
+            await live.owner.submit(lambda learner, number=number: note(number, learner))  # type: ignore[misc]
+            for number in range(20)
+        ]
+        futures[7].cancel()
+        await asyncio.gather(*futures, return_exceptions=True)
+
+    assert sorted(seen) == seen
+    assert {*range(20)} - {7} <= set(seen)
+
+
+async def test_an_error_of_the_work_reaches_who_asked(house: House) -> None:
+    """And the owner goes on with the next piece."""
+    await house.create()
+
+    async with house.live.using("flowers", "net") as live:
+        with pytest.raises(ZeroDivisionError):
+            await live.owner.run(lambda _: 1 // 0)
+        await teach(live)
+
+        assert 4 == live.owner.learner.learned_rows
+
+
+async def test_keeping_replaces_the_snapshot(house: House) -> None:
+    """After two of them one is left, and the row points to it."""
+    await house.create()
+
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.live.keep(live)
+        first = live.network.snapshot
+        await teach(live)
+        await house.live.keep(live)
+        await house.live.keep(live)
+
+    row = await house.repository.get("flowers", "net")
+    assert (8, ("a",)) == (row.kept_rows, row.labels)
+    assert first != row.snapshot
+    assert [row.snapshot] == list(await house.snapshots.names("uid-of-net"))
+
+
+async def test_a_new_process_finds_what_was_kept(house: House) -> None:
+    """Rows since the snapshot are gone, and files that no row points to are removed."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.live.keep(live)
+        await teach(live)
+        await house.snapshots.save(
+            "uid-of-net/half-done.safetensors", await live.owner.run(Learner.export)
+        )
+    restarted = house.restarted()
+
+    async with restarted.using("flowers", "net") as live:
+        learned = (live.owner.learner.learned_rows, live.kept_rows, live.now().labels)
+    await restarted.close()
+
+    assert (4, 4, ("a",)) == learned
+    assert 1 == len(await house.snapshots.names("uid-of-net"))
+
+
+async def test_idle_networks_make_room(house: House) -> None:
+    """With two in memory a third one takes the place of the one used longest ago, kept."""
+    for network_id in ("one", "two", "three"):
+        await house.create(network_id)
+    async with house.live.using("flowers", "one") as live:
+        await teach(live)
+    async with house.live.using("flowers", "two"):
+        pass
+
+    async with house.live.using("flowers", "three"):
+        kept = await house.repository.get("flowers", "one")
+
+    assert 4 == kept.kept_rows
+    async with house.live.using("flowers", "one") as live:
+        assert 4 == live.owner.learner.learned_rows
+
+
+async def test_networks_in_use_stay(house: House) -> None:
+    """When all places are taken by networks at work, the next one has to wait its turn."""
+    for network_id in ("one", "two", "three"):
+        await house.create(network_id)
+
+    async with house.live.using("flowers", "one"), house.live.using("flowers", "two"):
+        with pytest.raises(ResourceExhausted) as full:
+            async with house.live.using("flowers", "three"):
+                raise AssertionError
+
+    assert ("LIMIT_REACHED", "2") == (full.value.reason, full.value.metadata["limit"])
+
+
+async def test_a_network_being_deleted_is_not_used(house: House) -> None:
+    """Neither begun to be used nor kept; afterwards nothing of it is left."""
+    network = await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.live.keep(live)
+        await teach(live)
+
+    async with house.live.deleting(network.uid):
+        await house.live.keep(live)
+        with pytest.raises(NotFound):
+            async with house.live.using("flowers", "net"):
+                raise AssertionError
+        await house.repository.delete(network.uid)
+    await house.live.drop(network.uid)
+
+    assert 4 == live.kept_rows
+    assert [] == list(await house.snapshots.names(network.uid))
+
+
+async def test_a_failed_deletion_leaves_the_network_usable(house: House) -> None:
+    """When something fails on the way, the network goes on."""
+    network = await house.create()
+
+    with pytest.raises(ConnectionError):
+        async with house.live.deleting(network.uid):
+            raise ConnectionError
+
+    async with house.live.using("flowers", "net") as live:
+        assert network.uid == live.network.uid
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"snapshot_rows": 4}, 4),
+        ({"snapshot_rows": 5}, 0),
+        ({"snapshot_seconds": 0.0}, 4),
+        ({"snapshot_seconds": 60.0}, 0),
+    ],
+)
+async def test_long_work_is_kept_now_and_then(limits: dict[str, float], expected: int) -> None:
+    """After enough rows or enough time a snapshot is due, and not before."""
+    house = House(networks=2, **limits)
+    await house.create()
+
+    async with house.live.using("flowers", "net") as live:
+        await house.live.keep_due()
+        await teach(live)
+        await house.live.keep_due()
+
+        assert expected == live.kept_rows
+
+    await house.live.close()
+    house.executor.shutdown()
+
+
+async def test_a_lost_snapshot_is_unavailable(house: House) -> None:
+    """A row that points to nothing is told as a broken store, not as an empty network."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.live.keep(live)
+    await house.snapshots.delete(live.network.snapshot)
+    restarted = house.restarted()
+
+    with pytest.raises(Unavailable):
+        async with restarted.using("flowers", "net"):
+            raise AssertionError
