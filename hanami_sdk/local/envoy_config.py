@@ -1,7 +1,7 @@
 """Render the one Envoy configuration, for this machine or for Kubernetes.
 
-The template is `envoy/envoy.yaml.j2`; this file only works out its values.
-
+The template is `envoy/envoy.yaml.j2`; this file only works out its values. `python -m
+hanami_sdk.local.envoy_config --kubernetes` writes those of the manifests.
 """
 
 import base64
@@ -18,6 +18,7 @@ from hanami_sdk.local.contracts import Contracts, find_asset
 from hanami_sdk.local.envoy_problems import PLAIN_PROBLEMS, PROBLEMS
 
 __all__ = [
+    "SERVICES",
     "Address",
     "EnvoyParameters",
     "GrpcRoute",

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["ProcessIdentity", "exit_code", "find", "last_lines", "memory_bytes", "spawn", "stop"]
+__all__ = [
+    "ProcessIdentity",
+    "exit_code",
+    "find",
+    "last_lines",
+    "memory_bytes",
+    "set_aside",
+    "spawn",
+    "stop",
+]
 
 _LARGEST_LOG_BYTES = 10 * 1024 * 1024
 _POLL_SECONDS = 0.02
@@ -35,8 +44,7 @@ def spawn(
 
     Nothing of the terminal reaches it, and it goes on when this process ends.
     """
-    if log_path.exists() and log_path.stat().st_size > _LARGEST_LOG_BYTES:
-        log_path.replace(log_path.with_suffix(".log.1"))
+    set_aside(log_path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     # Not subprocess: its objects complain when they are dropped before their process ends.
     pid = os.posix_spawn(
@@ -51,6 +59,12 @@ def spawn(
         setsid=True,
     )
     return ProcessIdentity(pid, psutil.Process(pid).create_time())
+
+
+def set_aside(log_path: Path) -> None:
+    """Rename a log that has grown large, in place of the last one that was."""
+    if log_path.exists() and log_path.stat().st_size > _LARGEST_LOG_BYTES:
+        log_path.replace(log_path.with_suffix(".log.1"))
 
 
 def find(identity: ProcessIdentity) -> psutil.Process | None:

@@ -202,6 +202,7 @@ def _configure_envoy(
         now = datetime.datetime.now(datetime.UTC)
         files = ensure_certificate(home.tls, options.host, now)
         tls = TlsFiles(str(files.certificate), str(files.private_key))
+    processes.set_aside(home.access_log)
     authorities = ssl.get_default_verify_paths().cafile
     parameters = EnvoyParameters(
         listen=Address(options.host, options.port),
