@@ -1,7 +1,8 @@
 """NetworkService."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
@@ -16,7 +17,10 @@ from kyouko.servicers.templates import shipped_template
 from kyouko.templates import ShippedTemplate, read_template
 from mesh.calls import current_caller
 from mesh.names import project_id
-from mesh.pages import page_of, page_request
+from mesh.pages import PageRequest, page_of, page_request
+
+# Networks of many populations or labels are large: a page of them has to fit into one message.
+_PAGE_BYTES = 8 * 2**20
 
 
 class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
@@ -52,11 +56,9 @@ class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
         found = await self._networks.list(
             current_caller(), project, after=asked.after, limit=asked.limit + 1
         )
-        page = page_of(asked, found, key=lambda network: network.network_id)
-        return pb.ListNetworksResponse(
-            networks=[network_message(network) for network in page.items],
-            next_page_token=page.next_page_token,
-        )
+        asked, messages = bounded(asked, [network_message(network) for network in found])
+        page = page_of(asked, messages, key=lambda message: network_ids(message.name)[1])
+        return pb.ListNetworksResponse(networks=page.items, next_page_token=page.next_page_token)
 
     async def DeleteNetwork(self, request: pb.DeleteNetworkRequest, context: Any) -> Empty:
         """Delete a network."""
@@ -71,3 +73,21 @@ class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
         if source == "template_yaml":
             return await asyncio.to_thread(read_template, request.template_yaml)
         return network_template_of(request.structure)
+
+
+def bounded(
+    asked: PageRequest, messages: Sequence[pb.Network], *, limit_bytes: int = _PAGE_BYTES
+) -> tuple[PageRequest, Sequence[pb.Network]]:
+    """Return a page request with a limit low enough, and one message more than that if need be.
+
+    Args:
+        asked: What was asked for.
+        messages: The messages found, one more than the limit if there are that many.
+        limit_bytes: The most bytes on a page; one message is on it, however large.
+    """
+    size = 0
+    for index, message in enumerate(messages[: asked.limit]):
+        size += message.ByteSize()
+        if size > limit_bytes and index > 0:
+            return replace(asked, limit=index), messages[: index + 1]
+    return asked, messages

@@ -10,7 +10,7 @@ from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.kyouko.v1 import network_service_pb2
 from hanami.type.v1 import tensor_pb2
 
-from mesh.tensors import array_of
+from mesh.tensors import array_of, tensor_of
 from tests.integration.kyouko.servers import (
     NETWORK,
     PARENT,
@@ -123,6 +123,23 @@ async def test_frames_without_targets_are_only_predicted(kyouko: RunningKyouko) 
     assert not predicted.HasField("loss")
     assert [0, 0, 0] == array_of(predicted.predicted, field="predicted").tolist()
     assert (3, 1) == array_of(predicted.outputs, field="outputs").shape
+
+
+async def test_a_frame_without_rows_has_a_result_without_rows(kyouko: RunningKyouko) -> None:
+    """It teaches nothing, and the stream goes on; with labels or without."""
+    await kyouko.create_network()
+    empty = np.zeros((0, 4), np.float32)
+    labelled = pb.LearnFrame(sequence=2, inputs=tensor_of(empty), labels=pb.LabelList())
+
+    async with kyouko.stream() as stream:
+        await stream.opened()
+        await stream.send(1, empty)
+        await stream.call.write(Request(frame=labelled))
+        await stream.send(3, ONE_ROW, ["a"])
+        results = [await result_of(stream) for _ in range(3)]
+
+    assert [0, 0, 1] == [result.learned_rows for result in results]
+    assert [[0], [0], [1]] == [list(result.predicted.shape) for result in results]
 
 
 async def test_numbers_return_all_outputs(kyouko: RunningKyouko) -> None:

@@ -242,6 +242,28 @@ async def test_a_missing_target_fails_the_task_and_names_the_row(
     assert "2" == reason_in(task.error).metadata["row"]
 
 
+async def test_too_many_labels_fail_the_task_and_name_the_row(
+    kyouko: RunningKyouko, shiori: RunningShiori
+) -> None:
+    """The rows before the failed batch stay learned; none behind it is."""
+    rows = [f"{index},{'ab'[index % 2]}" for index in range(1200)] + ["1,c"] * 800
+    await shiori.upload_csv("three", "\n".join(["x,kind", *rows]) + "\n", target_column="kind")
+    yaml = (
+        "inputs: [{name: in, channels: 1}]\npopulations: [{name: all, neurons: 8}]\n"
+        "outputs: [{name: out, kind: classes}]\noptions: {max_labels: 2}\n"
+    )
+    await kyouko.create_network(template_yaml=yaml)
+
+    task = await kyouko.finish(await kyouko.create_task("three"))
+
+    assert FAILED == task.state
+    info = reason_in(task.error)
+    assert ("LIMIT_REACHED", "1200") == (info.reason, info.metadata["row"])
+    network = await kyouko.network()
+    assert 0 < task.progress.done_rows == network.kept_rows == network.statistics.learned_rows
+    assert task.progress.done_rows <= 1200
+
+
 async def test_rows_without_a_target_are_predicted_unscored(
     kyouko: RunningKyouko, shiori: RunningShiori
 ) -> None:
