@@ -185,7 +185,7 @@ def _server_options(settings: MeshSettings) -> list[tuple[str, int]]:
         # Without this two services could share a port and answer in turn.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5000),
     ]
 
 
