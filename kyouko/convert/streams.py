@@ -6,15 +6,13 @@ from hanami.type.v1 import tensor_pb2
 
 from kyouko.convert.networks import network_ids, network_message
 from kyouko.domain.networks.learner import Labels, Numbers, Rows, Target
+from kyouko.domain.streams.pieces import Frame, Refused, StreamMode
 from kyouko.domain.streams.stream import (
     Answered,
     Closed,
     Event,
-    Frame,
     Idle,
     LearnStream,
-    Refused,
-    StreamMode,
     StreamTerms,
 )
 from kyouko.domain.streams.streams import Opening

@@ -1,36 +1,30 @@
 """One learning stream: frames come in on one side, answers leave in order on the other.
 
 The side that reads calls `room`, `offer`, `authenticate`, `close` and `hang_up`;
-the side that writes iterates over `events`. Several waiting frames go to the
-network in one piece, and the next piece is at work while answers are written.
+the side that writes iterates over `events`. While answers are written, the
+network works on the frames that came meanwhile.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
 
-from kyouko.domain.engine import Arrival
-from kyouko.domain.networks.learner import Learner, RowResults, Rows
+from kyouko.domain.networks.learner import RowResults, Rows
 from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
 from kyouko.domain.networks.network import Network
 from kyouko.domain.streams.authority import Authority
-from kyouko.domain.streams.protocol import StreamProtocol
+from kyouko.domain.streams.pieces import (
+    Frame,
+    Outcome,
+    Piece,
+    Refused,
+    StreamMode,
+    Waiting,
+    queue_piece,
+)
+from kyouko.domain.streams.protocol import Phase, StreamProtocol
 from kyouko.ports import Clock
 from mesh.errors import DomainError, ResourceExhausted
-
-# Pieces of about this many rows: long enough that handing over costs nothing, short enough
-# that answers flow.
-_PIECE_ROWS: Final = 512
-
-
-class StreamMode(StrEnum):
-    """What a stream may do to its network."""
-
-    LEARN = "LEARN"
-    PREDICT = "PREDICT"
 
 
 @dataclass(frozen=True)
@@ -45,15 +39,6 @@ class StreamTerms:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A frame as it came; `rows` is the error of one that could not be read."""
-
-    sequence: int
-    row_count: int
-    rows: Rows | DomainError
-
-
-@dataclass(frozen=True)
 class Answered:
     """The results of a frame."""
 
@@ -61,14 +46,6 @@ class Answered:
     results: RowResults
     new_labels: Sequence[str]
     kept_rows: int
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The fault of a frame, or of another message (sequence None)."""
-
-    sequence: int | None
-    error: DomainError
 
 
 @dataclass(frozen=True)
@@ -87,7 +64,6 @@ class Closed:
 
 
 Event = Answered | Refused | Idle | Closed
-_Outcome = RowResults | DomainError
 
 
 class LearnStream:
@@ -112,7 +88,7 @@ class LearnStream:
         self._loop = asyncio.get_running_loop()
         self._protocol = StreamProtocol()
         self._protocol.open(terms.window_rows)
-        self._waiting: deque[Frame | Refused] = deque()
+        self._waiting: Waiting = Waiting()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._labels_told = len(self.network.labels)
@@ -202,12 +178,14 @@ class LearnStream:
         Raises:
             DomainError: What the stream ends with, if not in good order.
         """
-        at_work: _Piece | None = None
+        at_work: Piece | None = None
         while True:
-            piece = None if self._must_end() else await self._hand_over()
+            piece = await self._queue(behind=at_work)
             if at_work is not None:
-                yield await self._answers(at_work)
-                self._written(at_work)
+                await at_work.finished()
+                if at_work.taken:
+                    yield self._events_of(at_work)
+                    self._written(at_work)
             at_work = piece
             if at_work is None:
                 if not self._waiting or self._must_end():
@@ -220,7 +198,7 @@ class LearnStream:
         if self._broken is not None:
             raise self._broken
         await self._networks.keep(self._live)
-        if self._protocol.phase == "CLOSING":
+        if self._protocol.phase is Phase.CLOSING:
             yield [Closed(self._live.now())]
 
     def _must_end(self) -> bool:
@@ -231,28 +209,22 @@ class LearnStream:
             raise self._end
         self._authority.check(self._now())
 
-    async def _hand_over(self) -> "_Piece | None":
-        items: list[Frame | Refused] = []
-        rows = 0
-        while self._waiting and rows < _PIECE_ROWS:
-            item = self._waiting.popleft()
-            items.append(item)
-            rows += item.row_count if isinstance(item, Frame) else 0
-        if not items:
+    async def _queue(self, *, behind: Piece | None) -> Piece | None:
+        """Queue the next piece if there is, or will be, something for it to take."""
+        # A piece that has begun leaves what comes from now on to the next one.
+        has_begun = behind is not None and bool(behind.taken)
+        if self._must_end() or not (self._waiting or has_begun):
             return None
-        frames = [item.rows for item in items if isinstance(item, Frame)]
-        work = _work_of(frames, self.terms.mode)
-        return _Piece(items, await self._live.owner.submit(work))
+        return await queue_piece(self._live.owner, self._waiting, self.terms.mode)
 
-    async def _answers(self, piece: "_Piece") -> Sequence[Event]:
-        outcomes = iter(await piece.outcomes)
-        events: list[Event] = []
-        for item in piece.items:
-            events.append(item if isinstance(item, Refused) else self._event(item, next(outcomes)))
+    def _events_of(self, piece: Piece) -> Sequence[Event]:
         self._last_event = self._loop.time()
-        return events
+        return [
+            item if isinstance(item, Refused) else self._event(item, outcome)
+            for item, outcome in piece.taken
+        ]
 
-    def _event(self, frame: Frame, outcome: _Outcome) -> Event:
+    def _event(self, frame: Frame, outcome: Outcome) -> Event:
         if isinstance(outcome, DomainError):
             return Refused(frame.sequence, outcome)
         new_labels: Sequence[str] = ()
@@ -262,8 +234,8 @@ class LearnStream:
             self._labels_told = outcome.labels_after
         return Answered(frame.sequence, outcome, new_labels, self._live.kept_rows)
 
-    def _written(self, piece: "_Piece") -> None:
-        for item in piece.items:
+    def _written(self, piece: Piece) -> None:
+        for item, _ in piece.taken:
             if isinstance(item, Frame):
                 self._protocol.answered(item.row_count)
         self._room.set()
@@ -293,35 +265,6 @@ class LearnStream:
 
     def _seconds_left(self) -> float:
         return self._authority.seconds_left(self._now())
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Some frames that the network works on."""
-
-    items: Sequence[Frame | Refused]
-    outcomes: "asyncio.Future[Sequence[_Outcome]]"
-
-
-def _work_of(
-    frames: Sequence[Rows | DomainError], mode: StreamMode
-) -> Callable[[Learner], Sequence[_Outcome]]:
-    def work(learner: Learner) -> Sequence[_Outcome]:
-        outcomes: list[_Outcome] = []
-        for rows in frames:
-            if isinstance(rows, DomainError):
-                outcomes.append(rows)
-                continue
-            try:
-                if mode is StreamMode.LEARN:
-                    outcomes.append(learner.learn(rows, Arrival.STREAMED))
-                else:
-                    outcomes.append(learner.predict(rows))
-            except DomainError as error:
-                outcomes.append(error)
-        return outcomes
-
-    return work
 
 
 def _too_many_rows(actual: int, limit: int) -> ResourceExhausted:

@@ -11,7 +11,8 @@ import structlog
 from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
 from kyouko.domain.networks.network import Network
 from kyouko.domain.streams.authority import Authority
-from kyouko.domain.streams.stream import LearnStream, StreamMode, StreamTerms
+from kyouko.domain.streams.pieces import StreamMode
+from kyouko.domain.streams.stream import LearnStream, StreamTerms
 from kyouko.ports import Clock, VerifyToken
 from mesh.access import Caller
 from mesh.errors import DomainError, NotFound, ResourceExhausted, Unavailable

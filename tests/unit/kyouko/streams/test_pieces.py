@@ -1,0 +1,91 @@
+"""Pieces of a stream's work, as they run in the network's thread."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from kyouko.domain.engine import Arrival
+from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
+from kyouko.domain.networks.owner import Owner
+from kyouko.domain.streams.pieces import Frame, Refused, StreamMode, Waiting, queue_piece
+from kyouko.domain.template import resolve
+from kyouko.templates import shipped_templates
+from mesh.errors import InvalidArgument
+
+PROBLEM = InvalidArgument("no good")
+
+
+@pytest.fixture
+async def owner() -> AsyncIterator[Owner]:
+    """Return the owner of a new network of three channels."""
+    structure = resolve(shipped_templates()["flat"].template, channels=3)
+    with ThreadPoolExecutor(1) as executor:
+        made = Owner(Learner(structure, None), executor)
+        yield made
+        await made.close()
+
+
+def frame(sequence: int, rows: int = 2, label: str = "a") -> Frame:
+    """Return a frame of equal rows with one label."""
+    inputs = np.ones((rows, 3), np.float32)
+    return Frame(sequence, rows, Rows(inputs, Labels([label] * rows)))
+
+
+async def test_a_piece_takes_what_is_there_when_its_turn_comes(owner: Owner) -> None:
+    """A frame that came after the piece was queued is in it, one after its end is not."""
+    waiting = Waiting()
+    piece = await queue_piece(owner, waiting, StreamMode.LEARN)
+    waiting.append(frame(1))
+
+    await piece.finished()
+    waiting.append(frame(2))
+
+    assert [1] == [item.sequence for item, _ in piece.taken]
+    assert 1 == len(waiting)
+
+
+async def test_each_item_has_its_own_outcome_in_order(owner: Owner) -> None:
+    """A fault of another message, a frame that could not be read, one that does not fit."""
+    waiting = Waiting(
+        [
+            frame(1),
+            Refused(None, PROBLEM),
+            Frame(2, 5, PROBLEM),
+            frame(3, label=""),
+            frame(4),
+        ]
+    )
+    piece = await queue_piece(owner, waiting, StreamMode.LEARN)
+
+    await piece.finished()
+
+    outcomes = [outcome for _, outcome in piece.taken]
+    assert [True, False, False, False, True] == [
+        isinstance(outcome, RowResults) for outcome in outcomes
+    ]
+    assert [PROBLEM, PROBLEM] == outcomes[1:3]
+    assert 4 == owner.learner.learned_rows
+
+
+async def test_a_piece_is_bounded(owner: Owner) -> None:
+    """What is more than 512 rows is left to the next piece."""
+    waiting = Waiting(frame(sequence, rows=200) for sequence in range(1, 11))
+    owner.learner.learn(Rows(np.ones((1, 3), np.float32), Labels(["a"])), Arrival.STREAMED)
+    piece = await queue_piece(owner, waiting, StreamMode.PREDICT)
+
+    await piece.finished()
+
+    assert 1 <= len(piece.taken) <= 3
+    assert 10 == len(piece.taken) + len(waiting)
+
+
+async def test_predicting_teaches_nothing(owner: Owner) -> None:
+    """Frames with labels are scored and not learned."""
+    piece = await queue_piece(owner, Waiting([frame(1)]), StreamMode.PREDICT)
+
+    await piece.finished()
+
+    assert 0 == owner.learner.learned_rows
+    assert isinstance(piece.taken[0][1], RowResults)
