@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kyouko.domain.networks.network import Network, SnapshotRecord, network_name
@@ -75,16 +75,24 @@ class SqlNetworkRepository:
 
     async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
         """Point a network to a new snapshot."""
+        before = select(NetworkRow.snapshot).where(NetworkRow.uid == uid).with_for_update()
+        change = (
+            update(NetworkRow)
+            .where(NetworkRow.uid == uid)
+            .values(
+                snapshot=record.name,
+                kept_rows=record.kept_rows,
+                labels=[*record.labels],
+                statistics=statistics_document(record.statistics),
+            )
+            # None comes back when the network was deleted between the two: SQLite locks no rows.
+            .returning(NetworkRow.uid)
+        )
         async with self._database.session() as session:
-            row = await session.get(NetworkRow, uid, with_for_update=True)
-            if row is None:
+            snapshot: str | None = await session.scalar(before)
+            if snapshot is None or await session.scalar(change) is None:
                 return None
-            before = row.snapshot
-            row.snapshot = record.name
-            row.kept_rows = record.kept_rows
-            row.labels = [*record.labels]
-            row.statistics = statistics_document(record.statistics)
-            return before
+            return snapshot
 
     async def delete(self, uid: str) -> None:
         """Delete a network and its tasks."""

@@ -17,7 +17,12 @@ import structlog
 
 from kyouko.domain.engine import EngineStateError
 from kyouko.domain.networks.learner import Learner
-from kyouko.domain.networks.network import Network, SnapshotRecord
+from kyouko.domain.networks.network import (
+    Network,
+    NetworkStatistics,
+    SnapshotContent,
+    SnapshotRecord,
+)
 from kyouko.domain.networks.owner import Owner
 from kyouko.ports import NetworkRepository, NewId, SnapshotStore
 from mesh.errors import NotFound, ResourceExhausted, Unavailable
@@ -121,12 +126,14 @@ class LiveNetworks:
             Unavailable: DEPENDENCY_UNAVAILABLE: it cannot be stored.
         """
         async with live.keeping:
-            is_gone = live.closed or live.network.uid in self._deleting
-            if is_gone or live.owner.learner.learned_rows == live.kept_rows:
+            if live.closed or live.network.uid in self._deleting:
                 return
-            content, statistics = await live.owner.run(
-                lambda learner: (learner.export(), learner.statistics())
-            )
+            kept_rows = live.kept_rows
+            # Asked in the owner's turn: what was queued before is learned by then.
+            exported = await live.owner.run(lambda learner: _export(learner, kept_rows))
+            if exported is None:
+                return
+            content, statistics = exported
             name = f"{live.network.uid}/{self._new_id()}.safetensors"
             await self._snapshots.save(name, content)
             record = SnapshotRecord(name, statistics.learned_rows, content.labels, statistics)
@@ -163,7 +170,9 @@ class LiveNetworks:
             await self._close(live)
         for name in await self._snapshots.names(uid):
             await self._snapshots.delete(name)
-        self._deleting.discard(uid)
+        # Whoever read its row before it was deleted must not load it now.
+        async with self._loading:
+            self._deleting.discard(uid)
 
     def is_deleting(self, uid: str) -> bool:
         """Tell whether a network is being deleted."""
@@ -172,7 +181,9 @@ class LiveNetworks:
     @asynccontextmanager
     async def deleting(self, uid: str) -> AsyncIterator[None]:
         """Let nobody begin to use a network, nor take snapshots of it, while it is deleted."""
-        self._deleting.add(uid)
+        # Whoever is loading it at this moment has to be done, to be ended like all the others.
+        async with self._loading:
+            self._deleting.add(uid)
         try:
             yield
         except BaseException:
@@ -255,3 +266,10 @@ class LiveNetworks:
             _log.exception("no snapshot taken", network=live.network.name, error=repr(error))
             # Once a second more would only fill the log.
             live.kept_at = time.monotonic()
+
+
+def _export(learner: Learner, kept_rows: int) -> tuple[SnapshotContent, NetworkStatistics] | None:
+    """Return what a snapshot takes, None when the last one holds all of it."""
+    if learner.learned_rows == kept_rows:
+        return None
+    return learner.export(), learner.statistics()

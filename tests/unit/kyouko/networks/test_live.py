@@ -142,6 +142,19 @@ async def test_keeping_replaces_the_snapshot(house: House) -> None:
     assert [row.snapshot] == list(await house.snapshots.names("uid-of-net"))
 
 
+async def test_what_is_queued_is_kept_too(house: House) -> None:
+    """A snapshot that is asked for while rows wait their turn holds these rows."""
+    await house.create()
+
+    async with house.live.using("flowers", "net") as live:
+        teaching = asyncio.create_task(teach(live))
+        await asyncio.sleep(0)
+        await house.live.keep(live)
+        await teaching
+
+        assert 4 == live.kept_rows
+
+
 async def test_a_new_process_finds_what_was_kept(house: House) -> None:
     """Rows since the snapshot are gone, and files that no row points to are removed."""
     await house.create()
@@ -210,6 +223,37 @@ async def test_a_network_being_deleted_is_not_used(house: House) -> None:
 
     assert 4 == live.kept_rows
     assert [] == list(await house.snapshots.names(network.uid))
+
+
+async def test_whoever_read_the_row_in_time_does_not_load_what_is_gone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that is read before and arrives after the deletion brings nothing back to life."""
+    network = await house.create()
+    read, gone = asyncio.Event(), asyncio.Event()
+
+    async def slow_get(project_id: str, network_id: str) -> Network:
+        read.set()
+        await gone.wait()
+        return network
+
+    async def use() -> None:
+        async with house.live.using("flowers", "net"):
+            raise AssertionError
+
+    async with house.live.deleting(network.uid):
+        monkeypatch.setattr(house.repository, "get", slow_get)
+        using = asyncio.create_task(use())
+        await read.wait()
+        await house.repository.delete(network.uid)
+    dropping = asyncio.create_task(house.live.drop(network.uid))
+    await asyncio.sleep(0)
+    gone.set()
+
+    with pytest.raises(NotFound):
+        await using
+    await dropping
+    assert network == house.live.as_now(network)
 
 
 async def test_a_failed_deletion_leaves_the_network_usable(house: House) -> None:
