@@ -12,6 +12,9 @@ from grpc_health.v1.health import aio as health_aio
 _log = structlog.get_logger(__name__)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+# Serves as long as the process is alive and its loop turns, whatever it lacks and also
+# while it drains: a restart brings no dependency back and ends no call in good order.
+LIVENESS = "liveness"
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,23 @@ class Dependency:
 
 
 class HealthServicer(health_aio.HealthServicer):  # type: ignore[misc]  # comes without types
-    """The standard health service, except that watchers do not hold up the end of a server."""
+    """The standard health service, but watchers do not hold up the end of a server.
+
+    It also knows `liveness`, which always serves.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._watchers: set[_Messages] = set()
         self._draining = False
+
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, context: Any
+    ) -> health_pb2.HealthCheckResponse:
+        """Tell the health of a service now."""
+        if request.service == LIVENESS:
+            return health_pb2.HealthCheckResponse(status=_SERVING)
+        return await super().Check(request, context)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
         """Tell of every change, and end with NOT_SERVING when the server drains."""
@@ -108,6 +122,7 @@ class HealthMonitor:
         )
         for service in self._services:
             await self._publish(service, serving)
+        await self._publish(LIVENESS, healthy=True)
 
     async def drain(self) -> None:
         """Say NOT_SERVING from now on, whatever the checks find."""

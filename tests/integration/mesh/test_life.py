@@ -109,6 +109,26 @@ async def test_dependency_that_hangs_is_lost() -> None:
     assert NOT_SERVING == state
 
 
+async def test_lost_dependency_is_no_reason_to_die() -> None:
+    """`liveness` serves though nothing else does."""
+    store = Switch()
+    store.on = False
+
+    async with planted(dependencies=[Dependency("store", store)]) as garden:
+        states = (await _health(garden), await _health(garden, "liveness"))
+
+    assert (NOT_SERVING, SERVING) == states
+
+
+async def test_liveness_holds_while_calls_end() -> None:
+    """A server that drains is alive: what watches over it must not cut its calls off."""
+    async with planted() as garden:
+        await garden.running.health.enter_graceful_shutdown()
+        states = (await _health(garden), await _health(garden, "liveness"))
+
+    assert (NOT_SERVING, SERVING) == states
+
+
 async def test_reflection_lists_the_services() -> None:
     """Reflection tells all services without a token, the standard ones included."""
     async with planted() as garden:
