@@ -38,7 +38,7 @@ from kyouko.storage.networks import SqlNetworkRepository
 from kyouko.storage.predictions import CsvPredictionFiles
 from kyouko.storage.snapshots import BlobSnapshotStore
 from kyouko.storage.tasks import SqlTaskRepository
-from kyouko.templates import shipped_templates
+from kyouko.templates import TemplateTurns, shipped_templates
 from kyouko.tracing import OpenTelemetryTracing
 from mesh.blobs import BlobStore
 from mesh.clients import RemoteKeys, ServiceTokens, channel_to
@@ -135,17 +135,17 @@ class _Parts:
 
     def servicers(self) -> Sequence[Servicer]:
         """Return the gRPC services."""
-        shipped = shipped_templates()
+        shipped, turns = shipped_templates(), TemplateTurns()
         return [
             Servicer(
                 "hanami.kyouko.v1.TemplateService",
                 template_service_pb2_grpc.add_TemplateServiceServicer_to_server,
-                TemplateServicer(shipped),
+                TemplateServicer(shipped, turns),
             ),
             Servicer(
                 "hanami.kyouko.v1.NetworkService",
                 network_service_pb2_grpc.add_NetworkServiceServicer_to_server,
-                NetworkServicer(self._networks, shipped),
+                NetworkServicer(self._networks, shipped, turns),
             ),
             Servicer(
                 "hanami.kyouko.v1.TaskService",

@@ -1,6 +1,5 @@
 """NetworkService."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from kyouko.convert.templates import network_template_of
 from kyouko.domain.networks.catalogue import Networks, NewNetwork
 from kyouko.domain.template import NetworkTemplate
 from kyouko.servicers.templates import shipped_template
-from kyouko.templates import ShippedTemplate, read_template
+from kyouko.templates import ShippedTemplate, TemplateTurns
 from mesh.calls import current_caller
 from mesh.names import project_id
 from mesh.pages import PageRequest, page_of, page_request
@@ -26,9 +25,12 @@ _PAGE_BYTES = 8 * 2**20
 class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
     """Serves networks."""
 
-    def __init__(self, networks: Networks, shipped: Mapping[str, ShippedTemplate]) -> None:
+    def __init__(
+        self, networks: Networks, shipped: Mapping[str, ShippedTemplate], turns: TemplateTurns
+    ) -> None:
         self._networks = networks
         self._shipped = shipped
+        self._turns = turns
 
     async def CreateNetwork(self, request: pb.CreateNetworkRequest, context: Any) -> pb.Network:
         """Create a network."""
@@ -71,7 +73,7 @@ class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
         if source == "template":
             return shipped_template(self._shipped, request.template).template
         if source == "template_yaml":
-            return await asyncio.to_thread(read_template, request.template_yaml)
+            return await self._turns.read(request.template_yaml)
         return network_template_of(request.structure)
 
 

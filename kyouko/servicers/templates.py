@@ -1,6 +1,5 @@
 """TemplateService."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ from hanami.kyouko.v1 import template_service_pb2 as pb
 from hanami.kyouko.v1 import template_service_pb2_grpc
 
 from kyouko.convert.templates import network_template_message, template_message
-from kyouko.templates import ShippedTemplate, read_template
+from kyouko.templates import ShippedTemplate, TemplateTurns
 from mesh import names
 from mesh.errors import NotFound
 from mesh.pages import page_of, page_request
@@ -17,14 +16,15 @@ from mesh.pages import page_of, page_request
 class TemplateServicer(template_service_pb2_grpc.TemplateServiceServicer):
     """Serves the shipped templates and reads new ones."""
 
-    def __init__(self, shipped: Mapping[str, ShippedTemplate]) -> None:
+    def __init__(self, shipped: Mapping[str, ShippedTemplate], turns: TemplateTurns) -> None:
         self._shipped = shipped
+        self._turns = turns
 
     async def ParseTemplate(
         self, request: pb.ParseTemplateRequest, context: Any
     ) -> pb.NetworkTemplate:
         """Read a template."""
-        return network_template_message(await asyncio.to_thread(read_template, request.yaml))
+        return network_template_message(await self._turns.read(request.yaml))
 
     async def GetTemplate(self, request: pb.GetTemplateRequest, context: Any) -> pb.Template:
         """Return one shipped template."""

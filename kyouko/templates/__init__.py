@@ -2,5 +2,6 @@
 
 from kyouko.templates.reading import read_template
 from kyouko.templates.shipped import ShippedTemplate, shipped_templates
+from kyouko.templates.turns import TemplateTurns
 
-__all__ = ["ShippedTemplate", "read_template", "shipped_templates"]
+__all__ = ["ShippedTemplate", "TemplateTurns", "read_template", "shipped_templates"]

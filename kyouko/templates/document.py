@@ -25,9 +25,10 @@ from ruamel.yaml.reader import ReaderError
 from kyouko.domain.template import TemplateProblem, template_invalid
 
 _MOST_DEPTH: Final = 8
-# The largest template allowed, 4096 populations with all their fields, has some 90,000.
-_MOST_EVENTS: Final = 120_000
-MOST_CHARACTERS: Final = 1 << 20
+# About a second of reading. Text of the greatest length, a field a line, has fewer; what is
+# larger comes as a `NetworkTemplate`.
+_MOST_EVENTS: Final = 30_000
+MOST_CHARACTERS: Final = 1 << 17
 
 
 @dataclass(frozen=True)

@@ -247,3 +247,11 @@ def test_the_shipped_templates_are_good() -> None:
     assert {(ReachKind.WINDOW, (12.0, 12.0, 1.0), 32)} == {
         (item.reach.kind, item.reach.window, item.neurons) for item in grid.populations
     }
+
+
+def test_no_text_takes_long_to_refuse() -> None:
+    """A list of as many items as fit into the text is given up after some of them."""
+    error = refusal("[" + "a," * (document.MOST_CHARACTERS // 2 - 1) + "]")
+
+    assert "more fields" in error.message
+    assert int(error.metadata["column"]) < document.MOST_CHARACTERS // 2
