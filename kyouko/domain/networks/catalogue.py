@@ -117,6 +117,10 @@ class Networks:
         network = await self._repository.get(project_id, network_id)
         if etag not in ("", network.uid):
             raise stale_etag(network.name, etag)
+        # Half a deletion would be worse than none: it goes on if the caller leaves.
+        await asyncio.shield(self._delete(network))
+
+    async def _delete(self, network: Network) -> None:
         async with self._live.deleting(network.uid):
             for end_work in self._before_deletion:
                 await end_work(network)

@@ -106,10 +106,17 @@ class LiveNetworks:
             ResourceExhausted: LIMIT_REACHED: every network in memory is in use.
             Unavailable: DEPENDENCY_UNAVAILABLE: its snapshot cannot be read.
         """
-        async with self._loading:
-            live = await self._loaded(await self._repository.get(project_id, network_id))
-            live.users += 1
+        acquiring = asyncio.ensure_future(self._acquire(project_id, network_id))
         try:
+            # A caller who leaves must not stop the loading, or the making of room, half-way.
+            live = await asyncio.shield(acquiring)
+        except asyncio.CancelledError:
+            acquiring.add_done_callback(_give_back)
+            raise
+        try:
+            # Since it was acquired its deletion may have begun, which ends only known users.
+            if live.closed or live.network.uid in self._deleting:
+                raise NotFound(live.network.name)
             yield live
         finally:
             live.users -= 1
@@ -197,6 +204,12 @@ class LiveNetworks:
             await self._close(live)
         self._live.clear()
 
+    async def _acquire(self, project_id: str, network_id: str) -> LiveNetwork:
+        async with self._loading:
+            live = await self._loaded(await self._repository.get(project_id, network_id))
+            live.users += 1
+        return live
+
     async def _loaded(self, network: Network) -> LiveNetwork:
         if network.uid in self._deleting:
             raise NotFound(network.name)
@@ -273,3 +286,8 @@ def _export(learner: Learner, kept_rows: int) -> tuple[SnapshotContent, NetworkS
     if learner.learned_rows == kept_rows:
         return None
     return learner.export(), learner.statistics()
+
+
+def _give_back(acquired: "asyncio.Future[LiveNetwork]") -> None:
+    if not acquired.cancelled() and acquired.exception() is None:
+        acquired.result().users -= 1

@@ -27,9 +27,16 @@ class Owner:
             asyncio.Queue(_QUEUE_LENGTH)
         )
         self._task = asyncio.create_task(self._work())
+        self._is_closed = False
 
     async def submit(self, work: Callable[[Learner], T]) -> "asyncio.Future[T]":
-        """Queue work; waits while the queue is full. The future brings its result."""
+        """Queue work; waits while the queue is full. The future brings its result.
+
+        Raises:
+            RuntimeError: The owner has stopped; nobody would ever do the work.
+        """
+        if self._is_closed:
+            raise RuntimeError("the network has left memory")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         await self._queue.put((work, future))
         return future
@@ -40,6 +47,7 @@ class Owner:
 
     async def close(self) -> None:
         """Finish what is queued, then stop."""
+        self._is_closed = True
         await self._queue.join()
         self._task.cancel()
         with suppress(asyncio.CancelledError):

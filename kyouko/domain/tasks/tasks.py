@@ -123,7 +123,8 @@ class Tasks:
             progress=TaskProgress(total_rows=dataset.row_count * new.epochs),
             trace=self._tools.tracing.current(),
         )
-        return await self._add(task, network)
+        # A task that is stored has to be queued as well, also if the caller leaves meanwhile.
+        return await asyncio.shield(self._add(task, network))
 
     async def get(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
         """Return a task as it is now."""
@@ -258,7 +259,7 @@ class Tasks:
             if waiting.number == task.number:
                 queue.waiting.remove(waiting)
                 ended = waiting.ended(TaskState.CANCELLED, self._tools.clock())
-                await self._board.changed(ended)
+                await asyncio.shield(self._board.changed(ended))
                 return ended
         execution = queue.at_work
         if execution is not None and execution.task.number == task.number:

@@ -124,6 +124,16 @@ async def test_an_error_of_the_work_reaches_who_asked(house: House) -> None:
         assert 4 == live.owner.learner.learned_rows
 
 
+async def test_a_closed_owner_takes_no_work(house: House) -> None:
+    """Nobody waits for ever for a network that has left memory."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await live.owner.close()
+
+        with pytest.raises(RuntimeError, match="left memory"):
+            await teach(live)
+
+
 async def test_keeping_replaces_the_snapshot(house: House) -> None:
     """After two of them one is left, and the row points to it."""
     await house.create()
@@ -254,6 +264,33 @@ async def test_whoever_read_the_row_in_time_does_not_load_what_is_gone(
         await using
     await dropping
     assert network == house.live.as_now(network)
+
+
+async def test_a_caller_who_leaves_while_loading_leaves_nothing_in_use(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is loaded to the end, and given back at once."""
+    network = await house.create()
+    may_read = asyncio.Event()
+
+    async def slow_get(project_id: str, network_id: str) -> Network:
+        await may_read.wait()
+        return network
+
+    async def use() -> None:
+        async with house.live.using("flowers", "net"):
+            raise AssertionError
+
+    monkeypatch.setattr(house.repository, "get", slow_get)
+    using = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    using.cancel()
+    await asyncio.gather(using, return_exceptions=True)
+    may_read.set()
+
+    async with house.live.using("flowers", "net") as live:
+        assert 1 == live.users
 
 
 async def test_a_failed_deletion_leaves_the_network_usable(house: House) -> None:
