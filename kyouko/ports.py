@@ -49,6 +49,9 @@ class NetworkRepository(Protocol):
 
         Returns:
             The name of the snapshot before (empty: none); None when the network is gone.
+
+        Raises:
+            ValueError: A statistic is not finite.
         """
 
     async def delete(self, uid: str) -> None:
@@ -103,7 +106,11 @@ class TaskRepository(Protocol):
         """Return tasks by number, of one network or of all, after the number `after`."""
 
     async def update(self, task: Task) -> None:
-        """Store state, progress, failure and times of a task; a missing one is left missing."""
+        """Store state, progress, failure and times of a task; a missing one is left missing.
+
+        Raises:
+            ValueError: A number of the progress is not finite.
+        """
 
     async def unfinished(self) -> Sequence[Task]:
         """Return all tasks that have not ended, by number."""

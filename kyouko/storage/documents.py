@@ -1,5 +1,10 @@
-"""Domain values as JSON documents in table columns, and back."""
+"""Domain values as JSON documents in table columns, and back.
 
+JSON has neither NaN nor infinity. PostgreSQL refuses them and SQLite does not,
+so they are refused here: a document is stored everywhere or nowhere.
+"""
+
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -66,8 +71,12 @@ def _triple(values: list[float]) -> tuple[float, float, float]:
 
 
 def statistics_document(statistics: NetworkStatistics) -> Document:
-    """Return statistics as JSON can hold them."""
-    return asdict(statistics)
+    """Return statistics as JSON can hold them.
+
+    Raises:
+        ValueError: One of them is not finite.
+    """
+    return _checked(asdict(statistics))
 
 
 def statistics_in(document: Document) -> NetworkStatistics:
@@ -76,8 +85,12 @@ def statistics_in(document: Document) -> NetworkStatistics:
 
 
 def progress_document(progress: TaskProgress) -> Document:
-    """Return a task's progress as JSON can hold it."""
-    return asdict(progress)
+    """Return a task's progress as JSON can hold it.
+
+    Raises:
+        ValueError: A number in it is not finite.
+    """
+    return _checked(asdict(progress))
 
 
 def progress_in(document: Document) -> TaskProgress:
@@ -100,3 +113,8 @@ def failure_document(failure: Failure | None) -> Document | None:
 def failure_in(document: Document | None) -> Failure | None:
     """Return the failure in a document."""
     return None if document is None else Failure(**document)
+
+
+def _checked(document: Document) -> Document:
+    json.dumps(document, allow_nan=False)
+    return document

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kyouko.domain.engine import EngineState, EngineStatistics, NetworkStructure
+from kyouko.domain.networks.scoring import GREATEST_LOSS
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def statistics_of(engine: EngineStatistics) -> NetworkStatistics:
         outputs=engine.outputs,
         memory_bytes=engine.memory_bytes,
         growth_stopped=engine.growth_stop_reason,
-        running_loss=engine.running_loss,
+        # In this order NaN is as bad as infinity.
+        running_loss=min(GREATEST_LOSS, engine.running_loss),
     )
 
 

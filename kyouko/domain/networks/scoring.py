@@ -13,6 +13,8 @@ Int32 = npt.NDArray[np.int32]
 
 # The engine's own bound: a label that was given no probability at all.
 WORST_LOSS: Final = 13.8
+# What a loss may be at most: it goes into float32 tensors, and into JSON.
+GREATEST_LOSS: Final = float(np.finfo(np.float32).max)
 
 
 def most_probable(outputs: Float32) -> Int32:
@@ -66,11 +68,15 @@ class TargetScale:
         self.count = total
 
     def loss(self, outputs: Float32, targets: Float32) -> Float32:
-        """Return the squared error of each row in units of the variance; 0 without one."""
+        """Return the squared error of each row in units of the variance; 0 without one.
+
+        Always finite: what float32 cannot hold is its greatest number.
+        """
         variance = self.squares / max(self.count, 1)
         inverse = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
         errors = (outputs.astype(np.float64) - targets) ** 2 * inverse
-        result: Float32 = errors.mean(axis=1).astype(np.float32)
+        # In float64 no two float32 numbers are too far apart, nor any variance of them too small.
+        result: Float32 = np.minimum(errors.mean(axis=1), GREATEST_LOSS).astype(np.float32)
         return result
 
     def export(self) -> Mapping[str, Any]:

@@ -1,8 +1,9 @@
 """Repositories and snapshots in memory: for domain tests, and the model of the real ones."""
 
 import copy
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from kyouko.domain.networks.network import (
     Network,
@@ -53,6 +54,7 @@ class MemoryNetworkRepository:
 
     async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
         """Point a network to a new snapshot."""
+        json.dumps(asdict(record.statistics), allow_nan=False)
         network = self._networks.get(uid)
         if network is None:
             return None
@@ -113,6 +115,7 @@ class MemoryTaskRepository:
 
     async def update(self, task: Task) -> None:
         """Store what changes in a task."""
+        json.dumps(asdict(task.progress), allow_nan=False)
         if task.number in self._tasks:
             self._tasks[task.number] = task
 

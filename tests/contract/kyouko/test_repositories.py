@@ -1,5 +1,6 @@
 """What every repository of networks and tasks promises."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -135,6 +136,23 @@ async def test_a_task_is_updated(repositories: Repositories) -> None:
     await repositories.tasks.update(changed)
 
     assert changed == await repositories.tasks.get("flowers", "net", "task")
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+async def test_what_json_cannot_hold_is_refused(repositories: Repositories, number: float) -> None:
+    """Everywhere alike, and nothing is changed."""
+    await repositories.networks.create(network())
+    stored = await repositories.tasks.create(task())
+    progress = TaskProgress(total_rows=300, totals=Totals(loss=number))
+    record = SnapshotRecord("uid-of-net/a", 1, (), NetworkStatistics(running_loss=number))
+
+    with pytest.raises(ValueError, match="JSON"):
+        await repositories.tasks.update(replace(stored, progress=progress))
+    with pytest.raises(ValueError, match="JSON"):
+        await repositories.networks.record_snapshot("uid-of-net", record)
+
+    assert stored == await repositories.tasks.get("flowers", "net", "task")
+    assert network() == await repositories.networks.get("flowers", "net")
 
 
 async def test_unfinished_tasks_are_found_in_order(repositories: Repositories) -> None:

@@ -57,6 +57,24 @@ def test_scoring_does_not_learn_and_does_not_open_labels() -> None:
     assert (1, 2, ("a",)) == (results.correct_rows, results.learned_rows, network.labels.labels)
 
 
+def test_losses_are_finite_however_far_apart_the_numbers_are() -> None:
+    """Also after the least numbers came the greatest, and for rows that are only predicted."""
+    network = learner(numbers=True)
+    least = Numbers(np.array([[0.0], [1e-20]], np.float32))
+    greatest = Numbers(np.array([[-3e38], [3e38]], np.float32))
+    network.learn(Rows(ONES, least), Arrival.STREAMED)
+
+    predicted = network.predict(Rows(ONES, greatest))
+    learned = network.learn(Rows(ONES, greatest), Arrival.STREAMED)
+    running = network.statistics().running_loss
+
+    assert predicted.loss is not None
+    assert learned.loss is not None
+    assert np.isfinite(predicted.loss).all()
+    assert np.isfinite(learned.loss).all()
+    assert 0 < running <= float(np.finfo(np.float32).max)
+
+
 def test_numbers_are_scored_in_units_of_their_variance() -> None:
     """Before anything was learned there is no unit, and the loss is 0."""
     network = learner(numbers=True)

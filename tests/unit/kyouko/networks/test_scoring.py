@@ -54,6 +54,16 @@ def test_the_loss_of_numbers_is_in_units_of_their_variance() -> None:
     assert [1.0, 1.0] == pytest.approx(means.tolist())
 
 
+def test_the_loss_of_numbers_is_always_finite() -> None:
+    """The greatest error in units of the least variance is the greatest float32."""
+    scale = TargetScale(1)
+    scale.add(np.array([[0.0], [1e-45]], np.float32))
+
+    loss = scale.loss(np.array([[-3e38]], np.float32), np.array([[3e38]], np.float32))
+
+    assert [float(np.finfo(np.float32).max)] == loss.tolist()
+
+
 def test_a_scale_is_restored_exactly() -> None:
     """What was exported goes on as if nothing had happened."""
     scale = TargetScale(2)
