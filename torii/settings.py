@@ -32,6 +32,21 @@ class ToriiSettings(MeshSettings):
         description="origins (https://host) whose pages may open websockets, besides the own",
     )
     max_websockets: int = Field(default=1000, ge=1, description="most open websockets")
+    max_websockets_each: int = Field(
+        default=64, ge=1, description="most open websockets of one user or service"
+    )
+    max_strangers: int = Field(
+        default=100, ge=1, description="most open websockets without a good token so far"
+    )
+    max_stranger_bytes: int = Field(
+        default=2**16, ge=1, description="largest message before there is a good token"
+    )
+    max_held_bytes: int = Field(
+        default=2**28,
+        ge=1,
+        description="most bytes of messages that wait in torii, all websockets together; "
+        "beyond, the websocket with the most of them ends",
+    )
     first_message_seconds: float = Field(
         default=10.0, gt=0, description="how long a new websocket may be silent"
     )

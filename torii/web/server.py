@@ -5,7 +5,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
+from typing import cast
 
 import structlog
 from opentelemetry import context as otel_context
@@ -18,10 +20,13 @@ from websockets.typing import Subprotocol
 from mesh import telemetry
 from mesh.tokens import TokenVerifier
 from torii.clients.learning import LearningClient
+from torii.domain.guests import Guests
 from torii.domain.handshake import LEARN_PATH, SUBPROTOCOL, Handshake
+from torii.domain.memory import Memory
 from torii.settings import ToriiSettings
 from torii.web.files import StaticFiles, text_response
 from torii.web.session import LearnSession, SessionTerms
+from torii.web.socket import LearnSocket
 
 _log = structlog.get_logger(__name__)
 # Messages that may wait in each websocket before its sender is held up.
@@ -40,11 +45,19 @@ class WebServer:
         self._files = StaticFiles(settings.static_directory)
         self._sessions: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._memory = Memory(settings.max_held_bytes)
+        self._guests = Guests(
+            most=settings.max_websockets,
+            most_strangers=settings.max_strangers,
+            most_each=settings.max_websockets_each,
+        )
         self._terms = SessionTerms(
             verifier=verifier,
             kyouko=kyouko,
             stopping=self._stopping,
+            guests=self._guests,
             first_message_seconds=settings.first_message_seconds,
+            max_message_bytes=settings.max_message_bytes,
         )
         self.port = 0
 
@@ -83,7 +96,12 @@ class WebServer:
                 select_subprotocol=_select_subprotocol,
                 # Frames are numbers; compressing them costs more than it saves.
                 compression=None,
-                max_size=self._settings.max_message_bytes,
+                # Any factory will do, though its type says otherwise.
+                create_connection=cast(
+                    type[ServerConnection], partial(LearnSocket, memory=self._memory)
+                ),
+                # Until a token tells who it is.
+                max_size=self._settings.max_stranger_bytes,
                 max_queue=_QUEUED_MESSAGES,
                 ping_interval=ping,
                 ping_timeout=ping,
@@ -94,7 +112,7 @@ class WebServer:
         except OSError as error:
             raise SystemExit(f"cannot listen on {self._settings.http_listen}: {error}") from error
 
-    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """Return the answer to a request; None lets a websocket open."""
         if "websocket" not in request.headers.get("Upgrade", "").lower():
             if request.path.partition("?")[0] == LEARN_PATH:
@@ -102,24 +120,33 @@ class WebServer:
             return self._files.answer(request)
         if not _handshake_of(request).comes_from(self._settings.allowed_origins):
             return text_response(HTTPStatus.FORBIDDEN, "pages of this origin may not connect")
-        if len(self._sessions) >= self._settings.max_websockets or self._stopping.is_set():
+        session = self._session(connection, request)
+        await session.prepare()
+        if self._stopping.is_set() or not self._guests.has_room(session.guest):
             return text_response(HTTPStatus.SERVICE_UNAVAILABLE, "no more websockets at the moment")
         return None
 
     async def _handle(self, connection: ServerConnection) -> None:
         if connection.request is None:
             return
-        session = asyncio.create_task(self._run_session(connection, connection.request))
-        self._sessions.add(session)
+        session = self._session(connection, connection.request)
+        running = asyncio.create_task(self._run_session(session, connection, connection.request))
+        self._sessions.add(running)
         try:
-            await session
+            with self._guests.present(session.guest):
+                await running
         finally:
-            self._sessions.discard(session)
+            self._sessions.discard(running)
 
-    async def _run_session(self, connection: ServerConnection, request: Request) -> None:
-        handshake = _handshake_of(request)
+    def _session(self, connection: ServerConnection, request: Request) -> LearnSession:
+        return LearnSession(cast(LearnSocket, connection), _handshake_of(request), self._terms)
+
+    async def _run_session(
+        self, session: LearnSession, connection: ServerConnection, request: Request
+    ) -> None:
+        path = _handshake_of(request).path
         span = telemetry.tracer().start_span(
-            f"websocket {handshake.path}" if handshake.path == LEARN_PATH else "websocket",
+            f"websocket {path}" if path == LEARN_PATH else "websocket",
             context=telemetry.context_from(
                 [(name.lower(), value) for name, value in request.headers.raw_items()]
             ),
@@ -128,7 +155,7 @@ class WebServer:
         otel_context.attach(trace.set_span_in_context(span))
         started = time.perf_counter()
         try:
-            ended = await LearnSession(connection, handshake, self._terms).run()
+            ended = await session.run()
             span.set_attribute("rpc.grpc.status_code", ended.code)
             if ended.code == _INTERNAL:
                 span.set_status(Status(StatusCode.ERROR))
@@ -136,7 +163,7 @@ class WebServer:
             span.end()
         _log.info(
             "websocket",
-            path=handshake.path,
+            path=path,
             close_code=connection.close_code,
             code=ended.code,
             milliseconds=round((time.perf_counter() - started) * 1e3, 2),

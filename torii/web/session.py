@@ -10,7 +10,6 @@ import structlog
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 from hanami.kyouko.v1 import learning_service_pb2 as pb
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from mesh import status
@@ -18,13 +17,13 @@ from mesh.errors import DeadlineExceeded, DomainError, InvalidArgument, Unavaila
 from mesh.tokens import TokenVerifier, token_invalid
 from torii.clients.learning import LearningClient, LearnStream, StreamFailedError
 from torii.convert import fault_frame
+from torii.domain.guests import Guest, Guests
 from torii.domain.handshake import Handshake
+from torii.web.closing import close_code, shortened
+from torii.web.socket import LearnSocket
 
 _log = structlog.get_logger(__name__)
-# Close codes from here to 4999 are for applications to choose.
-_FIRST_CLOSE_CODE = 4000
 _NORMAL_CLOSE_CODE = 1000
-_LONGEST_REASON_BYTES = 123
 # How long a client that does not read may hold up the end of its websocket.
 _LAST_WORDS_SECONDS = 5.0
 
@@ -37,22 +36,45 @@ class SessionTerms:
         verifier: Verifies tokens, before kyouko hears of the session.
         kyouko: Opens streams.
         stopping: Set when torii stops.
+        guests: Who has a websocket open.
         first_message_seconds: How long a new websocket may be silent.
+        max_message_bytes: The largest message of those whose token is good.
     """
 
     verifier: TokenVerifier
     kyouko: LearningClient
     stopping: asyncio.Event
+    guests: Guests
     first_message_seconds: float
+    max_message_bytes: int
 
 
 class LearnSession:
-    """Runs one websocket from its opening to its end."""
+    """Runs one websocket from its opening request to its end."""
 
-    def __init__(self, socket: ServerConnection, handshake: Handshake, terms: SessionTerms) -> None:
+    def __init__(self, socket: LearnSocket, handshake: Handshake, terms: SessionTerms) -> None:
         self._socket = socket
         self._handshake = handshake
         self._terms = terms
+
+    @property
+    def guest(self) -> Guest:
+        """Whose websocket it is."""
+        return self._socket.guest
+
+    async def prepare(self) -> None:
+        """Look at the opening request and its token, before any message can come.
+
+        What is wrong with them is told when the websocket is open: browsers
+        show nothing of an answer that comes before.
+        """
+        try:
+            self._handshake.check()
+            token = self._handshake.token()
+            if token is not None:
+                await self._trust(token)
+        except DomainError as error:
+            self._socket.refusal = error
 
     async def run(self) -> status_pb2.Status:
         """Serve the websocket; returns how it ended.
@@ -87,16 +109,18 @@ class LearnSession:
             await _ended(serving, stopping)
 
     async def _serve(self) -> None:
-        self._handshake.check()
+        if self._socket.refusal is not None:
+            raise self._socket.refusal
         token = self._handshake.token()
-        if token is not None:
-            await self._terms.verifier.verify(token)
         first: bytes | None
+        if token is not None:
+            self._terms.guests.check_share(self.guest)
         first, request = await self._first_message()
         if request.WhichOneof("message") == "authentication":
             # The proof that the client could not give with the handshake.
             token, first = request.authentication.access_token, None
-            await self._terms.verifier.verify(token)
+            await self._trust(token)
+            self._terms.guests.check_share(self.guest)
         if token is None:
             raise token_invalid("missing")
         async with self._terms.kyouko.open(token) as stream:
@@ -104,11 +128,16 @@ class LearnSession:
                 await stream.write(first)
             await self._bridge(stream)
 
+    async def _trust(self, token: str) -> None:
+        principal = await self._terms.verifier.verify(token)
+        self.guest.name = principal.name
+        self._socket.trust(max_message_bytes=self._terms.max_message_bytes)
+
     async def _first_message(self) -> tuple[bytes, pb.LearnRequest]:
         seconds = self._terms.first_message_seconds
         try:
             async with asyncio.timeout(seconds):
-                message = await self._socket.recv()
+                message = await self._socket.next_message()
         except TimeoutError as error:
             raise DeadlineExceeded(
                 f"the first message did not come within {seconds:g} seconds",
@@ -133,7 +162,7 @@ class LearnSession:
 
     async def _to_kyouko(self, stream: LearnStream) -> None:
         while True:
-            message, _ = _checked(await self._socket.recv())
+            message, _ = _checked(await self._socket.next_message())
             if not await stream.write(message):
                 return
 
@@ -145,7 +174,7 @@ class LearnSession:
         with suppress(ConnectionClosed, TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await self._socket.send(fault_frame(reason))
-        await self._close(_FIRST_CLOSE_CODE + reason.code, reason.message)
+        await self._close(close_code(reason), reason.message)
         return reason
 
     async def _close(self, code: int, reason: str) -> None:
@@ -156,14 +185,6 @@ async def _ended(*tasks: "asyncio.Task[Any]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def shortened(reason: str) -> str:
-    """Return as much of a close reason as a close frame can hold."""
-    encoded = reason.encode()
-    if len(encoded) <= _LONGEST_REASON_BYTES:
-        return reason
-    return encoded[: _LONGEST_REASON_BYTES - 3].decode(errors="ignore") + "..."
 
 
 def _checked(message: str | bytes) -> tuple[bytes, pb.LearnRequest]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 from google.rpc import code_pb2
@@ -354,6 +355,101 @@ async def test_websockets_are_limited(misaki: RunningMisaki, echo: RunningEcho) 
 
     assert caught.value.response.status_code == 503
     assert answers[-1].WhichOneof("message") == "closed"
+
+
+async def test_a_stranger_sends_small_messages_only(torii: RunningTorii) -> None:
+    """Nobody gets megabytes into torii before a token was verified, in one frame or many."""
+    ends = []
+    for message in (bytes(2**16 + 1), [bytes(2**15)] * 3):
+        async with torii.websocket() as socket:
+            await socket.send(message)
+            ends.append(await ending(socket))
+
+    assert [1009, 1009] == [end.code for end in ends]
+    assert all("65536" in end.reason for end in ends)
+
+
+async def test_a_stranger_who_gets_known_may_send_more(torii: RunningTorii) -> None:
+    """After a good token in the first message the limit is that of all others."""
+    async with torii.websocket() as socket:
+        await socket.send(authentication(await torii.token()))
+        await socket.send(opening(NETWORK))
+        opened = await answer(socket)
+        await socket.send(frame(1, rows=64, channels=4096))
+        result = await answer(socket)
+
+    assert ["opened", "result"] == [opened.WhichOneof("message"), result.WhichOneof("message")]
+
+
+async def test_a_large_message_right_after_the_handshake(torii: RunningTorii) -> None:
+    """Who showed a good token in the handshake need not wait before sending much."""
+    async with torii.websocket(token=await torii.token()) as socket:
+        await socket.send(opening(NETWORK))
+        await socket.send(frame(1, rows=64, channels=4096))
+        answers = [await answer(socket), await answer(socket)]
+
+    assert ["opened", "result"] == [response.WhichOneof("message") for response in answers]
+
+
+async def test_strangers_are_few(misaki: RunningMisaki, echo: RunningEcho) -> None:
+    """Clients without a token cannot take the places of those with one."""
+    async with (
+        start_torii(misaki, kyouko_address=echo.address, max_strangers=1) as torii,
+        torii.websocket(),
+    ):
+        with pytest.raises(InvalidStatus) as caught:
+            await torii.websocket()
+        async with torii.websocket(token=await torii.token()) as socket:
+            answers = await learn(socket)
+
+    assert caught.value.response.status_code == 503
+    assert answers[-1].WhichOneof("message") == "closed"
+
+
+@pytest.mark.parametrize("in_handshake", [True, False])
+async def test_a_user_has_a_share(
+    misaki: RunningMisaki, echo: RunningEcho, in_handshake: bool
+) -> None:
+    """The one websocket too many of a user ends with the limit, however it was opened."""
+    async with start_torii(misaki, kyouko_address=echo.address, max_websockets_each=1) as torii:
+        token = await torii.token()
+        async with torii.websocket(token=token) as socket:
+            await socket.send(opening(NETWORK))
+            await answer(socket)
+            async with torii.websocket(token=token if in_handshake else None) as second:
+                if not in_handshake:
+                    await second.send(authentication(token))
+                end = await ending(second)
+
+    assert end.code == 4000 + code_pb2.RESOURCE_EXHAUSTED
+    assert reason_of(end) == "LIMIT_REACHED"
+    assert "users/root" in end.reason
+
+
+async def test_what_all_hold_is_bounded(misaki: RunningMisaki, echo: RunningEcho) -> None:
+    """Unfinished messages beyond the bound end the websocket with most of them, no other."""
+    async with start_torii(misaki, kyouko_address=echo.address, max_held_bytes=2**20) as torii:
+        token = await torii.token()
+        async with torii.websocket(token=token) as modest, torii.websocket(token=token) as greedy:
+            await modest.send(opening(NETWORK))
+            await answer(modest)
+            sending = asyncio.create_task(greedy.send(unfinished(2**21)))
+            end = await ending(greedy)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            await modest.send(frame(1))
+            result = await answer(modest)
+
+    assert end.code == 4000 + code_pb2.RESOURCE_EXHAUSTED
+    assert reason_of(end) == "LIMIT_REACHED"
+    assert result.WhichOneof("message") == "result"
+
+
+async def unfinished(size: int) -> AsyncIterator[bytes]:
+    """Yield the fragments of a message that never ends."""
+    for _ in range(size // 2**16):
+        yield bytes(2**16)
+    await asyncio.Event().wait()
 
 
 async def opened_in_the_end(torii: RunningTorii, token: str) -> ClientConnection:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from torii.web.session import shortened
+from torii.web.closing import shortened
 
 
 @pytest.mark.parametrize("reason", ["", "short", "x" * 123, "ü" * 61])
