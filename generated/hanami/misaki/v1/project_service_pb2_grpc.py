@@ -80,7 +80,8 @@ class ProjectServiceServicer:
     def CreateProject(self, request, context):
         """Creates a project.
 
-        Reasons: RESOURCE_EXISTS, REQUEST_ID_REUSED, FIELD_INVALID.
+        Reasons: RESOURCE_EXISTS (also when a deleted project had the id),
+        REQUEST_ID_REUSED, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +107,8 @@ class ProjectServiceServicer:
 
     def DeleteProject(self, request, context):
         """Deletes a project and its memberships. Its networks and data sets become
-        unreachable for all but admins, who can delete them.
+        unreachable for all but admins, who can delete them. Its id is never used
+        again: no other project can come to own what this one leaves.
 
         Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
         """
@@ -115,10 +117,11 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateMember(self, request, context):
-        """Gives a user a role in a project. The user's next token carries it.
+        """Gives a user a role in a project. The user's next token carries it; a user
+        can have a role in 256 projects.
 
-        Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, REQUEST_ID_REUSED,
-        FIELD_INVALID.
+        Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, LIMIT_REACHED,
+        REQUEST_ID_REUSED, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

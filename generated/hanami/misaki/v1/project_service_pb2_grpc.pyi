@@ -37,7 +37,8 @@ class ProjectServiceStub:
     CreateProject: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.CreateProjectRequest, _project_service_pb2.Project]
     """Creates a project.
 
-    Reasons: RESOURCE_EXISTS, REQUEST_ID_REUSED, FIELD_INVALID.
+    Reasons: RESOURCE_EXISTS (also when a deleted project had the id),
+    REQUEST_ID_REUSED, FIELD_INVALID.
     """
     GetProject: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.GetProjectRequest, _project_service_pb2.Project]
     """Returns one project.
@@ -51,15 +52,17 @@ class ProjectServiceStub:
     """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.DeleteProjectRequest, _empty_pb2.Empty]
     """Deletes a project and its memberships. Its networks and data sets become
-    unreachable for all but admins, who can delete them.
+    unreachable for all but admins, who can delete them. Its id is never used
+    again: no other project can come to own what this one leaves.
 
     Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
     """
     CreateMember: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.CreateMemberRequest, _project_service_pb2.Member]
-    """Gives a user a role in a project. The user's next token carries it.
+    """Gives a user a role in a project. The user's next token carries it; a user
+    can have a role in 256 projects.
 
-    Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, REQUEST_ID_REUSED,
-    FIELD_INVALID.
+    Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, LIMIT_REACHED,
+    REQUEST_ID_REUSED, FIELD_INVALID.
     """
     ListMembers: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.ListMembersRequest, _project_service_pb2.ListMembersResponse]
     """Lists the members of a project, ordered by user.
@@ -80,7 +83,8 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     CreateProject: _aio.UnaryUnaryMultiCallable[_project_service_pb2.CreateProjectRequest, _project_service_pb2.Project]  # type: ignore[assignment]
     """Creates a project.
 
-    Reasons: RESOURCE_EXISTS, REQUEST_ID_REUSED, FIELD_INVALID.
+    Reasons: RESOURCE_EXISTS (also when a deleted project had the id),
+    REQUEST_ID_REUSED, FIELD_INVALID.
     """
     GetProject: _aio.UnaryUnaryMultiCallable[_project_service_pb2.GetProjectRequest, _project_service_pb2.Project]  # type: ignore[assignment]
     """Returns one project.
@@ -94,15 +98,17 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_service_pb2.DeleteProjectRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a project and its memberships. Its networks and data sets become
-    unreachable for all but admins, who can delete them.
+    unreachable for all but admins, who can delete them. Its id is never used
+    again: no other project can come to own what this one leaves.
 
     Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
     """
     CreateMember: _aio.UnaryUnaryMultiCallable[_project_service_pb2.CreateMemberRequest, _project_service_pb2.Member]  # type: ignore[assignment]
-    """Gives a user a role in a project. The user's next token carries it.
+    """Gives a user a role in a project. The user's next token carries it; a user
+    can have a role in 256 projects.
 
-    Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, REQUEST_ID_REUSED,
-    FIELD_INVALID.
+    Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, LIMIT_REACHED,
+    REQUEST_ID_REUSED, FIELD_INVALID.
     """
     ListMembers: _aio.UnaryUnaryMultiCallable[_project_service_pb2.ListMembersRequest, _project_service_pb2.ListMembersResponse]  # type: ignore[assignment]
     """Lists the members of a project, ordered by user.
@@ -126,7 +132,8 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_project_service_pb2.Project, _abc.Awaitable[_project_service_pb2.Project]]:
         """Creates a project.
 
-        Reasons: RESOURCE_EXISTS, REQUEST_ID_REUSED, FIELD_INVALID.
+        Reasons: RESOURCE_EXISTS (also when a deleted project had the id),
+        REQUEST_ID_REUSED, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -158,7 +165,8 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Deletes a project and its memberships. Its networks and data sets become
-        unreachable for all but admins, who can delete them.
+        unreachable for all but admins, who can delete them. Its id is never used
+        again: no other project can come to own what this one leaves.
 
         Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
         """
@@ -169,10 +177,11 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_service_pb2.CreateMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_service_pb2.Member, _abc.Awaitable[_project_service_pb2.Member]]:
-        """Gives a user a role in a project. The user's next token carries it.
+        """Gives a user a role in a project. The user's next token carries it; a user
+        can have a role in 256 projects.
 
-        Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, REQUEST_ID_REUSED,
-        FIELD_INVALID.
+        Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, LIMIT_REACHED,
+        REQUEST_ID_REUSED, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

@@ -66,10 +66,18 @@ class AccessRule(_message.Message):
     PUBLIC_FIELD_NUMBER: _builtins.int
     ANY_PRINCIPAL_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
+    RENEWS_TOKEN_FIELD_NUMBER: _builtins.int
+    INTERNAL_FIELD_NUMBER: _builtins.int
     public: _builtins.bool
     """May be called without a token."""
     any_principal: _builtins.bool
     """May be called by everybody with a valid token, whatever the role."""
+    renews_token: _builtins.bool
+    """For methods that stream: the caller renews the token within the stream. Any
+    other stream ends with its token.
+    """
+    internal: _builtins.bool
+    """Only services of the mesh call it; the gateway does not know it."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
         """The roles that may call. Project roles count in the project that the
@@ -82,10 +90,12 @@ class AccessRule(_message.Message):
         public: _builtins.bool = ...,
         any_principal: _builtins.bool = ...,
         roles: _abc.Iterable[Global___Role.ValueType] | None = ...,
+        renews_token: _builtins.bool = ...,
+        internal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_principal", b"any_principal", "public", b"public", "roles", b"roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_principal", b"any_principal", "internal", b"internal", "public", b"public", "renews_token", b"renews_token", "roles", b"roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

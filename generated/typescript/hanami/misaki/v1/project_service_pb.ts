@@ -401,7 +401,8 @@ export const ProjectService: GenService<{
   /**
    * Creates a project.
    *
-   * Reasons: RESOURCE_EXISTS, REQUEST_ID_REUSED, FIELD_INVALID.
+   * Reasons: RESOURCE_EXISTS (also when a deleted project had the id),
+   * REQUEST_ID_REUSED, FIELD_INVALID.
    *
    * @generated from rpc hanami.misaki.v1.ProjectService.CreateProject
    */
@@ -436,7 +437,8 @@ export const ProjectService: GenService<{
   },
   /**
    * Deletes a project and its memberships. Its networks and data sets become
-   * unreachable for all but admins, who can delete them.
+   * unreachable for all but admins, who can delete them. Its id is never used
+   * again: no other project can come to own what this one leaves.
    *
    * Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
    *
@@ -448,10 +450,11 @@ export const ProjectService: GenService<{
     output: typeof EmptySchema;
   },
   /**
-   * Gives a user a role in a project. The user's next token carries it.
+   * Gives a user a role in a project. The user's next token carries it; a user
+   * can have a role in 256 projects.
    *
-   * Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, REQUEST_ID_REUSED,
-   * FIELD_INVALID.
+   * Reasons: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, LIMIT_REACHED,
+   * REQUEST_ID_REUSED, FIELD_INVALID.
    *
    * @generated from rpc hanami.misaki.v1.ProjectService.CreateMember
    */

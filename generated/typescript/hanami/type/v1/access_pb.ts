@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/type/v1/access.proto.
  */
 export const file_hanami_type_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChtoYW5hbWkvdHlwZS92MS9hY2Nlc3MucHJvdG8SDmhhbmFtaS50eXBlLnYxIlgKCkFjY2Vzc1J1bGUSDgoGcHVibGljGAEgASgIEhUKDWFueV9wcmluY2lwYWwYAiABKAgSIwoFcm9sZXMYAyADKA4yFC5oYW5hbWkudHlwZS52MS5Sb2xlKngKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfQURNSU4QARIWChJST0xFX1BST0pFQ1RfQURNSU4QAhIPCgtST0xFX01FTUJFUhADEg8KC1JPTEVfVklFV0VSEAQSEAoMUk9MRV9TRVJWSUNFEAU6VAoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYqYsDIAEoCzIaLmhhbmFtaS50eXBlLnYxLkFjY2Vzc1J1bGVSBmFjY2Vzc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChtoYW5hbWkvdHlwZS92MS9hY2Nlc3MucHJvdG8SDmhhbmFtaS50eXBlLnYxIoABCgpBY2Nlc3NSdWxlEg4KBnB1YmxpYxgBIAEoCBIVCg1hbnlfcHJpbmNpcGFsGAIgASgIEiMKBXJvbGVzGAMgAygOMhQuaGFuYW1pLnR5cGUudjEuUm9sZRIUCgxyZW5ld3NfdG9rZW4YBCABKAgSEAoIaW50ZXJuYWwYBSABKAgqeAoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDgoKUk9MRV9BRE1JThABEhYKElJPTEVfUFJPSkVDVF9BRE1JThACEg8KC1JPTEVfTUVNQkVSEAMSDwoLUk9MRV9WSUVXRVIQBBIQCgxST0xFX1NFUlZJQ0UQBTpUCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxipiwMgASgLMhouaGFuYW1pLnR5cGUudjEuQWNjZXNzUnVsZVIGYWNjZXNzYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * The rule of one method: deny unless a role matches.
@@ -41,6 +41,21 @@ export type AccessRule = Message<"hanami.type.v1.AccessRule"> & {
    * @generated from field: repeated hanami.type.v1.Role roles = 3;
    */
   roles: Role[];
+
+  /**
+   * For methods that stream: the caller renews the token within the stream. Any
+   * other stream ends with its token.
+   *
+   * @generated from field: bool renews_token = 4;
+   */
+  renewsToken: boolean;
+
+  /**
+   * Only services of the mesh call it; the gateway does not know it.
+   *
+   * @generated from field: bool internal = 5;
+   */
+  internal: boolean;
 };
 
 /**
