@@ -60,7 +60,7 @@ class Directory(Protocol):
         """Store a new project.
 
         Raises:
-            AlreadyExists: RESOURCE_EXISTS.
+            AlreadyExists: RESOURCE_EXISTS, also when a deleted project had the id.
         """
 
     async def get_project(self, project_id: str) -> Project:
@@ -75,8 +75,13 @@ class Directory(Protocol):
     ) -> Sequence[Project]:
         """Return projects, only those whose ids are `among` the given ones if any are."""
 
-    async def delete_project(self, project_id: str, *, etag: str) -> None:
-        """Delete a project and its memberships; `etag` as in `delete_user`.
+    async def delete_project(self, project_id: str, *, etag: str, delete_time: datetime) -> None:
+        """Delete a project and its memberships, and keep its id from coming back.
+
+        Args:
+            project_id: The project.
+            etag: As in `delete_user`.
+            delete_time: When this happens.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.

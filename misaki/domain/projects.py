@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from mesh.access import Caller, Role
-from mesh.errors import InvalidArgument
+from mesh.errors import AlreadyExists, InvalidArgument
 from misaki.domain import rules
-from misaki.domain.model import PROJECT_ROLES, Member, Project
+from misaki.domain.model import PROJECT_ROLES, Member, Project, project_name
 from misaki.ports import Clock, Directory, NewId
 
 
@@ -23,7 +23,7 @@ class Projects:
         Raises:
             PermissionDenied: ROLE_INSUFFICIENT.
             InvalidArgument: FIELD_INVALID.
-            AlreadyExists: RESOURCE_EXISTS.
+            AlreadyExists: RESOURCE_EXISTS, also when a deleted project had the id.
         """
         caller.authorize_method()
         project = Project(
@@ -52,7 +52,10 @@ class Projects:
         return await self._directory.list_projects(after=after, limit=limit, among=among)
 
     async def delete(self, caller: Caller, project_id: str, *, etag: str) -> None:
-        """Delete a project and its memberships.
+        """Delete a project and its memberships. Its id never comes back.
+
+        Networks and data sets, and tokens in use, know a project by its id only: a new
+        project of that id would give them to other people.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
@@ -60,7 +63,7 @@ class Projects:
             Aborted: ETAG_MISMATCH.
         """
         caller.authorize_project(project_id)
-        await self._directory.delete_project(project_id, etag=etag)
+        await self._directory.delete_project(project_id, etag=etag, delete_time=self._clock())
 
     async def add_member(
         self, caller: Caller, *, project_id: str, user_id: str, role: Role
@@ -107,3 +110,13 @@ class Projects:
         """
         caller.authorize_project(project_id)
         await self._directory.delete_member(project_id, user_id)
+
+
+def id_is_spent(project_id: str) -> AlreadyExists:
+    """Return the error of a new project with the id of a deleted one."""
+    name = project_name(project_id)
+    return AlreadyExists(
+        name,
+        message=f"{name} was the name of a deleted project, and ids of projects are never "
+        "used again; choose another id",
+    )

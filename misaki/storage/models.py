@@ -36,7 +36,10 @@ class UserRow(Base):
 
 
 class ProjectRow(Base):
-    """A project. Its creator may be gone, so this is no foreign key."""
+    """A project. Its creator may be gone, so this is no foreign key.
+
+    A row with a `delete_time` only keeps its id from being used again.
+    """
 
     __tablename__ = "projects"
     __table_args__ = (CheckConstraint("length(project_id) >= 2", name="project_id_length"),)
@@ -46,6 +49,7 @@ class ProjectRow(Base):
     creator_id: Mapped[str] = mapped_column(_identifier())
     create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
     etag: Mapped[str] = mapped_column(String(32))
+    delete_time: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
 
 class MemberRow(Base):

@@ -1,17 +1,20 @@
 """The directory in SQL; see `misaki.ports.Directory` for what each method promises."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, delete, exists, select
+from sqlalchemy import Delete, Update, delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import QueryableAttribute, aliased
+from sqlalchemy.sql.selectable import ForUpdateArg
 
 from mesh.access import Role
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound, stale_etag
 from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
+from misaki.domain.projects import id_is_spent
 from misaki.domain.users import last_admin
 from misaki.storage.models import MemberRow, ProjectRow, UserRow
 
@@ -78,7 +81,7 @@ class SqlDirectory:
                 .order_by(UserRow.user_id)
                 .with_for_update()
             )
-            if not await _deletes(session, statement, UserRow.user_id):
+            if not await _finds(session, statement, UserRow.user_id):
                 row = await session.get(UserRow, user_id)
                 if row is None:
                     raise NotFound(user_name(user_id))
@@ -95,7 +98,14 @@ class SqlDirectory:
             create_time=project.create_time,
             etag=project.etag,
         )
-        await self._insert(row, project.name)
+        try:
+            await self._insert(row, project.name)
+        except AlreadyExists:
+            async with self._database.session() as session:
+                there = await session.get(ProjectRow, project.project_id)
+            if there is not None and there.delete_time is not None:
+                raise id_is_spent(project.project_id) from None
+            raise
 
     async def get_project(self, project_id: str) -> Project:
         """Return a project."""
@@ -106,22 +116,29 @@ class SqlDirectory:
         self, *, after: str, limit: int, among: Collection[str] | None = None
     ) -> Sequence[Project]:
         """Return projects."""
-        query = select(ProjectRow).where(ProjectRow.project_id > after)
+        query = select(ProjectRow).where(
+            ProjectRow.project_id > after, ProjectRow.delete_time.is_(None)
+        )
         if among is not None:
             query = query.where(ProjectRow.project_id.in_(among))
         query = query.order_by(ProjectRow.project_id).limit(limit)
         async with self._database.session() as session:
             return [_project(row) for row in await session.scalars(query)]
 
-    async def delete_project(self, project_id: str, *, etag: str) -> None:
-        """Delete a project and its memberships."""
-        statement = delete(ProjectRow).where(ProjectRow.project_id == project_id)
+    async def delete_project(self, project_id: str, *, etag: str, delete_time: datetime) -> None:
+        """Delete a project and its memberships; a row without content keeps the id."""
+        statement = (
+            update(ProjectRow)
+            .where(ProjectRow.project_id == project_id, ProjectRow.delete_time.is_(None))
+            .values(delete_time=delete_time, display_name="", creator_id="")
+        )
         if etag:
             statement = statement.where(ProjectRow.etag == etag)
         async with self._database.session() as session:
-            if not await _deletes(session, statement, ProjectRow.project_id):
+            if not await _finds(session, statement, ProjectRow.project_id):
                 await _existing_project(session, project_id)
                 raise stale_etag(project_name(project_id), etag)
+            await session.execute(delete(MemberRow).where(MemberRow.project_id == project_id))
 
     async def create_member(self, member: Member) -> None:
         """Store a new membership."""
@@ -132,12 +149,16 @@ class SqlDirectory:
             create_time=member.create_time,
         )
         try:
-            await self._insert(row, member.name)
-        except AlreadyExists:
+            async with self._database.session() as session:
+                session.add(row)
+                await session.flush()
+                # Last, and locked: a delete at the same time comes before or after all of this.
+                await _existing_project(session, member.project_id, locked=True)
+        except IntegrityError as error:
             # The database says only that some key does not fit; find out which.
             await self.get_project(member.project_id)
             await self.get_user(member.user_id)
-            raise
+            raise AlreadyExists(member.name) from error
 
     async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:
         """Return the members of a project."""
@@ -157,7 +178,7 @@ class SqlDirectory:
             MemberRow.project_id == project_id, MemberRow.user_id == user_id
         )
         async with self._database.session() as session:
-            if not await _deletes(session, statement, MemberRow.user_id):
+            if not await _finds(session, statement, MemberRow.user_id):
                 raise NotFound(f"{project_name(project_id)}/members/{user_id}")
 
     async def roles_of(self, user_id: str) -> Mapping[str, Role]:
@@ -174,16 +195,21 @@ class SqlDirectory:
             raise AlreadyExists(name) from error
 
 
-async def _deletes(session: AsyncSession, statement: Delete, key: QueryableAttribute[str]) -> bool:
-    deleted = await session.execute(
+async def _finds(
+    session: AsyncSession, statement: Delete | Update, key: QueryableAttribute[str]
+) -> bool:
+    found = await session.execute(
         statement.returning(key), execution_options={"synchronize_session": False}
     )
-    return deleted.first() is not None
+    return found.first() is not None
 
 
-async def _existing_project(session: AsyncSession, project_id: str) -> ProjectRow:
-    row = await session.get(ProjectRow, project_id)
-    if row is None:
+async def _existing_project(
+    session: AsyncSession, project_id: str, *, locked: bool = False
+) -> ProjectRow:
+    lock = ForUpdateArg(read=True) if locked else None
+    row = await session.get(ProjectRow, project_id, with_for_update=lock)
+    if row is None or row.delete_time is not None:
         raise NotFound(project_name(project_id))
     return row
 

@@ -1,10 +1,12 @@
 """The directory in dictionaries, for tests of the domain; obeys the same suite as SQL."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from mesh.access import Role
 from mesh.errors import AlreadyExists, NotFound, stale_etag
 from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
+from misaki.domain.projects import id_is_spent
 from misaki.domain.users import last_admin
 
 
@@ -14,6 +16,7 @@ class InMemoryDirectory:
     def __init__(self) -> None:
         self._users: dict[str, Credentials] = {}
         self._projects: dict[str, Project] = {}
+        self._deleted: dict[str, datetime] = {}
         self._members: dict[tuple[str, str], Member] = {}
 
     async def create_user(self, user: User, password_hash: str) -> None:
@@ -56,6 +59,8 @@ class InMemoryDirectory:
         """Store a new project."""
         if project.project_id in self._projects:
             raise AlreadyExists(project.name)
+        if project.project_id in self._deleted:
+            raise id_is_spent(project.project_id)
         self._projects[project.project_id] = project
 
     async def get_project(self, project_id: str) -> Project:
@@ -75,12 +80,13 @@ class InMemoryDirectory:
         ]
         return [self._projects[project_id] for project_id in ids[:limit]]
 
-    async def delete_project(self, project_id: str, *, etag: str) -> None:
+    async def delete_project(self, project_id: str, *, etag: str, delete_time: datetime) -> None:
         """Delete a project and its memberships."""
         project = await self.get_project(project_id)
         if etag and project.etag != etag:
             raise stale_etag(project.name, etag)
         del self._projects[project_id]
+        self._deleted[project_id] = delete_time
         self._members = {key: m for key, m in self._members.items() if key[0] != project_id}
 
     async def create_member(self, member: Member) -> None:

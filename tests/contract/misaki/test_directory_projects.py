@@ -1,5 +1,7 @@
 """What every directory has to do with projects and memberships."""
 
+import asyncio
+
 import pytest
 
 from mesh.access import Role
@@ -65,11 +67,64 @@ async def test_deleting_a_project_takes_memberships_along(directory: Directory) 
     await directory.create_project(factories.project("garden"))
     await directory.create_member(factories.member("garden", "alice"))
 
-    await directory.delete_project("garden", etag="")
+    await directory.delete_project("garden", etag="", delete_time=factories.NOON)
 
     assert {} == await directory.roles_of("alice")
     with pytest.raises(NotFound):
         await directory.get_project("garden")
+
+
+async def test_deleted_project_is_listed_no_more(directory: Directory) -> None:
+    """Neither lists of all projects nor of some hold a deleted one, and it has no members."""
+    await directory.create_user(factories.user("alice"), "hash")
+    await directory.create_project(factories.project("garden"))
+
+    await directory.delete_project("garden", etag="", delete_time=factories.NOON)
+
+    assert [] == list(await directory.list_projects(after="", limit=9))
+    assert [] == list(await directory.list_projects(after="", limit=9, among={"garden"}))
+    with pytest.raises(NotFound):
+        await directory.list_members("garden", after="", limit=9)
+    with pytest.raises(NotFound) as caught:
+        await directory.create_member(factories.member("garden", "alice"))
+    assert {"resource": "projects/garden"} == caught.value.metadata
+    assert {} == await directory.roles_of("alice")
+
+
+async def test_project_id_never_comes_back(directory: Directory) -> None:
+    """The id of a deleted project is refused with the reason why, however often."""
+    await directory.create_project(factories.project("garden"))
+    await directory.delete_project("garden", etag="", delete_time=factories.NOON)
+
+    refusals = []
+    for _ in range(2):
+        with pytest.raises(AlreadyExists, match="deleted project, and ids") as caught:
+            await directory.create_project(factories.project("garden"))
+        refusals.append((caught.value.reason, caught.value.metadata))
+
+    assert [("RESOURCE_EXISTS", {"resource": "projects/garden"})] * 2 == refusals
+    with pytest.raises(NotFound):
+        await directory.get_project("garden")
+    with pytest.raises(NotFound):
+        await directory.delete_project("garden", etag="", delete_time=factories.NOON)
+
+
+async def test_nobody_joins_while_the_project_is_deleted(directory: Directory) -> None:
+    """Whichever of the two comes first, nobody has a role in a deleted project."""
+    await directory.create_user(factories.user("alice"), "hash")
+    for number in range(5):
+        project_id = f"garden-{number}"
+        await directory.create_project(factories.project(project_id))
+
+        await asyncio.gather(
+            directory.create_member(factories.member(project_id, "alice")),
+            directory.delete_project(project_id, etag="", delete_time=factories.NOON),
+            return_exceptions=True,
+        )
+
+        with pytest.raises(NotFound):
+            await directory.get_project(project_id)
+        assert {} == await directory.roles_of("alice")
 
 
 async def test_stale_etag_keeps_the_project(directory: Directory) -> None:
@@ -77,12 +132,12 @@ async def test_stale_etag_keeps_the_project(directory: Directory) -> None:
     await directory.create_project(factories.project("garden", etag="now"))
 
     with pytest.raises(Aborted) as caught:
-        await directory.delete_project("garden", etag="before")
-    await directory.delete_project("garden", etag="now")
+        await directory.delete_project("garden", etag="before", delete_time=factories.NOON)
+    await directory.delete_project("garden", etag="now", delete_time=factories.NOON)
 
     assert {"resource": "projects/garden", "etag": "before"} == caught.value.metadata
     with pytest.raises(NotFound):
-        await directory.delete_project("garden", etag="now")
+        await directory.delete_project("garden", etag="now", delete_time=factories.NOON)
 
 
 async def test_member_comes_back_as_stored(directory: Directory) -> None:

@@ -254,7 +254,7 @@ async def test_stale_etag_is_aborted(misaki: RunningMisaki) -> None:
 
 
 async def test_deleted_project_is_gone(misaki: RunningMisaki) -> None:
-    """After the delete admins and members find nothing, and the id is free again."""
+    """After the delete admins and members find nothing."""
     project = await misaki.create_project("garden")
     alice = await misaki.create_user("alice", garden="MEMBER")
     admin = await misaki.admin()
@@ -266,9 +266,21 @@ async def test_deleted_project_is_gone(misaki: RunningMisaki) -> None:
 
     for_admin = await refusal(misaki.projects.GetProject(get, metadata=admin))
     for_member = await refusal(misaki.projects.GetProject(get, metadata=alice))
-    again = await misaki.create_project("garden")
     assert (MISSING, MISSING) == (for_admin.code, for_member.code)
-    assert project.etag != again.etag
+
+
+async def test_deleted_project_leaves_nothing_to_the_next(misaki: RunningMisaki) -> None:
+    """Its id cannot be had again, so neither data nor tokens of its time find a new owner."""
+    project = await misaki.create_project("garden")
+    admin = await misaki.admin()
+    await misaki.projects.DeleteProject(pb.DeleteProjectRequest(name=project.name), metadata=admin)
+
+    answer = await refusal(
+        misaki.projects.CreateProject(pb.CreateProjectRequest(project_id="garden"), metadata=admin)
+    )
+
+    assert (grpc.StatusCode.ALREADY_EXISTS, "RESOURCE_EXISTS") == (answer.code, answer.reason)
+    assert "ids of projects are never used again" in answer.message
 
 
 async def test_repeated_request_id_has_one_effect(misaki: RunningMisaki) -> None:
