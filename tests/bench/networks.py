@@ -1,6 +1,12 @@
 """Networks made from the shipped templates, without a mesh around them."""
 
-from kyouko.domain.engine import NetworkStructure
+from kyouko.domain.engine import (
+    InputPopulation,
+    NetworkStructure,
+    OutputPopulation,
+    Population,
+    TaskKind,
+)
 from kyouko.domain.template import resolve
 from kyouko.templates.shipped import shipped_templates
 
@@ -14,3 +20,12 @@ def structure_of(template: str, *, seed: int | None = None) -> NetworkStructure:
     """
     shipped = shipped_templates()[template.removeprefix("templates/")]
     return resolve(shipped.template, channels=784, seed=seed)
+
+
+def flat_structure(channels: int, neurons: int) -> NetworkStructure:
+    """Return one population of classes that may connect to every channel."""
+    return NetworkStructure(
+        inputs=(InputPopulation("input", channels, (channels, 1, 1), (0.0, 0.0, 0.0)),),
+        populations=(Population("hidden", (0.0, 0.0, 1.0), neurons),),
+        output=OutputPopulation("label", TaskKind.CLASSES),
+    )

@@ -3,11 +3,12 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 from rich.console import Console
@@ -80,7 +81,8 @@ def print_table(figures: Sequence[Figure]) -> None:
     """Print the figures as a table."""
     table = Table(title="Measured")
     for heading in ("name", "value", "unit", "reference", "ratio", "demanded"):
-        table.add_column(heading, justify="right" if heading in {"value", "ratio"} else "left")
+        justify: Literal["left", "right"] = "right" if heading in {"value", "ratio"} else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading == "name")
     for figure in figures:
         table.add_row(
             figure.name,
@@ -90,7 +92,7 @@ def print_table(figures: Sequence[Figure]) -> None:
             "" if figure.ratio is None else f"{figure.ratio:.3f}",
             figure.demand if figure.met else f"[red]{figure.demand} MISSED[/red]",
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _processor() -> str:
