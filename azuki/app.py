@@ -29,6 +29,7 @@ async def build(settings: AzukiSettings) -> AsyncIterator[Application]:
         interval_seconds=settings.interval_seconds,
         retention_seconds=settings.retention_seconds,
         max_points=settings.max_points,
+        max_watches_each=settings.max_watches_each,
     )
     sampling = Sampling(sensors, monitor, interval_seconds=settings.interval_seconds)
 

@@ -32,6 +32,9 @@ class AzukiSettings(MeshSettings):
     max_points: int = Field(
         default=200_000, ge=1000, description="the most measurements in one answer"
     )
+    max_watches_each: int = Field(
+        default=32, ge=1, description="how often one user or service may watch at the same time"
+    )
 
     @model_validator(mode="after")
     def _keeps_at_least_one_measurement(self) -> Self:

@@ -5,17 +5,18 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from azuki.domain.measurements import Sample
-from mesh.errors import Unavailable
+from mesh.errors import ResourceExhausted, Unavailable
 
 
 class Broadcast:
-    """One writer, any number of readers.
+    """One writer, many readers, of which each name may have so many.
 
     A reader that falls behind holds up nobody: it keeps the latest `backlog`
     samples and loses older ones, which the samples' times show.
     """
 
-    def __init__(self, *, backlog: int = 32) -> None:
+    def __init__(self, *, max_readers_each: int, backlog: int = 32) -> None:
+        self._max_readers_each = max_readers_each
         self._backlog = backlog
         self._readers: set[_Reader] = set()
         self._closed = False
@@ -37,13 +38,18 @@ class Broadcast:
         """How many read now."""
         return len(self._readers)
 
-    async def samples(self) -> AsyncIterator[Sample]:
+    async def samples(self, name: str) -> AsyncIterator[Sample]:
         """Yield the samples sent from now on.
 
+        Args:
+            name: Who reads.
+
         Raises:
+            ResourceExhausted: LIMIT_REACHED: as many of that name read already.
             Unavailable: SHUTTING_DOWN, when the broadcast has been closed.
         """
-        reader = _Reader(self._backlog)
+        self._check_share(name)
+        reader = _Reader(name, self._backlog)
         self._readers.add(reader)
         try:
             while not self._closed:
@@ -60,8 +66,19 @@ class Broadcast:
         finally:
             self._readers.discard(reader)
 
+    def _check_share(self, name: str) -> None:
+        count = 1 + sum(reader.name == name for reader in self._readers)
+        if count > self._max_readers_each:
+            raise ResourceExhausted(
+                f"{name} watches {self._max_readers_each} times already, which is the most "
+                "that one may; end one first",
+                reason="LIMIT_REACHED",
+                metadata={"limit": str(self._max_readers_each), "actual": str(count)},
+            )
+
 
 class _Reader:
-    def __init__(self, backlog: int) -> None:
+    def __init__(self, name: str, backlog: int) -> None:
+        self.name = name
         self.samples: deque[Sample] = deque(maxlen=backlog)
         self.wake = asyncio.Event()

@@ -17,6 +17,7 @@ class Monitor:
         interval_seconds: The time between two samples.
         retention_seconds: How long samples are kept.
         max_points: The most values in one answer.
+        max_watches_each: How often one may watch at the same time.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Monitor:
         interval_seconds: float,
         retention_seconds: float,
         max_points: int,
+        max_watches_each: int,
     ) -> None:
         missing = sensors.missing()
         self._machine = Machine(
@@ -37,7 +39,7 @@ class Monitor:
         self._history = History(
             interval_seconds=interval_seconds, retention_seconds=retention_seconds
         )
-        self._broadcast = Broadcast()
+        self._broadcast = Broadcast(max_readers_each=max_watches_each)
         self._max_points = max_points
 
     def add(self, sample: Sample) -> None:
@@ -74,24 +76,27 @@ class Monitor:
             )
         return self._history.select(wanted, span)
 
-    def watch(self, metrics: Sequence[Metric]) -> AsyncIterator[Sample]:
+    def watch(self, metrics: Sequence[Metric], *, name: str) -> AsyncIterator[Sample]:
         """Return the samples taken from now on, with the metrics wanted only.
 
         Args:
             metrics: The metrics wanted; all that are offered when empty.
+            name: Who watches.
 
         Raises:
             FailedPrecondition: NOT_OFFERED: a metric is not measured here.
+            ResourceExhausted: LIMIT_REACHED, with the first sample asked for: they
+                watch too often already.
             Unavailable: SHUTTING_DOWN, in the course of it.
         """
-        return self._filtered(frozenset(self._offered(metrics)))
+        return self._filtered(frozenset(self._offered(metrics)), name)
 
     def close(self) -> None:
         """End everybody's watching."""
         self._broadcast.close()
 
-    async def _filtered(self, wanted: frozenset[Metric]) -> AsyncIterator[Sample]:
-        async for sample in self._broadcast.samples():
+    async def _filtered(self, wanted: frozenset[Metric], name: str) -> AsyncIterator[Sample]:
+        async for sample in self._broadcast.samples(name):
             readings = [reading for reading in sample.readings if reading.key.metric in wanted]
             if readings:
                 yield Sample(sample.time_ns, readings)

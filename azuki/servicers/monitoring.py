@@ -9,6 +9,7 @@ from hanami.azuki.v1 import monitoring_service_pb2_grpc
 
 from azuki import convert
 from azuki.domain.monitor import Monitor
+from mesh.calls import current_caller
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -35,5 +36,7 @@ class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
         self, request: pb.WatchMeasurementsRequest, context: Context
     ) -> AsyncIterator[pb.WatchMeasurementsResponse]:
         """Stream measurements as they are taken."""
-        async for sample in self._monitor.watch(convert.metrics_of(request.metrics)):
+        metrics = convert.metrics_of(request.metrics)
+        name = current_caller().principal.name
+        async for sample in self._monitor.watch(metrics, name=name):
             yield convert.sample_message(sample)

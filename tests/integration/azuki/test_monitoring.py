@@ -65,6 +65,7 @@ async def start_azuki(misaki: RunningMisaki, pid_files: Path) -> AsyncIterator[R
         process_directory=pid_files,
         interval_seconds=0.1,
         retention_seconds=30,
+        max_watches_each=3,
         drain_seconds=5,
     )
     metadata = await misaki.admin()
@@ -216,6 +217,23 @@ async def test_a_watcher_that_never_reads_holds_nobody_up(azuki: RunningAzuki) -
     sleeping.cancel()
 
     assert len(series.points) >= 10
+
+
+async def test_nobody_watches_without_end(azuki: RunningAzuki) -> None:
+    """The watch too many of a user is refused with the limit."""
+    request = pb.WatchMeasurementsRequest()
+    calls = [azuki.stub.WatchMeasurements(request, metadata=azuki.metadata) for _ in range(3)]
+    for call in calls:
+        await call.read()
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await azuki.stub.WatchMeasurements(request, metadata=azuki.metadata).read()
+    for call in calls:
+        call.cancel()
+
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error_info(caught.value).reason == "LIMIT_REACHED"
+    assert error_info(caught.value).metadata["limit"] == "3"
 
 
 async def test_stopping_ends_a_watch_with_a_reason(misaki: RunningMisaki, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def monitor(*, max_points: int = 1000) -> Monitor:
         interval_seconds=1,
         retention_seconds=100,
         max_points=max_points,
+        max_watches_each=9,
     )
 
 
@@ -58,7 +59,7 @@ def test_a_missing_metric_is_refused_with_its_reason() -> None:
 def test_a_missing_metric_cannot_be_watched() -> None:
     """Watching refuses at once, not at the first sample."""
     with pytest.raises(FailedPrecondition):
-        monitor().watch([Metric.TEMPERATURE])
+        monitor().watch([Metric.TEMPERATURE], name="users/alice")
 
 
 @pytest.mark.parametrize("end", [5, 4])
@@ -86,7 +87,7 @@ def test_an_answer_has_a_limit() -> None:
 async def test_watching_shows_the_wanted_metrics_only() -> None:
     """Samples without a wanted metric are left out as a whole."""
     asked = monitor()
-    watched = asked.watch([Metric.MEMORY_USED])
+    watched = asked.watch([Metric.MEMORY_USED], name="users/alice")
     first = asyncio.ensure_future(anext(watched))
     await asyncio.sleep(0)
     wanted = reading(7.0, metric=Metric.MEMORY_USED)
