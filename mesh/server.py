@@ -25,6 +25,7 @@ from mesh.interceptors import (
     errors,
     validation,
 )
+from mesh.interceptors.completion import Completion
 from mesh.interceptors.idempotency import Idempotency
 from mesh.logs import set_up_logs
 from mesh.policy import policy_of
@@ -124,8 +125,9 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
     Raises:
         SystemExit: The address cannot be listened on.
     """
+    completion = _completion(application)
     server = grpc.aio.server(
-        interceptors=[_interceptor(settings, application)],
+        interceptors=[_interceptor(settings, application, completion)],
         options=_server_options(settings),
     )
     for servicer in application.servicers:
@@ -159,13 +161,20 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
         await asyncio.sleep(0)
         await application.drain()
         await stopping
+        await completion.ended(settings.drain_seconds)
 
 
-def _interceptor(settings: MeshSettings, application: Application) -> LayeredInterceptor:
+def _completion(application: Application) -> Completion:
+    if application.idempotency is None:
+        return Completion(None)
+    key = application.fingerprint_key
+    return Completion(Idempotency(application.idempotency, fingerprint_key=key))
+
+
+def _interceptor(
+    settings: MeshSettings, application: Application, completion: Completion
+) -> LayeredInterceptor:
     policy = policy_of(servicer.name for servicer in application.servicers)
-    unary = None
-    if application.idempotency is not None:
-        unary = Idempotency(application.idempotency, fingerprint_key=application.fingerprint_key)
     return LayeredInterceptor(
         [
             call_telemetry,
@@ -174,7 +183,7 @@ def _interceptor(settings: MeshSettings, application: Application) -> LayeredInt
             validation,
             deadline(settings.default_timeout_seconds),
         ],
-        unary=unary,
+        unary=completion,
     )
 
 

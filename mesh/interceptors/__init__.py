@@ -1,8 +1,9 @@
 """What happens around every call, from outside in.
 
-Telemetry, errors, authentication, validation, deadline, and for unary calls with
-a `request_id` idempotency. Each layer is an asynchronous context manager around
-the whole call, so it costs nothing per message of a stream.
+Telemetry, errors, authentication, validation, deadline; around unary calls that
+change something also completion, and idempotency when they carry a `request_id`.
+Each layer is an asynchronous context manager around the whole call, so it costs
+nothing per message of a stream.
 """
 
 from mesh.interceptors.authentication import authentication

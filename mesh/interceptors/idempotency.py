@@ -1,6 +1,5 @@
 """Lets a repeated mutating call have one effect and one answer."""
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
@@ -14,7 +13,11 @@ from mesh.interceptors.chain import Call
 
 
 class Idempotency:
-    """Wraps unary calls whose request carries a `request_id`."""
+    """Wraps unary calls whose request carries a `request_id`.
+
+    Has to run to its end (see `mesh.interceptors.completion`): who is cut off cannot
+    tell whether the call had its effect, and so may not free its id.
+    """
 
     def __init__(self, store: IdempotencyStore, *, fingerprint_key: bytes) -> None:
         """Take the parts.
@@ -43,11 +46,10 @@ class Idempotency:
             return parse(stored)
         try:
             answer = await proceed()
-        except BaseException:
+        except Exception:
             await self._store.abandon(key)
             raise
-        # The call has had its effect: a client that leaves now must not undo the memory of it.
-        await asyncio.shield(self._store.complete(key, answer.SerializeToString()))
+        await self._store.complete(key, answer.SerializeToString())
         return answer
 
     def _fingerprint(self, request: Message) -> str:

@@ -109,12 +109,15 @@ class RunningGarden:
         options.setdefault("metadata", self.alice())
         return stub.GetUser(user_service_pb2.GetUserRequest(name=name), **options)
 
-    def create_user(self, *, metadata: Any = None, **fields: Any) -> Any:
+    def create_user(
+        self, *, metadata: Any = None, timeout: float | None = None, **fields: Any
+    ) -> Any:
         """Call CreateUser, as an admin unless other metadata is given."""
         stub = user_service_pb2_grpc.UserServiceStub(self.channel)
         values = {"user_id": "alice", "password": "long enough"} | fields
         request = user_service_pb2.CreateUserRequest(**values)
-        return stub.CreateUser(request, metadata=self.admin() if metadata is None else metadata)
+        metadata = self.admin() if metadata is None else metadata
+        return stub.CreateUser(request, metadata=metadata, timeout=timeout)
 
     def watch_task(self, name: str = TASK_NAME) -> Any:
         """Call WatchTask as Alice."""

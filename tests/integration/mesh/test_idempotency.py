@@ -1,6 +1,7 @@
 """Calls with a `request_id`, through a real server and a real database."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -87,20 +88,39 @@ async def test_errors_are_not_remembered(store: IdempotencyStore) -> None:
     assert (grpc.StatusCode.NOT_FOUND, "users/x") == (first.code, second.name)
 
 
-async def test_call_over_time_frees_its_id(store: IdempotencyStore) -> None:
-    """A call that was cut off can be repeated at once."""
-    delays = iter([60.0, 0.0])
+@pytest.mark.parametrize("seconds", [0.0, 0.005, 0.02, 0.1])
+async def test_call_cut_off_gets_its_answer_when_repeated(
+    store: IdempotencyStore, seconds: float
+) -> None:
+    """Whenever a caller leaves, the call has one effect, and repeating it tells which."""
+    async with planted(Garden(unary=_numbered()), idempotency=store) as garden:
+        ids = [str(uuid.uuid4()) for _ in range(8)]
+        calls = [garden.create_user(request_id=one) for one in ids]
+        await asyncio.sleep(seconds)
+        for call in calls:
+            call.cancel()
+        names = [(await garden.create_user(request_id=one)).name for one in ids]
 
-    async def slow_once(_: Any) -> user_service_pb2.User:
-        await asyncio.sleep(next(delays))
-        return user_service_pb2.User(name="users/x")
+    assert len(ids) == len(set(names))
+    assert len(ids) == len(garden.garden.calls)
 
-    in_time = planted(Garden(unary=slow_once), idempotency=store, default_timeout_seconds=2.0)
-    async with in_time as garden:
-        first = await refusal(garden.create_user(request_id=REQUEST_ID))
+
+async def test_call_over_time_gets_its_answer_when_repeated(store: IdempotencyStore) -> None:
+    """A caller whose deadline passes is let go at once, and finds the answer later."""
+    go_on = asyncio.Event()
+    answer = _numbered()
+
+    async def slow(request: Any) -> Any:
+        await go_on.wait()
+        return await answer(request)
+
+    async with planted(Garden(unary=slow), idempotency=store) as garden:
+        first = await garden.create_user(request_id=REQUEST_ID, timeout=0.5).code()
+        go_on.set()
         second = await garden.create_user(request_id=REQUEST_ID)
 
-    assert (grpc.StatusCode.DEADLINE_EXCEEDED, "users/x") == (first.code, second.name)
+    assert (grpc.StatusCode.DEADLINE_EXCEEDED, "users/0") == (first, second.name)
+    assert ["CreateUser"] == garden.garden.calls
 
 
 async def test_remembered_answer_is_no_way_around_the_gates(store: IdempotencyStore) -> None:
