@@ -1,13 +1,11 @@
 """The composition root: the only place that knows all concrete classes of kyouko."""
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 import grpc
 import structlog
@@ -58,7 +56,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
     """Open kyouko's stores and build the service on them.
 
     Raises:
-        SystemExit: Another kyouko works in the same data folder.
+        SystemExit: Another kyouko works in the same data folder, or there is no blob store.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(owned(settings.data_directory, service="kyouko"))
@@ -70,7 +68,8 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         await _warm_up(executor)
         misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
         shiori = await stack.enter_async_context(channel_to(settings.shiori_address))
-        parts = _Parts(settings, database, executor, misaki, shiori)
+        blobs = await _blobs(settings)
+        parts = _Parts(settings, database, blobs, executor, misaki, shiori)
         stack.push_async_callback(parts.live.close)
         await parts.tasks.start()
         watching = asyncio.create_task(parts.live.watch())
@@ -80,7 +79,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
             verifier=parts.verifier,
             dependencies=[
                 Dependency("database", database.check),
-                Dependency("snapshots", parts.check_snapshots),
+                Dependency("snapshots", blobs.check),
                 Dependency("shiori", parts.datasets.check, required=False),
             ],
             idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
@@ -95,18 +94,18 @@ class _Parts:
         self,
         settings: KyoukoSettings,
         database: Database,
+        blobs: BlobStore,
         executor: Executor,
         misaki: grpc.aio.Channel,
         shiori: grpc.aio.Channel,
     ) -> None:
-        self._snapshot_folder = settings.data_directory / "snapshots"
         self.verifier = TokenVerifier(
             RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
         )
         repository = SqlNetworkRepository(database)
         self.live = LiveNetworks(
             repository,
-            BlobSnapshotStore(_blobs(self._snapshot_folder)),
+            BlobSnapshotStore(blobs),
             executor,
             new_id=_new_id,
             limits=_live_limits(settings),
@@ -163,11 +162,6 @@ class _Parts:
         """End streams and tasks in good order."""
         await asyncio.gather(self._streams.drain(), self.tasks.drain())
 
-    async def check_snapshots(self) -> None:
-        """Raise an error when snapshots cannot be written."""
-        if not os.access(self._snapshot_folder, os.W_OK):
-            raise PermissionError(f"{self._snapshot_folder} is gone or cannot be written to")
-
     def _execution_tools(self, settings: KyoukoSettings, database: Database) -> ExecutionTools:
         return ExecutionTools(
             live=self.live,
@@ -180,9 +174,11 @@ class _Parts:
         )
 
 
-def _blobs(folder: Path) -> BlobStore:
-    blobs = BlobStore.in_folder(folder)
+async def _blobs(settings: KyoukoSettings) -> BlobStore:
+    folder = settings.data_directory / "snapshots"
+    blobs = BlobStore.at(settings.blob_url, service="kyouko", default=folder)
     blobs.remove_unfinished()
+    await blobs.prepare()
     return blobs
 
 

@@ -2,6 +2,7 @@
 
 from pydantic import Field, field_validator
 
+from mesh.blobs import BlobUrl
 from mesh.settings import MeshSettings
 
 
@@ -14,6 +15,9 @@ class KyoukoSettings(MeshSettings):
     )
     shiori_address: str = Field(
         default="127.0.0.1:7002", description="host:port of shiori, which keeps the data sets"
+    )
+    blob_url: BlobUrl = Field(
+        default="", description="file: or s3: URL of snapshots; a folder in data_directory if empty"
     )
     worker_threads: int = Field(
         default=0, ge=0, le=1024, description="threads that run kernels; the CPU quota when 0"

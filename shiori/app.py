@@ -13,6 +13,7 @@ from mesh.clients import RemoteKeys, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
+from mesh.ownership import owned
 from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
 from shiori.domain.datasets import Datasets
@@ -23,7 +24,6 @@ from shiori.servicers.datasets import DatasetServicer
 from shiori.settings import ShioriSettings
 from shiori.storage import migrations
 from shiori.storage.models import IDEMPOTENCY_KEYS
-from shiori.storage.ownership import owned
 from shiori.storage.repository import SqlDatasets
 from shiori.storage.staging import UploadFolders
 from shiori.storage.tables import BlobTables
@@ -37,14 +37,15 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
     """Open shiori's stores and build the service on them.
 
     Raises:
-        SystemExit: Another shiori works in the same data folder.
+        SystemExit: Another shiori works in the same data folder, or there is no blob store.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(owned(settings.data_directory))
+        stack.enter_context(owned(settings.data_directory, service="shiori"))
         database = Database(settings.effective_database_url, schema=SCHEMA)
         stack.push_async_callback(database.close)
         await database.migrate(migrations.DIRECTORY)
-        stores, leases, tables = await _stores(settings, database)
+        blobs = await _blobs(settings)
+        stores, leases = await _stores(settings, database, blobs)
         files = stack.enter_context(ThreadPoolExecutor(settings.file_threads, "files"))
         conversion = stack.enter_context(
             ThreadPoolExecutor(settings.conversion_threads, "conversion")
@@ -55,10 +56,20 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
             convert=convert,
             writing=files,
             converting=conversion,
-            limits=UploadLimits(settings.max_upload_bytes, settings.upload_idle_seconds),
+            limits=UploadLimits(
+                settings.max_upload_bytes,
+                settings.upload_idle_seconds,
+                settings.max_uploads_per_user,
+            ),
             now=_utc_now,
         )
-        datasets = Datasets(stores.repository, stores.tables, leases=leases, executor=files)
+        datasets = Datasets(
+            stores.repository,
+            stores.tables,
+            leases=leases,
+            executor=files,
+            max_reads=settings.max_reads_per_user,
+        )
         misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
         yield Application(
             servicers=[
@@ -75,19 +86,24 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
             ),
             dependencies=[
                 Dependency("database", database.check),
-                Dependency("blobs", tables.check),
+                Dependency("blobs", blobs.check),
             ],
             idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
         )
 
 
+async def _blobs(settings: ShioriSettings) -> BlobStore:
+    folder = settings.data_directory / "blobs"
+    blobs = BlobStore.at(settings.blob_url, service="shiori", default=folder)
+    await blobs.prepare()
+    return blobs
+
+
 async def _stores(
-    settings: ShioriSettings, database: Database
-) -> tuple[UploadStores, TableLeases, BlobTables]:
+    settings: ShioriSettings, database: Database, blobs: BlobStore
+) -> tuple[UploadStores, TableLeases]:
     """Open the stores and remove what a killed process has left in them."""
-    blobs = BlobStore.in_folder(settings.data_directory / "blobs")
     tables = BlobTables(blobs)
-    await tables.prepare()
     staging = UploadFolders(settings.data_directory / "uploads")
     repository = SqlDatasets(database)
     leases = TableLeases(repository, tables)
@@ -98,7 +114,7 @@ async def _stores(
     }
     if any(leftovers.values()):
         _log.warning("removed what a killed process had left", **leftovers)
-    return UploadStores(staging, tables, repository), leases, tables
+    return UploadStores(staging, tables, repository), leases
 
 
 def _utc_now() -> datetime:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from mesh.blobs import BlobUrl
 from mesh.settings import MeshSettings
 
 
@@ -12,11 +13,20 @@ class ShioriSettings(MeshSettings):
     listen: str = Field(
         default="127.0.0.1:7002", description="host:port for gRPC; port 0 picks a free one"
     )
+    blob_url: BlobUrl = Field(
+        default="", description="file: or s3: URL of tables; a folder in data_directory if empty"
+    )
     max_upload_bytes: int = Field(
         default=4 * 2**30, ge=1, description="the most bytes of all files of one upload"
     )
     upload_idle_seconds: float = Field(
         default=120.0, gt=0, description="how long a client may stay silent during an upload"
+    )
+    max_uploads_per_user: int = Field(
+        default=4, ge=1, description="uploads of one user at the same time"
+    )
+    max_reads_per_user: int = Field(
+        default=16, ge=1, description="ReadDataset streams of one user at the same time"
     )
     conversion_threads: int = Field(
         default=1, ge=1, le=64, description="uploads converted at the same time"

@@ -1,4 +1,4 @@
-"""Fixtures for every tier: a free port, and a real PostgreSQL that starts when asked for."""
+"""Fixtures for every tier: a free port, and real servers that start when asked for."""
 
 import socket
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 
 from tests.postgres import PostgresCluster, running_cluster
+from tests.s3 import S3Server, running_s3
 
 # The same examples every time, and no limit of time on a machine that others use too.
 hypothesis.settings.register_profile("hanami", derandomize=True, deadline=None)
@@ -34,3 +35,10 @@ def postgres_url(postgres_cluster: PostgresCluster) -> Iterator[str]:
     """Return the SQLAlchemy URL of an empty database of this test's own."""
     with postgres_cluster.fresh_database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """Start an S3 server for the whole run; failing to do so fails the tests."""
+    with running_s3() as server:
+        yield server

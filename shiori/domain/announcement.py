@@ -30,6 +30,11 @@ class Announcement:
     files: tuple[AnnouncedFile, ...]
     target_column: str = ""
 
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes all files have together."""
+        return sum(file.size_bytes for file in self.files)
+
     def check(self, *, max_bytes: int) -> None:
         """Refuse what can be known to fail before any byte has come.
 
@@ -47,7 +52,7 @@ class Announcement:
                 metadata={"violations": str(len(violations))},
                 violations=violations,
             )
-        total = sum(file.size_bytes for file in self.files)
+        total = self.size_bytes
         if total > max_bytes:
             raise ResourceExhausted(
                 f"the files have {total} bytes, but an upload may have {max_bytes} at most",

@@ -9,8 +9,9 @@ from mesh.access import Caller
 from mesh.errors import NotFound
 from mesh.pages import Page, PageRequest, page_of, page_request
 from shiori.domain import work
-from shiori.domain.dataset import Dataset, DatasetName
+from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
 from shiori.domain.leases import TableLeases
+from shiori.domain.quota import Quota
 from shiori.domain.rows import RowBatch
 from shiori.ports import DatasetRepository, TableReader, TableStore
 
@@ -38,11 +39,13 @@ class Datasets:
         *,
         leases: TableLeases,
         executor: Executor,
+        max_reads: int,
     ) -> None:
         self._repository = repository
         self._tables = tables
         self._leases = leases
         self._executor = executor
+        self._reads = Quota(max_reads, what="reads of data sets")
 
     async def get(self, caller: Caller, name: DatasetName) -> Dataset:
         """Return a data set.
@@ -90,10 +93,19 @@ class Datasets:
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
             InvalidArgument: FIELD_INVALID: an unknown column, or rows that are not there.
+            ResourceExhausted: LIMIT_REACHED: the caller reads too many at once.
         """
         dataset = await self.get(caller, request.name)
         columns = dataset.select_columns(request.columns)
         rows = dataset.select_rows(request.start_row, request.row_limit)
+        with self._reads.taken(caller.principal):
+            async with aclosing(self._batches(dataset, columns, rows)) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def _batches(
+        self, dataset: Dataset, columns: Sequence[Column], rows: RowRange
+    ) -> AsyncGenerator[RowBatch, None]:
         async with self._leases.held(dataset.sha256):
             reader = await self._opened(dataset)
             batches = work.prefetched(self._executor, reader.batches(columns, rows))

@@ -13,7 +13,9 @@ from shiori.domain import work
 from shiori.domain.announcement import Announcement
 from shiori.domain.dataset import Dataset
 from shiori.domain.leases import TableLeases
+from shiori.domain.quota import Quota
 from shiori.domain.reception import Chunk, Reception, protocol_broken
+from shiori.domain.room import Promise, Room
 from shiori.ports import (
     Clock,
     ConvertedTable,
@@ -29,10 +31,11 @@ Messages = AsyncIterator[Announcement | Chunk]
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """How large an upload may be, and how long a client may stay silent in it."""
+    """How large an upload may be, how long a client may stay silent in it, how many may run."""
 
     max_bytes: int
     idle_seconds: float
+    per_user: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Uploads:
         self._converting = converting
         self._limits = limits
         self._now = now
+        self._running = Quota(limits.per_user, what="uploads")
+        self._room = Room(stores.staging.free_bytes)
 
     async def receive(self, caller: Caller, messages: Messages) -> Dataset:
         """Receive one upload.
@@ -78,21 +83,26 @@ class Uploads:
             AlreadyExists: RESOURCE_EXISTS; refused before the bytes come.
             InvalidArgument: STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED,
                 FILE_MALFORMED or FIELD_INVALID.
-            ResourceExhausted: LIMIT_REACHED.
+            ResourceExhausted: LIMIT_REACHED: too large, too many at once, or no room.
             DeadlineExceeded: The client stays silent for too long.
         """
+        with self._running.taken(caller.principal):
+            announcement = await self._announced(caller, messages)
+            with self._room.promised(announcement.size_bytes) as promise:
+                async with self._stores.staging.opened() as staged:
+                    await self._receive_files(announcement, messages, staged, promise)
+                    table = await self._converted(announcement, staged)
+                    return await self._publish(caller, announcement, staged, table)
+
+    async def _announced(self, caller: Caller, messages: Messages) -> Announcement:
         announcement = await self._next(messages)
         if not isinstance(announcement, Announcement):
             raise protocol_broken("open", "chunk" if announcement else "the end of the stream")
         caller.authorize_project(announcement.name.project_id)
-        room = self._stores.staging.free_bytes()
-        announcement.check(max_bytes=min(self._limits.max_bytes, room))
+        announcement.check(max_bytes=self._limits.max_bytes)
         if await self._stores.repository.get(announcement.name) is not None:
             raise AlreadyExists(str(announcement.name))
-        async with self._stores.staging.opened() as staged:
-            await self._receive_files(announcement, messages, staged)
-            table = await self._converted(announcement, staged)
-            return await self._publish(caller, announcement, staged, table)
+        return announcement
 
     async def _next(self, messages: Messages) -> Announcement | Chunk | None:
         try:
@@ -107,13 +117,18 @@ class Uploads:
             ) from error
 
     async def _receive_files(
-        self, announcement: Announcement, messages: Messages, staged: StagedUpload
+        self,
+        announcement: Announcement,
+        messages: Messages,
+        staged: StagedUpload,
+        promise: Promise,
     ) -> None:
         reception = Reception(announcement)
 
         def keep(chunk: Chunk) -> None:
             reception.accept(chunk)
             staged.append(chunk.role, chunk.data)
+            promise.fill(len(chunk.data))
 
         while (message := await self._next(messages)) is not None:
             if isinstance(message, Announcement):

@@ -1,13 +1,20 @@
 """Tables as blobs, named by the SHA-256 of their bytes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
 from mesh.blobs import BlobStore
+from mesh.clients import unavailable
+from shiori.domain.dataset import Column, RowRange
+from shiori.domain.room import is_full
+from shiori.domain.rows import RowBatch
 from shiori.formats.parquet import ParquetTable
 
 _PREFIX = "tables"
-_MARK = "store"
+_log = structlog.get_logger(__name__)
 
 
 class BlobTables:
@@ -16,30 +23,49 @@ class BlobTables:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
-    async def prepare(self) -> None:
-        """Mark the store, so that `check` can tell whether it is still there."""
-        await self._blobs.put(_MARK, b"shiori keeps tables here\n")
-
-    async def check(self) -> None:
-        """Raise an error when the store does not answer."""
-        await self._blobs.size(_MARK)
-
     async def put(self, sha256: str, table: Path) -> None:
         """Store a table, whole or not at all."""
-        await self._blobs.put(_name(sha256), table)
+        with _store_errors():
+            await self._blobs.put(_name(sha256), table)
 
-    def open(self, sha256: str) -> ParquetTable:
+    def open(self, sha256: str) -> "BlobTable":
         """Open a table."""
-        return ParquetTable(self._blobs.open(_name(sha256)))
+        with _store_errors():
+            return BlobTable(ParquetTable(self._blobs.open(_name(sha256))))
 
     async def delete(self, sha256: str) -> None:
         """Remove a table."""
-        await self._blobs.delete(_name(sha256))
+        with _store_errors():
+            await self._blobs.delete(_name(sha256))
 
     async def names(self) -> AsyncIterator[str]:
         """Yield the names of all tables."""
         async for name in self._blobs.names(_PREFIX):
             yield name.removeprefix(f"{_PREFIX}/").removesuffix(".parquet")
+
+
+class BlobTable:
+    """An open table. See `shiori.ports.TableReader`."""
+
+    def __init__(self, table: ParquetTable) -> None:
+        self._table = table
+
+    def batches(self, columns: Sequence[Column], rows: RowRange) -> Iterator[RowBatch]:
+        """Read rows in order, in batches of bounded size."""
+        with _store_errors():
+            yield from self._table.batches(columns, rows)
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Tell callers to come again when the store is away; full disks and gaps are no such thing."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or is_full(error):
+            raise
+        _log.error("the blob store does not answer", error=repr(error))
+        raise unavailable("the blob store") from error
 
 
 def _name(sha256: str) -> str:

@@ -35,7 +35,7 @@ class Archive:
 
 
 @contextmanager
-def open_archive(folder: Path) -> Iterator[Archive]:
+def open_archive(folder: Path, *, per_user: int = 100) -> Iterator[Archive]:
     """Open an empty archive whose staged files lie in a folder."""
     repository, tables = InMemoryDatasets(), InMemoryTables()
     leases = TableLeases(repository, tables)
@@ -46,8 +46,8 @@ def open_archive(folder: Path) -> Iterator[Archive]:
             convert=convert,
             writing=executor,
             converting=executor,
-            limits=UploadLimits(max_bytes=10**6, idle_seconds=0.2),
+            limits=UploadLimits(max_bytes=10**6, idle_seconds=0.2, per_user=per_user),
             now=lambda: NOON,
         )
-        datasets = Datasets(repository, tables, leases=leases, executor=executor)
+        datasets = Datasets(repository, tables, leases=leases, executor=executor, max_reads=2)
         yield Archive(repository, tables, leases, uploads, datasets, folder)

@@ -1,8 +1,10 @@
 """Uploads that succeed, and uploads that leave nothing behind."""
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +20,9 @@ from mesh.errors import (
 from shiori.domain.announcement import AnnouncedFile, Announcement
 from shiori.domain.dataset import DatasetName, FileFormat
 from shiori.domain.reception import Chunk
+from shiori.storage.staging import FolderUpload, UploadFolders
 from tests.factories import NOON, caller, principal
-from tests.unit.shiori.archive import ALICE, Archive
+from tests.unit.shiori.archive import ALICE, Archive, open_archive
 
 NAME = DatasetName("flowers", "iris")
 CONTENT = b"a,b\n1,2\n3,4\n"
@@ -181,6 +184,99 @@ async def test_silent_client_is_given_up(archive: Archive) -> None:
         await archive.uploads.receive(ALICE, silent())
 
     assert [] == archive.staged()
+
+
+async def test_uploads_that_do_not_fit_together_are_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is refused before its bytes come; the first goes on undisturbed."""
+    monkeypatch.setattr(UploadFolders, "free_bytes", lambda _: len(CONTENT) + 5)
+    go_on = asyncio.Event()
+
+    async def slow() -> AsyncIterator[Announcement | Chunk]:
+        yield announce()
+        await go_on.wait()
+        yield Chunk("data", CONTENT)
+
+    later = stream(announce(name=DatasetName("flowers", "later")), Chunk("data", CONTENT))
+    with open_archive(tmp_path) as archive:
+        first = asyncio.create_task(archive.uploads.receive(ALICE, slow()))
+        await eventually_staged(archive)
+        with pytest.raises(ResourceExhausted) as caught:
+            await archive.uploads.receive(ALICE, later)
+        go_on.set()
+        stored = await first
+
+    assert {"limit": "5", "actual": str(len(CONTENT))} == caught.value.metadata
+    assert Chunk("data", CONTENT) == await anext(later)
+    assert NAME == stored.name
+
+
+@pytest.mark.parametrize("method", ["append", "close"])
+async def test_disk_that_fills_on_the_way_is_a_limit(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A full disk is told as such, and leaves nothing behind."""
+
+    working = getattr(FolderUpload, method)
+
+    def fail(*arguments: object) -> None:
+        working(*arguments)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderUpload, method, fail)
+        with pytest.raises(ResourceExhausted) as caught:
+            await archive.uploads.receive(ALICE, stream(announce(), Chunk("data", CONTENT)))
+
+    assert "LIMIT_REACHED" == caught.value.reason
+    assert ({}, []) == (archive.tables.tables, archive.staged())
+
+
+async def test_table_that_does_not_fit_is_a_limit(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is full is told as a full disk is."""
+
+    async def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archive.tables, "put", fail)
+    with pytest.raises(ResourceExhausted):
+        await archive.uploads.receive(ALICE, stream(announce(), Chunk("data", CONTENT)))
+
+    assert (None, []) == (await archive.repository.get(NAME), archive.staged())
+
+
+async def test_user_has_so_many_uploads_at_once(tmp_path: Path) -> None:
+    """One upload more than allowed is refused; when one has ended the next may begin."""
+    bob = caller(principal("users/bob", flowers=Role.MEMBER))
+
+    async def silent() -> AsyncIterator[Announcement | Chunk]:
+        yield announce(name=DatasetName("flowers", "silent"))
+        await asyncio.Event().wait()
+
+    with open_archive(tmp_path, per_user=1) as archive:
+        waiting = asyncio.create_task(archive.uploads.receive(ALICE, silent()))
+        await eventually_staged(archive)
+        with pytest.raises(ResourceExhausted) as caught:
+            await archive.uploads.receive(ALICE, stream(announce()))
+        of_bob = await archive.uploads.receive(bob, stream(announce(), Chunk("data", CONTENT)))
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        again = await archive.uploads.receive(
+            ALICE,
+            stream(announce(name=DatasetName("flowers", "again")), Chunk("data", CONTENT)),
+        )
+
+    assert ("LIMIT_REACHED", {"limit": "1"}) == (caught.value.reason, caught.value.metadata)
+    assert ("users/bob", "users/alice") == (of_bob.creator, again.creator)
+
+
+async def eventually_staged(archive: Archive) -> None:
+    """Wait until an upload has its folder."""
+    while not archive.staged():
+        await asyncio.sleep(0)
 
 
 async def test_equal_uploads_and_deletes_at_once_keep_their_tables(archive: Archive) -> None:

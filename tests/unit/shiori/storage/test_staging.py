@@ -1,10 +1,9 @@
-"""Temporary folders, and who owns the folder above them."""
+"""Temporary folders of uploads."""
 
 from pathlib import Path
 
 import pytest
 
-from shiori.storage.ownership import owned
 from shiori.storage.staging import UploadFolders
 
 
@@ -46,16 +45,3 @@ def test_leftovers_are_removed(tmp_path: Path) -> None:
     removed = folders.remove_leftovers()
 
     assert (1, []) == (removed, list(tmp_path.iterdir()))
-
-
-def test_folder_has_one_owner(tmp_path: Path) -> None:
-    """A second process is told to stay away, until the first is gone."""
-    with (
-        owned(tmp_path / "data"),
-        pytest.raises(SystemExit, match="another shiori"),
-        owned(tmp_path / "data"),
-    ):
-        pytest.fail("owned twice")
-
-    with owned(tmp_path / "data"):
-        assert (tmp_path / "data" / "lock").exists()
