@@ -3,7 +3,6 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-export HANAMI_HOME ?= $(CURDIR)/.hanami
 T ?=
 
 .DEFAULT_GOAL := help
@@ -71,5 +70,5 @@ manifests: setup ## Render the Kubernetes manifests anew
 	$(BIN)/python -m hanami_sdk.local.envoy_config --kubernetes
 
 clean: ## Remove everything that is built or installed here
-	rm -rf $(VENV) .build .bench .hanami .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

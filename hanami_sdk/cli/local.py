@@ -12,7 +12,7 @@ import typer
 
 from hanami_sdk.cli import options
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
-from hanami_sdk.cli.output import bytes_text, note, print_fields, print_json, print_table
+from hanami_sdk.cli.output import bytes_text, command, note, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
     from hanami_sdk.local.home import MeshHome
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Port of the gateway.", min=1, max=65535)] = 1337,
-    host: Annotated[str, typer.Option(help="Address that the gateway listens on.")] = "127.0.0.1",
+    port: options.GatewayPort = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address that the gateway listens on; 127.0.0.1 when left out.",
+            show_default=False,
+        ),
+    ] = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="Speak TLS, with a certificate made for this machine.")
     ] = False,
@@ -49,9 +55,8 @@ def up(
         on_event=show_event,
         port=port,
         host=host,
-        tls=tls,
+        tls=tls or None,
         otlp_endpoint=otlp_endpoint,
-        debug=False,
     )
     components = mesh.status(home)
     if json:
@@ -68,7 +73,8 @@ def up(
             ("Data", str(state.home)),
         ]
     )
-    print("\nNext: hanami login; hanami demo mnist")
+    hanami = command()
+    print(f"\nNext: {hanami} login; {hanami} demo mnist")
 
 
 def down(json: options.Json = False) -> None:

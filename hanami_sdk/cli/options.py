@@ -35,3 +35,13 @@ PasswordFile = Annotated[
         show_default=False,
     ),
 ]
+GatewayPort = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        help="Port of the gateway; 1337 when left out.",
+        min=1,
+        max=65535,
+        show_default=False,
+    ),
+]

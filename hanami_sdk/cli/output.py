@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hanami_sdk.cli.messages import as_json
@@ -82,6 +84,17 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, width=None if stream.isatty() else 200, highlight=False)
+
+
+def command() -> str:
+    """Return the words that run this command from here: its name, or its path off PATH."""
+    script = Path(sys.argv[0])
+    found = shutil.which("hanami")
+    if script.name != "hanami" or (found is not None and Path(found).samefile(script)):
+        return "hanami"
+    path = script.absolute()
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def progress_bar(*, unit: str, shares_screen: bool = False) -> Progress:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 __all__ = [
     "AlreadyStarting",
+    "GatewayElsewhere",
+    "HalfStopped",
     "HomeUnusable",
     "LocalMeshError",
     "NotRunning",
@@ -40,6 +42,24 @@ class AlreadyStarting(LocalMeshError):
             hint="Wait until it has ended, or use another home: HANAMI_HOME=DIRECTORY.",
         )
         self.pid = pid
+
+
+class HalfStopped(LocalMeshError):
+    """A person broke off the stopping."""
+
+    def __init__(self) -> None:
+        super().__init__("The mesh is half stopped.", hint="Stop the rest: hanami down.")
+
+
+class GatewayElsewhere(LocalMeshError):
+    """The gateway runs at another address than the one asked for."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"The mesh runs at {url} already.",
+            hint="To move it: hanami down, then hanami up with the new address.",
+        )
+        self.url = url
 
 
 class PortOccupied(LocalMeshError):

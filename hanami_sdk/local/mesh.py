@@ -5,6 +5,7 @@ call it. It prints nothing; what happens is told through `on_event`.
 """
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from hanami_sdk.local import processes, starting
@@ -25,39 +26,47 @@ def start(
     home: MeshHome,
     *,
     on_event: OnEvent,
-    port: int = 1337,
-    host: str = "127.0.0.1",
-    tls: bool = False,
+    port: int | None = None,
+    host: str | None = None,
+    tls: bool | None = None,
     otlp_endpoint: str | None = None,
     debug: bool = False,
 ) -> MeshState:
     """Start what does not run yet, and wait until all of it is healthy.
 
-    A gateway that runs keeps its address. A start that fails stops what it started.
+    What is left out is as it was in a mesh that runs, else the gateway speaks plain
+    HTTP/2 at 127.0.0.1:1337. A start that fails stops what it started.
 
     Raises:
+        GatewayElsewhere: the gateway runs, and at another address than asked for.
         AlreadyStarting: another command works on this home.
         PortOccupied: the gateway's port belongs to another program.
         ServiceFailed: a component ended or did not become healthy.
         LocalMeshError: the home or the address cannot be used.
     """
     home.create()
-    options = Options(host=host, port=port, tls=tls, otlp_endpoint=otlp_endpoint, debug=debug)
     with exclusive(home):
-        return starting.bring_up(home, options, _read(home), COMPONENTS, Story(on_event))
+        previous = _read(home)
+        options = starting.choose(
+            previous, host=host, port=port, tls=tls, otlp_endpoint=otlp_endpoint, debug=debug
+        )
+        return starting.bring_up(home, options, previous, COMPONENTS, Story(on_event))
 
 
-def stop(home: MeshHome, on_event: OnEvent) -> tuple[str, ...]:
-    """Stop everything that runs; returns the names of what was stopped (empty: nothing ran).
+def stop(
+    home: MeshHome, on_event: OnEvent, *, names: Collection[str] = COMPONENTS
+) -> tuple[str, ...]:
+    """Stop those of the named that run; returns the names of what was stopped.
 
     Raises:
         AlreadyStarting: another command works on this home.
+        HalfStopped: a second Ctrl-C broke it off.
     """
     if not home.state_file.exists():
         return ()
     with exclusive(home):
         state = _read(home)
-        components = state.components if state is not None else ()
+        components = [c for c in (state.components if state else ()) if c.name in names]
         return stop_components(home, components, Story(on_event))
 
 

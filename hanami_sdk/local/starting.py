@@ -18,16 +18,18 @@ from hanami_sdk.local.components import (
     service_environment,
 )
 from hanami_sdk.local.envoy_config import SERVICES, Address, EnvoyParameters, TlsFiles, render
-from hanami_sdk.local.errors import ServiceFailed
+from hanami_sdk.local.errors import GatewayElsewhere, ServiceFailed
 from hanami_sdk.local.health import gateway_health, gateway_is_ready, service_healths
 from hanami_sdk.local.home import MeshHome
+from hanami_sdk.local.interrupts import held_back
 from hanami_sdk.local.ports import free_ports, require_free
 from hanami_sdk.local.state import ComponentState, EventKind, Health, MeshState, write_state
 from hanami_sdk.local.stopping import stop_components
 from hanami_sdk.local.story import Story
 
-__all__ = ["Options", "bring_up"]
+__all__ = ["DEFAULT_PORT", "Options", "bring_up", "choose"]
 
+DEFAULT_PORT = 1337
 _POLL_SECONDS = 0.06
 _PATIENCE_SECONDS = 90.0
 # Compiling all kernels takes about half a minute on two cores, more when they are busy.
@@ -62,6 +64,35 @@ class Options:
         return f"{'https' if self.tls else 'http'}://{self.reachable_address}"
 
 
+def choose(
+    previous: MeshState | None,
+    *,
+    host: str | None,
+    port: int | None,
+    tls: bool | None,
+    otlp_endpoint: str | None,
+    debug: bool,
+) -> Options:
+    """Return the options that hold: what was asked for, else what a running mesh has.
+
+    Raises:
+        GatewayElsewhere: the gateway runs, and at another address than asked for.
+    """
+    running = _running(previous)
+    if previous is None or not running:
+        return Options(host or "127.0.0.1", port or DEFAULT_PORT, bool(tls), otlp_endpoint, debug)
+    kept = Options.of(previous)
+    wanted = replace(
+        kept,
+        host=host or kept.host,
+        port=port or kept.port,
+        tls=kept.tls if tls is None else tls,
+    )
+    if ENVOY in running and wanted != kept:
+        raise GatewayElsewhere(kept.url)
+    return wanted
+
+
 def bring_up(
     home: MeshHome,
     options: Options,
@@ -73,7 +104,7 @@ def bring_up(
 
     Args:
         home: must exist and be locked.
-        options: hold for what is started; a running mesh keeps its own.
+        options: hold for what is started.
         previous: what was started before, in this home.
         names: the components that are wanted.
         story: is told what happens.
@@ -82,8 +113,6 @@ def bring_up(
         PortOccupied, ServiceFailed, LocalMeshError: as with `mesh.start`.
     """
     running = _running(previous)
-    if previous is not None and running:
-        options = _settled(options, previous, ENVOY in running, story)
     if ENVOY in names and ENVOY not in running:
         require_free(options.host, options.port)
     addresses = _addresses(previous if running else None)
@@ -95,10 +124,14 @@ def bring_up(
     try:
         for name in names:
             if name not in running:
-                component = _launch(name, home, options, addresses, state, story)
-                started.append(component)
-                state = _with(state, component)
-                write_state(home.state_file, state)
+                plan = _plan(name, home, options, addresses, state)
+                # No process without a note of it: Ctrl-C comes before both, or after.
+                with held_back():
+                    started.append(_launch(plan, home))
+                    state = _with(state, started[-1])
+                    write_state(home.state_file, state)
+                    home.pid_file(name).write_text(f"{started[-1].pid}\n", encoding="ascii")
+                _tell_start(name, story)
         _wait(state, names, {c.name for c in started}, story)
     except BaseException:
         # Also when a person has had enough: what this start began is taken back.
@@ -111,17 +144,6 @@ def _running(previous: MeshState | None) -> dict[str, ComponentState]:
     if previous is None:
         return {}
     return {c.name: c for c in previous.components if processes.find(c.identity) is not None}
-
-
-def _settled(asked: Options, previous: MeshState, gateway_runs: bool, story: Story) -> Options:
-    """Return the options that hold beside what runs already."""
-    kept = Options.of(previous)
-    if not gateway_runs:
-        return replace(kept, host=asked.host, port=asked.port, tls=asked.tls)
-    if (asked.host, asked.port, asked.tls) != (kept.host, kept.port, kept.tls):
-        text = f"the gateway stays at {kept.url}; to move it: hanami down, then hanami up"
-        story.tell(EventKind.ALREADY_RUNS, ENVOY, text)
-    return kept
 
 
 def _addresses(previous: MeshState | None) -> Addresses:
@@ -167,29 +189,39 @@ def _new_state(
     )
 
 
-def _launch(
-    name: str,
-    home: MeshHome,
-    options: Options,
-    addresses: Addresses,
-    state: MeshState,
-    story: Story,
-) -> ComponentState:
+@dataclass(frozen=True)
+class _Plan:
+    """How one component will be started, and the address it will have."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    address: str
+
+
+def _plan(
+    name: str, home: MeshHome, options: Options, addresses: Addresses, state: MeshState
+) -> _Plan:
     if name == ENVOY:
         _configure_envoy(home, options, addresses, state)
-        command, environment = envoy_command(home, debug=options.debug), dict(os.environ)
-        address = options.reachable_address
-    else:
-        home.data(name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = service_command(name, debug=options.debug)
-        environment = service_environment(name, home, addresses, state.otlp_endpoint)
-        address = addresses.services[name]
-    identity = processes.spawn(command, environment=environment, log_path=home.log(name))
-    home.pid_file(name).write_text(f"{identity.pid}\n", encoding="ascii")
+        command = envoy_command(home, debug=options.debug)
+        return _Plan(name, command, dict(os.environ), options.reachable_address)
+    home.data(name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    command = service_command(name, debug=options.debug)
+    environment = service_environment(name, home, addresses, state.otlp_endpoint)
+    return _Plan(name, command, environment, addresses.services[name])
+
+
+def _launch(plan: _Plan, home: MeshHome) -> ComponentState:
+    log = home.log(plan.name)
+    identity = processes.spawn(plan.command, environment=plan.environment, log_path=log)
+    return ComponentState(plan.name, identity.pid, identity.create_time, plan.address, log)
+
+
+def _tell_start(name: str, story: Story) -> None:
     story.tell(EventKind.STARTING, name, f"{name} starts")
     if name == "kyouko" and kernels_are_cold():
         story.tell(EventKind.COMPILING, name, "kyouko compiles its kernels (first start)")
-    return ComponentState(name, identity.pid, identity.create_time, address, home.log(name))
 
 
 def _configure_envoy(

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from hanami_sdk.local import processes
+from hanami_sdk.local.errors import HalfStopped
 from hanami_sdk.local.home import MeshHome
+from hanami_sdk.local.interrupts import second_ends
 from hanami_sdk.local.state import ComponentState, EventKind
 from hanami_sdk.local.story import Story
 
@@ -18,7 +20,25 @@ _PATIENCE_SECONDS = 30.0
 def stop_components(
     home: MeshHome, components: Sequence[ComponentState], story: Story
 ) -> tuple[str, ...]:
-    """Stop those that run; returns their names."""
+    """Stop those that run; returns their names. Ctrl-C ends it only the second time.
+
+    Raises:
+        HalfStopped: it was ended before all had stopped.
+    """
+
+    def go_on() -> None:
+        story.tell(
+            EventKind.STOPPING, "", "stopping goes on to its end; Ctrl-C again breaks it off"
+        )
+
+    def give_up() -> None:
+        raise HalfStopped
+
+    with second_ends(go_on, give_up):
+        return _stop(home, components, story)
+
+
+def _stop(home: MeshHome, components: Sequence[ComponentState], story: Story) -> tuple[str, ...]:
     stopped: list[str] = []
     for names in _ORDER:
         running = [

@@ -34,7 +34,7 @@ def demo_mnist(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the mesh running at the end.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the gateway.", min=1, max=65535)] = 1337,
+    port: options.GatewayPort = None,
     data: Annotated[
         Path | None,
         typer.Option(

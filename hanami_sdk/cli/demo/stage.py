@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hanami_sdk.cli.clients import local_state, make_client
+from hanami_sdk.cli.clients import make_client
 from hanami_sdk.cli.demo import mnist_data
 from hanami_sdk.cli.demo.figures import Figures, draw_curve, draw_table
 from hanami_sdk.cli.demo.mnist_data import MnistFiles
 from hanami_sdk.cli.failures import CommandFailure
 from hanami_sdk.cli.local import show_event
-from hanami_sdk.cli.output import note, print_json
+from hanami_sdk.cli.output import command, note, print_json
 
 if TYPE_CHECKING:
     from hanami_sdk.client import Client
+    from hanami_sdk.local.home import MeshHome
     from hanami_sdk.local.state import MeshState, StartEvent
 
 PROJECT = "demo"
@@ -40,7 +41,7 @@ class Stage:
 
 
 def run_demo(
-    stage: Stage, *, template: str, epochs: int, keep: bool, port: int, data: Path | None
+    stage: Stage, *, template: str, epochs: int, keep: bool, port: int | None, data: Path | None
 ) -> None:
     """Run the whole demo and print its figures.
 
@@ -49,19 +50,17 @@ def run_demo(
         template: id of the template of both networks.
         epochs: how often to go through the digits.
         keep: leave the mesh running at the end.
-        port: of the gateway, when the mesh has to be started.
+        port: of the gateway; the usual one when `None`.
         data: folder with own copies of the files; fetched when `None`.
     """
     files = mnist_data.open_copies(data) if data else mnist_data.fetch(stage.say)
-    with (
-        _running_mesh(stage, port=port, keep=keep) as state,
-        _administrator(state) as client,
-    ):
-        task, stream = _learn_twice(stage, client, files, template=template, epochs=epochs)
-    if stage.as_data:
-        print_json(_report(task, stream, template=template, epochs=epochs, state=state))
-    else:
-        _show(task, stream, state=state, still_runs=local_state() is not None)
+    with _running_mesh(stage, port=port, keep=keep) as (state, will_stop):
+        with _administrator(state) as client:
+            task, stream = _learn_twice(stage, client, files, template=template, epochs=epochs)
+        if stage.as_data:
+            print_json(_report(task, stream, template=template, epochs=epochs, state=state))
+        else:
+            _show(task, stream, state=state, will_stop=will_stop)
 
 
 def _learn_twice(
@@ -77,37 +76,44 @@ def _learn_twice(
 
 
 @contextmanager
-def _running_mesh(stage: Stage, *, port: int, keep: bool) -> Iterator[MeshState]:
-    """Give a mesh that runs; one that was started for this is stopped again."""
+def _running_mesh(
+    stage: Stage, *, port: int | None, keep: bool
+) -> Iterator[tuple[MeshState, bool]]:
+    """Give a mesh that runs, and whether it stops at the end: what was started for this does."""
     from hanami_sdk.local import mesh
-    from hanami_sdk.local.errors import AlreadyStarting
     from hanami_sdk.local.home import MeshHome
 
     home = MeshHome.default()
     before = mesh.running_state(home)
-    if before is None:
-        stage.say("Starting the mesh on this machine")
-    else:
-        stage.say(f"Using the mesh that runs at {before.gateway_url}")
-    began = time.perf_counter()
-    has_to_stop = before is None
+    state = _start(stage, home, before, port)
+    former = before.components if before is not None else ()
+    started = [c.name for c in state.components if c not in former]
+    has_to_stop = bool(started)
     try:
-        if before is None:
-            state = mesh.start(home, on_event=show_event, port=port)
-            stage.say(f"The mesh is up after {time.perf_counter() - began:.1f} s")
-        else:
-            state = mesh.start(
-                home, on_event=_show_news, port=before.port, host=before.host, tls=before.tls
-            )
-        yield state
+        yield state, has_to_stop and not keep
         has_to_stop = has_to_stop and not keep
-    except AlreadyStarting:
-        has_to_stop = False  # What is being started belongs to somebody else.
-        raise
     finally:
         if has_to_stop:
-            stage.say("Stopping what the demo started")
-            mesh.stop(home, show_event)
+            stage.say("\nStopping what the demo started")
+            mesh.stop(home, show_event, names=started)
+
+
+def _start(stage: Stage, home: MeshHome, before: MeshState | None, port: int | None) -> MeshState:
+    from hanami_sdk.local import mesh
+    from hanami_sdk.local.errors import PortOccupied
+
+    if before is not None:
+        stage.say(f"Using the mesh that runs at {before.gateway_url}")
+        return mesh.start(home, on_event=_show_news, port=port)
+    stage.say("Starting the mesh on this machine")
+    began = time.perf_counter()
+    try:
+        state = mesh.start(home, on_event=show_event, port=port)
+    except PortOccupied as error:
+        hint = "Choose another port: hanami demo mnist --port PORT"
+        raise CommandFailure(error.sentence, hint=hint) from error
+    stage.say(f"The mesh is up after {time.perf_counter() - began:.1f} s")
+    return state
 
 
 def _show_news(event: StartEvent) -> None:
@@ -156,17 +162,21 @@ def _report(
     }
 
 
-def _show(task: Figures, stream: Figures, *, state: MeshState, still_runs: bool) -> None:
+def _show(task: Figures, stream: Figures, *, state: MeshState, will_stop: bool) -> None:
     print(f"\n{draw_curve(stream.curve)}\n")
     print(draw_table(task, stream))
     print(
-        f"\nStart page       {state.gateway_url}/{'' if still_runs else '  (while the mesh runs)'}"
+        f"\nStart page       {state.gateway_url}/{'  (while the mesh runs)' if will_stop else ''}"
     )
     print(f"Administrator    {state.admin_user_id}, password in {state.admin_password_file}")
     print("\nHow to go on:")
-    if not still_runs:
-        print("  hanami up                                   start the mesh again; all is kept")
-    print("  hanami login                                log in as its administrator")
-    print(f"  hanami network list --project {PROJECT}          what the demo has made")
-    print("  hanami dataset upload NAME FILE.csv         your own data")
-    print("  hanami learn NETWORK FILE.csv --label COL   your own stream")
+    hanami, project = command(), f"--project {PROJECT}"
+    steps = [
+        ("up", "start the mesh again; all is kept"),
+        ("login", "log in as its administrator"),
+        (f"network list {project}", "what the demo has made"),
+        (f"dataset upload FILE.csv --target COLUMN {project}", "your own data"),
+        (f"learn NETWORK FILE.csv --label COLUMN {project}", "your own stream"),
+    ]
+    for words, meaning in steps if will_stop else steps[1:]:
+        print(f"  {f'{hanami} {words}':<68}  {meaning}", flush=True)

@@ -16,6 +16,7 @@ import pytest
 from hanami_sdk.local import mesh, starting
 from hanami_sdk.local.errors import (
     AlreadyStarting,
+    GatewayElsewhere,
     HomeUnusable,
     NotRunning,
     PortOccupied,
@@ -139,14 +140,15 @@ def test_restart_replaces_one_process(home: MeshHome, free_port: int) -> None:
 
 
 def test_running_gateway_keeps_its_address(home: MeshHome, free_port: int) -> None:
-    """A start with another port leaves the running gateway where it is, and says so."""
+    """A start that names no port leaves the gateway where it is; one that names another fails."""
     first = mesh.start(home, on_event=ignore, port=free_port)
-    events: list[StartEvent] = []
 
-    second = mesh.start(home, on_event=events.append, port=1)
+    second = mesh.start(home, on_event=ignore)
 
-    assert first.gateway_url == second.gateway_url
-    assert any(first.gateway_url in event.text for event in events)
+    assert first == second
+    with pytest.raises(GatewayElsewhere, match=first.gateway_url):
+        mesh.start(home, on_event=ignore, port=1)
+    assert {Health.SERVING} == set(healths(home).values())
 
 
 def test_tls_gateway_is_verified_with_the_local_authority(home: MeshHome, free_port: int) -> None:
