@@ -45,6 +45,7 @@ def generate(target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     generate_python(target)
+    write_packages(target)
     generate_descriptors(target)
     generate_typescript(target)
 
@@ -94,6 +95,19 @@ def generate_python(target: Path) -> None:
             *sources,
         ]
     )
+
+
+def write_packages(target: Path) -> None:
+    """Make every folder of Python a regular package.
+
+    Without it, a folder called `hanami` beside somebody's script, a clone for
+    example, would be imported in place of the contracts.
+    """
+    for package in sorted({p for path in target.rglob("*.py") for p in path.parents}):
+        if package.is_relative_to(target) and package != target:
+            name = ".".join(package.relative_to(target).parts)
+            text = f'"""Generated from the contracts: {name}."""\n'
+            (package / "__init__.py").write_text(text, encoding="utf-8")
 
 
 def generate_descriptors(target: Path) -> None:
