@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 
 @asynccontextmanager
 async def process(
-    misaki: RunningMisaki, folder: Path, port: int
+    misaki: RunningMisaki, folder: Path, port: int, **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `python -m shiori` with its files in a folder; killed at the end if it still runs."""
     environment = {
@@ -41,6 +41,7 @@ async def process(
         "HANAMI_DATA_DIRECTORY": str(folder),
         "HANAMI_MISAKI_ADDRESS": misaki.address,
         "HANAMI_LOG_LEVEL": "WARNING",
+        **more,
     }
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "shiori", env=environment, stderr=asyncio.subprocess.PIPE
