@@ -21,6 +21,14 @@ EXPECTED = {
     ("Deployment", "torii"),
     ("Deployment", "envoy"),
     ("Service", "gateway"),
+    ("NetworkPolicy", "nobody"),
+    ("NetworkPolicy", "dns"),
+    ("NetworkPolicy", "misaki"),
+    ("NetworkPolicy", "shiori"),
+    ("NetworkPolicy", "kyouko"),
+    ("NetworkPolicy", "azuki"),
+    ("NetworkPolicy", "torii"),
+    ("NetworkPolicy", "envoy"),
 }
 
 

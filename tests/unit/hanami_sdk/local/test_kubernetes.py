@@ -68,3 +68,98 @@ def test_services_are_probed_over_grpc(name: str) -> None:
     container = workload(name)["containers"][0]
 
     assert container["ports"][0]["containerPort"] == container["readinessProbe"]["grpc"]["port"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_lost_dependency_restarts_a_pod(name: str) -> None:
+    """Liveness asks whether the process works; readiness and start follow what it needs, too."""
+    container = workload(name)["containers"][0]
+
+    assert "liveness" == container["livenessProbe"]["grpc"]["service"]
+    assert "service" not in container["readinessProbe"]["grpc"]
+    assert "service" not in container["startupProbe"]["grpc"]
+
+
+@pytest.mark.parametrize("name", ["misaki", "shiori"])
+def test_a_data_folder_has_one_process(name: str) -> None:
+    """The pod that owns a volume ends before the next one starts."""
+    (deployment,) = documents(name, "Deployment")
+
+    assert 1 == deployment["spec"]["replicas"]
+    assert "Recreate" == deployment["spec"]["strategy"]["type"]
+
+
+def documents(file: str, kind: str) -> list[dict[str, Any]]:
+    """Return the documents of one kind in a file."""
+    text = (BASE / f"{file}.yaml").read_text(encoding="utf-8")
+    return [document for document in yaml.safe_load_all(text) if document["kind"] == kind]
+
+
+def policies() -> dict[str, dict[str, Any]]:
+    """Return what every network policy says, by name."""
+    found = documents("network", "NetworkPolicy")
+    return {document["metadata"]["name"]: document["spec"] for document in found}
+
+
+def connections(direction: str, peer: str) -> set[tuple[str, str, int]]:
+    """Return the allowed connections as (from, to, port), read from one of their ends."""
+    found = set()
+    for name in (*SERVICES, "envoy"):
+        for rule in policies()[name].get(direction, ()):
+            for other in (other for entry in rule.get(peer, ()) for other in names_of(entry)):
+                ends = (other, name) if peer == "from" else (name, other)
+                found |= {(*ends, port["port"]) for port in rule["ports"]}
+    return found
+
+
+def names_of(peer: dict[str, Any]) -> list[str]:
+    """Return the components that one side of a policy's rule selects."""
+    selector = peer["podSelector"]
+    if "matchLabels" in selector:
+        return list(selector["matchLabels"].values())
+    return [name for entry in selector["matchExpressions"] for name in entry["values"]]
+
+
+def test_nobody_may_connect_but_for_what_is_said() -> None:
+    """One policy forbids everything to every pod."""
+    nobody = policies()["nobody"]
+
+    assert {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} == nobody
+
+
+def test_every_connection_is_allowed_at_both_ends() -> None:
+    """What may leave a pod may enter the other, and the other way round."""
+    assert connections("egress", "to") == connections("ingress", "from")
+
+
+def test_services_reach_whom_they_call() -> None:
+    """The connections that exist are allowed: all others are not."""
+    ports = {name: containers(name)[0]["ports"] for name in SERVICES}
+    calls = {
+        "envoy": list(SERVICES),
+        "torii": ["azuki", "kyouko", "misaki", "shiori"],
+        "kyouko": ["misaki", "shiori"],
+        "shiori": ["misaki"],
+        "azuki": ["misaki"],
+    }
+
+    wanted = {
+        (caller, service, port["containerPort"])
+        for caller, services in calls.items()
+        for service in services
+        for port in ports[service]
+    }
+
+    assert wanted == connections("egress", "to")
+
+
+def test_only_the_gateway_is_open() -> None:
+    """Whoever comes from outside reaches Envoy's port and nothing else."""
+    is_open = {
+        name
+        for name, policy in policies().items()
+        if any("from" not in rule for rule in policy.get("ingress", ()))
+    }
+
+    assert {"envoy"} == is_open
+    assert [{"ports": [{"port": "gateway"}]}] == policies()["envoy"]["ingress"]
