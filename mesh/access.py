@@ -58,12 +58,16 @@ class Principal:
 
 @dataclass(frozen=True)
 class AccessRule:
-    """Who may call one method. The empty rule lets nobody in."""
+    """Who may call one method. The empty rule lets nobody in.
+
+    With `renews_token` a stream brings fresh tokens, and may outlive the first one.
+    """
 
     method: str
     public: bool = False
     any_principal: bool = False
     roles: frozenset[Role] = frozenset()
+    renews_token: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,11 @@ _caller: ContextVar[Caller | None] = ContextVar("hanami_caller", default=None)
 _token: ContextVar[str] = ContextVar("hanami_token", default="")
 
 
+def known_caller() -> Caller | None:
+    """Return who makes the call being served; None when the method is public."""
+    return _caller.get()
+
+
 def current_caller() -> Caller:
     """Return who makes the call being served.
 

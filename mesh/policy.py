@@ -62,4 +62,5 @@ def _rules_of(service: ServiceDescriptor) -> Iterable[AccessRule]:
             public=option.public,
             any_principal=option.any_principal,
             roles=frozenset(Role(role) for role in roles),
+            renews_token=option.renews_token,
         )

@@ -16,6 +16,8 @@ _log = structlog.get_logger(__name__)
 ALGORITHM = "EdDSA"
 ACCESS = "access"
 REFRESH = "refresh"
+# How far the clocks of two machines may be apart.
+LEEWAY_SECONDS = 5.0
 _REFRESH_SECONDS = 300.0
 # An unknown key id makes us ask misaki again, but not more often than this.
 _LEAST_REFRESH_SECONDS = 5.0
@@ -75,6 +77,7 @@ class TokenVerifier:
                 algorithms=[ALGORITHM],
                 audience=self._audience,
                 issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "sub", "jti", "iss", "aud"]},
             )
         except jwt.ExpiredSignatureError as error:

@@ -11,7 +11,7 @@ from hanami.kyouko.v1 import task_service_pb2_grpc
 
 from hanami_sdk.areas.pages import walk_pages
 from hanami_sdk.connection import Connection
-from hanami_sdk.errors import FailedPrecondition, HanamiError, error_from_status
+from hanami_sdk.errors import FailedPrecondition, HanamiError, Unauthenticated, error_from_status
 from hanami_sdk.names import Namespace
 
 TaskKind = Literal["LEARN", "PREDICT"]
@@ -114,21 +114,25 @@ class Tasks:
     async def watch(self, name: str) -> AsyncIterator[pb.Task]:
         """Yield the task at once, then at every change, until it has ended.
 
-        A broken connection is taken up again: a watch always begins with the
-        task as it is, so nothing is missed.
+        A broken connection is taken up again, and so is a watch that ended with its
+        token: each begins with the task as it is, so nothing is missed.
         """
-        failures = 0
+        failures, opened = 0, False
         request = pb.WatchTaskRequest(name=name)
         while True:
             try:
                 stream = self._connection.server_stream(self._stub.WatchTask, request, pb.Task)
                 async for task in stream:
-                    failures = 0
+                    failures, opened = 0, True
                     yield task
                     if has_ended(task):
                         return
                 # A service that stops ends its watches in good order.
                 await asyncio.sleep(self._connection.options.retries.first_delay)
+            except Unauthenticated:
+                if not opened:
+                    raise  # Not the end of a token that was good.
+                opened = False
             except HanamiError as error:
                 failures += 1
                 delay = self._connection.options.retries.delay(failures, error)

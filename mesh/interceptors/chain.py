@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import grpc
 from google.protobuf.message import Message
 
+from mesh.interceptors.expiry import Expiry
+
 # The classes are generic in their type stubs only, not at run time.
 if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -94,7 +96,7 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
             message = None if request_streaming else request
             call = Call(method, context, message, streaming=True)
             async with self._entered(call), aclosing(behaviour(request, context)) as responses:
-                async for response in responses:
+                async for response in Expiry().bounded(responses):
                     yield response
 
         return serve
@@ -102,7 +104,10 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
     def _around_coroutine(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
         async def serve(request: Any, context: Context) -> Any:
             message = None if request_streaming else request
-            async with self._entered(Call(method, context, message, streaming=True)):
+            async with (
+                self._entered(Call(method, context, message, streaming=True)),
+                Expiry().bounds(),
+            ):
                 return await behaviour(request, context)
 
         return serve

@@ -1,7 +1,8 @@
 """A service that does not exist, on the real chassis: its calls do what a test says.
 
 It borrows contracts of ours, one for each kind of call: UserService for unary
-calls, TaskService for a stream of answers, LearningService for two-way streams.
+calls, TaskService for a stream of answers, DatasetService for a stream of requests,
+LearningService for two-way streams.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from hanami.kyouko.v1 import (
     task_service_pb2_grpc,
 )
 from hanami.misaki.v1 import user_service_pb2, user_service_pb2_grpc
+from hanami.shiori.v1 import dataset_service_pb2, dataset_service_pb2_grpc
 
 from mesh.health import Dependency
 from mesh.idempotency import IdempotencyStore
@@ -39,6 +41,12 @@ async def _no_tasks(request: Any) -> AsyncIterator[Any]:
         yield
 
 
+async def _empty_dataset(requests: Any) -> Any:
+    async for _ in requests:
+        pass
+    return dataset_service_pb2.Dataset()
+
+
 async def _no_results(requests: Any) -> AsyncIterator[Any]:
     async for _ in requests:
         yield learning_service_pb2.LearnResponse()
@@ -50,6 +58,7 @@ class Garden:
 
     unary: Callable[[Any], Awaitable[Any]] = _answer
     stream: Callable[[Any], AsyncIterator[Any]] = _no_tasks
+    upload: Callable[[Any], Awaitable[Any]] = _empty_dataset
     two_way: Callable[[Any], AsyncIterator[Any]] = _no_results
     calls: list[str] = field(default_factory=list)
     drained: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,6 +84,14 @@ class _Tasks(task_service_pb2_grpc.TaskServiceServicer):
     async def WatchTask(self, request: Any, context: Context) -> AsyncIterator[Any]:
         async for task in self._garden.stream(request):
             yield task
+
+
+class _Datasets(dataset_service_pb2_grpc.DatasetServiceServicer):
+    def __init__(self, garden: Garden) -> None:
+        self._garden = garden
+
+    async def UploadDataset(self, request_iterator: Any, context: Context) -> Any:
+        return await self._garden.upload(request_iterator)
 
 
 class _Learning(learning_service_pb2_grpc.LearningServiceServicer):
@@ -119,10 +136,17 @@ class RunningGarden:
         metadata = self.admin() if metadata is None else metadata
         return stub.CreateUser(request, metadata=metadata, timeout=timeout)
 
-    def watch_task(self, name: str = TASK_NAME) -> Any:
-        """Call WatchTask as Alice."""
+    def watch_task(self, name: str = TASK_NAME, **options: Any) -> Any:
+        """Call WatchTask, as Alice unless other metadata is given."""
         stub = task_service_pb2_grpc.TaskServiceStub(self.channel)
-        return stub.WatchTask(task_service_pb2.WatchTaskRequest(name=name), metadata=self.alice())
+        options.setdefault("metadata", self.alice())
+        return stub.WatchTask(task_service_pb2.WatchTaskRequest(name=name), **options)
+
+    def upload(self, **options: Any) -> Any:
+        """Call UploadDataset, as Alice unless other metadata is given."""
+        stub = dataset_service_pb2_grpc.DatasetServiceStub(self.channel)
+        options.setdefault("metadata", self.alice())
+        return stub.UploadDataset(**options)
 
     def learn(self, **options: Any) -> Any:
         """Call Learn, as Alice unless other metadata is given."""
@@ -157,6 +181,11 @@ async def planted(
                 "hanami.kyouko.v1.TaskService",
                 task_service_pb2_grpc.add_TaskServiceServicer_to_server,
                 _Tasks(garden),  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
+            ),
+            Servicer(
+                "hanami.shiori.v1.DatasetService",
+                dataset_service_pb2_grpc.add_DatasetServiceServicer_to_server,
+                _Datasets(garden),  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
             ),
             Servicer(
                 "hanami.kyouko.v1.LearningService",

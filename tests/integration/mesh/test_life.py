@@ -21,6 +21,7 @@ SERVICES = [
     "",
     "hanami.misaki.v1.UserService",
     "hanami.kyouko.v1.TaskService",
+    "hanami.shiori.v1.DatasetService",
     "hanami.kyouko.v1.LearningService",
 ]
 

@@ -1,7 +1,9 @@
 """How services get and keep the keys that verify tokens."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -42,6 +44,11 @@ class Clock:
 def clock() -> Clock:
     """Return a clock that stands still."""
     return Clock()
+
+
+def _from_now(claims: Mapping[str, int]) -> dict[str, Any]:
+    now = int(time.time())
+    return {claim: now + seconds for claim, seconds in claims.items()}
 
 
 def _verifier(source: Source, clock: Clock) -> TokenVerifier:
@@ -136,6 +143,29 @@ async def test_without_keys_nobody_is_known(clock: Clock) -> None:
     source.available = True
 
     assert "users/alice" == (await verifier.verify(signer.token())).name
+
+
+@pytest.mark.parametrize(
+    "claims", [{"exp": -3}, {"iat": 3, "nbf": 3}, {"nbf": 3}], ids=["ended", "made", "begins"]
+)
+async def test_clocks_may_differ_a_little(clock: Clock, claims: dict[str, int]) -> None:
+    """A token that ended, was made or begins within a few seconds of now is good."""
+    signer = Signer()
+    token = signer.token(**_from_now(claims))
+
+    principal = await _verifier(Source(signer), clock).verify(token)
+
+    assert "users/alice" == principal.name
+
+
+@pytest.mark.parametrize("claims", [{"exp": -30}, {"iat": 30}, {"nbf": 30}])
+async def test_clocks_may_not_differ_much(clock: Clock, claims: dict[str, int]) -> None:
+    """Half a minute is no difference of clocks."""
+    signer = Signer()
+    token = signer.token(**_from_now(claims))
+
+    with pytest.raises(Unauthenticated):
+        await _verifier(Source(signer), clock).verify(token)
 
 
 @pytest.mark.parametrize("missing", ["sub", "exp", "jti"])

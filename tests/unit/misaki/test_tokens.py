@@ -57,7 +57,7 @@ def test_every_token_has_an_id_of_its_own(mint: JwtMint) -> None:
 
 async def test_expired_token(mint: JwtMint, verifier: TokenVerifier, clock: SettableClock) -> None:
     """A token whose time has passed says expired."""
-    clock.now = datetime.now(UTC) - timedelta(minutes=15, seconds=2)
+    clock.now = datetime.now(UTC) - timedelta(minutes=15, seconds=10)
 
     assert "expired" == await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
 
