@@ -12,6 +12,8 @@ from hanami.misaki.v1 import token_service_pb2, token_service_pb2_grpc
 
 from mesh import status, telemetry
 from mesh.errors import (
+    Aborted,
+    AlreadyExists,
     DomainError,
     FailedPrecondition,
     InvalidArgument,
@@ -77,6 +79,7 @@ def unavailable(dependency: str) -> Unavailable:
 
 
 _ERRORS: dict[int, type[DomainError]] = {
+    code_pb2.ABORTED: Aborted,
     code_pb2.FAILED_PRECONDITION: FailedPrecondition,
     code_pb2.RESOURCE_EXHAUSTED: ResourceExhausted,
     code_pb2.PERMISSION_DENIED: PermissionDenied,
@@ -93,6 +96,13 @@ def _domain_error(error: grpc.aio.AioRpcError, dependency: str) -> DomainError:
     metadata = dict(info.metadata)
     if rich.code == code_pb2.NOT_FOUND:
         return NotFound(metadata.get("resource", dependency))
+    if rich.code == code_pb2.ALREADY_EXISTS:
+        return AlreadyExists(
+            metadata.get("resource", dependency),
+            message=rich.message,
+            reason=info.reason,
+            metadata=metadata,
+        )
     kind = _ERRORS.get(rich.code)
     if kind is None:
         return unavailable(dependency)
