@@ -7,9 +7,29 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+# They log what they carry: statements with their parameters, frames with their tokens.
+_TALKATIVE = (
+    "aiosqlite",
+    "alembic",
+    "asyncio",
+    "asyncpg",
+    "grpc",
+    "httpcore",
+    "httpx",
+    "numba",
+    "obstore",
+    "opentelemetry",
+    "sqlalchemy",
+    "uvicorn",
+    "websockets",
+)
+
 
 def set_up_logs(service: str, level: str) -> None:
-    """Make structlog and the standard library write the same JSON lines."""
+    """Make structlog and the standard library write the same JSON lines.
+
+    Whatever the level, libraries tell their warnings only.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -36,6 +56,8 @@ def set_up_logs(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(service=service)
 
 
