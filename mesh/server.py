@@ -1,9 +1,10 @@
 """Starts, serves and stops a service: the one server bootstrap of the mesh."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -37,6 +38,10 @@ _log = structlog.get_logger(__name__)
 _HEALTH = "grpc.health.v1.Health"
 _REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 _CHANNELZ = "grpc.channelz.v1.Channelz"
+# A token with as many roles as misaki allows takes about half of it.
+_METADATA_BYTES = 64 * 1024
+# What services write (keys, databases, snapshots) is for their own user only.
+_UMASK = 0o077
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ def run(settings: SettingsType, build: Build[SettingsType]) -> None:
         settings: The service's settings.
         build: The composition root: opens stores, builds servicers, closes stores.
     """
+    os.umask(_UMASK)
     set_up_logs(settings.service_name, settings.log_level)
     provider = set_up_telemetry(settings.service_name)
     try:
@@ -149,19 +155,26 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
     ]
     if application.watch_health is not None:
         watching.append(asyncio.create_task(application.watch_health(health)))
+    for task in watching:
+        task.add_done_callback(_log_death)
     try:
         yield RunningServer(server, port, health)
     finally:
         for task in watching:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*watching, return_exceptions=True)
         await monitor.drain()
         stopping = asyncio.create_task(server.stop(settings.drain_seconds))
         await asyncio.sleep(0)
         await application.drain()
         await stopping
         await completion.ended(settings.drain_seconds)
+
+
+def _log_death(watcher: asyncio.Task[None]) -> None:
+    error = None if watcher.cancelled() else watcher.exception()
+    if error is not None:
+        _log.error("a watcher has died", error=repr(error), exc_info=error)
 
 
 def _completion(application: Application) -> Completion:
@@ -191,6 +204,9 @@ def _server_options(settings: MeshSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
+        # Both: between them gRPC refuses some calls at random.
+        ("grpc.max_metadata_size", _METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
         # Without this two services could share a port and answer in turn.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_permit_without_calls", 1),

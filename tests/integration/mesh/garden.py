@@ -6,7 +6,7 @@ LearningService for two-way streams.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -161,6 +161,7 @@ async def planted(
     *,
     dependencies: Sequence[Dependency] = (),
     idempotency: IdempotencyStore | None = None,
+    watch_health: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningGarden]:
     """Serve a garden on a free port; keyword arguments are settings that differ."""
@@ -197,6 +198,7 @@ async def planted(
         dependencies=dependencies,
         idempotency=idempotency,
         drain=drain,
+        watch_health=watch_health,
     )
     values: dict[str, Any] = {
         "service_name": "garden",

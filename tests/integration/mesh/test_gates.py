@@ -100,6 +100,17 @@ async def test_token_of_another_mesh_is_foreign() -> None:
     assert {"problem": "signed by an unknown key"} == answer.metadata
 
 
+async def test_token_with_many_roles_comes_through() -> None:
+    """Metadata of up to 64 KiB is taken, so that a user can have roles in many projects."""
+    roles = {f"{number:03}-{'x' * 59}": "PROJECT_ADMIN" for number in range(256)}
+    async with planted() as garden:
+        metadata = garden.signer.bearer(roles=roles)
+        answers = [await garden.get_user(metadata=metadata) for _ in range(20)]
+
+    assert 24 * 1024 < len(metadata[0][1]) < 32 * 1024
+    assert [USER] * 20 == answers
+
+
 @pytest.mark.parametrize(
     ("who", "code"),
     [

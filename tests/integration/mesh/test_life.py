@@ -11,6 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hanami.kyouko.v1 import task_service_pb2
+from structlog.testing import capture_logs
 
 from mesh.health import Dependency
 from tests.integration.mesh.garden import USER, Garden, RunningGarden, planted
@@ -170,6 +171,22 @@ async def test_running_call_ends_well_while_the_server_stops() -> None:
 
     await stopping
     assert USER == answer
+
+
+async def test_dead_watcher_does_not_hold_up_the_end() -> None:
+    """A task beside the server that fails is in the log, and the server still drains."""
+
+    async def die(_: Any) -> None:
+        raise ZeroDivisionError("ours")
+
+    with capture_logs() as logs:
+        async with planted(watch_health=die) as garden:
+            await garden.get_user()
+
+    assert garden.garden.drained.is_set()
+    assert ["ZeroDivisionError('ours')"] == [
+        line["error"] for line in logs if line["event"] == "a watcher has died"
+    ]
 
 
 async def test_stuck_call_is_cut_off() -> None:

@@ -134,6 +134,18 @@ async def test_it_serves_and_ends_well_when_told_to(tmp_path: Path) -> None:
     assert 0 == code
 
 
+async def test_its_files_are_for_its_user_only(tmp_path: Path) -> None:
+    """Neither keys nor databases can be read by other users of the machine."""
+    async with _misaki(tmp_path, **ADMIN) as process:
+        await _port_of(process)
+        modes = {
+            path.name: oct(path.stat().st_mode & 0o077) for path in (tmp_path / "data").iterdir()
+        }
+
+    assert {"signing-key.pem", "misaki.db"} <= modes.keys()
+    assert {"0o0"} == set(modes.values())
+
+
 async def test_it_comes_back_after_a_sudden_end(tmp_path: Path) -> None:
     """After SIGKILL it starts again, without the admin's values, on what it had."""
     async with _misaki(tmp_path, **ADMIN) as first:
