@@ -88,12 +88,17 @@ class Directory(Protocol):
             Aborted: ETAG_MISMATCH.
         """
 
-    async def create_member(self, member: Member) -> None:
+    async def create_member(self, member: Member, *, limit: int) -> None:
         """Store a new membership.
+
+        Args:
+            member: The membership.
+            limit: The most that its user may have.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND: there is no such project or user.
             AlreadyExists: RESOURCE_EXISTS.
+            ResourceExhausted: LIMIT_REACHED.
         """
 
     async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:

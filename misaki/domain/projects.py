@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from mesh.access import Caller, Role
-from mesh.errors import AlreadyExists, InvalidArgument
+from mesh.errors import AlreadyExists, InvalidArgument, ResourceExhausted
 from misaki.domain import rules
-from misaki.domain.model import PROJECT_ROLES, Member, Project, project_name
+from misaki.domain.model import PROJECT_ROLES, Member, Project, project_name, user_name
 from misaki.ports import Clock, Directory, NewId
 
 
@@ -75,6 +75,7 @@ class Projects:
             PermissionDenied: ROLE_INSUFFICIENT.
             InvalidArgument: FIELD_INVALID: the role is not one of a project.
             AlreadyExists: RESOURCE_EXISTS.
+            ResourceExhausted: LIMIT_REACHED: the user has as many roles as a token holds.
         """
         caller.authorize_project(project_id)
         if role not in PROJECT_ROLES:
@@ -87,7 +88,7 @@ class Projects:
             role=role,
             create_time=self._clock(),
         )
-        await self._directory.create_member(member)
+        await self._directory.create_member(member, limit=rules.MAX_MEMBERSHIPS)
         return member
 
     async def list_members(
@@ -119,4 +120,14 @@ def id_is_spent(project_id: str) -> AlreadyExists:
         name,
         message=f"{name} was the name of a deleted project, and ids of projects are never "
         "used again; choose another id",
+    )
+
+
+def too_many_memberships(user_id: str, limit: int) -> ResourceExhausted:
+    """Return the error of a user who has a role in as many projects as allowed."""
+    return ResourceExhausted(
+        f"{user_name(user_id)} has a role in {limit} projects, the most that a token can hold; "
+        "take one away first",
+        reason="LIMIT_REACHED",
+        metadata={"resource": user_name(user_id), "limit": str(limit)},
     )

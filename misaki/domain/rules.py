@@ -7,6 +7,9 @@ from mesh.errors import InvalidArgument
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 1024
 MAX_DISPLAY_NAME_LENGTH = 128
+# Every token carries all roles of its user, and every call a token: with longest ids these
+# are 28 KiB, of the 64 KiB that servers take as metadata.
+MAX_MEMBERSHIPS = 256
 # `me` is too short to be an id: `users/me` always is the caller.
 _USER_ID = re.compile(r"[a-z][a-z0-9_.@-]{2,62}")
 _PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")

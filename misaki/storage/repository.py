@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Update, delete, exists, select, update
+from sqlalchemy import Delete, Update, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import QueryableAttribute, aliased
@@ -14,7 +14,7 @@ from mesh.access import Role
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound, stale_etag
 from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
-from misaki.domain.projects import id_is_spent
+from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
 from misaki.storage.models import MemberRow, ProjectRow, UserRow
 
@@ -140,7 +140,7 @@ class SqlDirectory:
                 raise stale_etag(project_name(project_id), etag)
             await session.execute(delete(MemberRow).where(MemberRow.project_id == project_id))
 
-    async def create_member(self, member: Member) -> None:
+    async def create_member(self, member: Member, *, limit: int) -> None:
         """Store a new membership."""
         row = MemberRow(
             project_id=member.project_id,
@@ -154,6 +154,8 @@ class SqlDirectory:
                 await session.flush()
                 # Last, and locked: a delete at the same time comes before or after all of this.
                 await _existing_project(session, member.project_id, locked=True)
+                if await _memberships(session, member.user_id) > limit:
+                    raise too_many_memberships(member.user_id, limit)
         except IntegrityError as error:
             # The database says only that some key does not fit; find out which.
             await self.get_project(member.project_id)
@@ -212,6 +214,13 @@ async def _existing_project(
     if row is None or row.delete_time is not None:
         raise NotFound(project_name(project_id))
     return row
+
+
+async def _memberships(session: AsyncSession, user_id: str) -> int:
+    """Count a user's memberships; who adds another one at the same time has to wait."""
+    await session.get(UserRow, user_id, with_for_update=ForUpdateArg(key_share=True))
+    query = select(func.count()).where(MemberRow.user_id == user_id)
+    return (await session.scalars(query)).one()
 
 
 def _user(row: UserRow) -> User:

@@ -6,7 +6,7 @@ from datetime import datetime
 from mesh.access import Role
 from mesh.errors import AlreadyExists, NotFound, stale_etag
 from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
-from misaki.domain.projects import id_is_spent
+from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
 
 
@@ -89,13 +89,15 @@ class InMemoryDirectory:
         self._deleted[project_id] = delete_time
         self._members = {key: m for key, m in self._members.items() if key[0] != project_id}
 
-    async def create_member(self, member: Member) -> None:
+    async def create_member(self, member: Member, *, limit: int) -> None:
         """Store a new membership."""
         await self.get_project(member.project_id)
         await self.get_user(member.user_id)
         key = (member.project_id, member.user_id)
         if key in self._members:
             raise AlreadyExists(member.name)
+        if len(await self.roles_of(member.user_id)) >= limit:
+            raise too_many_memberships(member.user_id, limit)
         self._members[key] = member
 
     async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:

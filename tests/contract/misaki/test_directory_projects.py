@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mesh.access import Role
-from mesh.errors import Aborted, AlreadyExists, NotFound
+from mesh.errors import Aborted, AlreadyExists, NotFound, ResourceExhausted
 from misaki.ports import Directory
 from tests import factories
 
@@ -65,7 +65,7 @@ async def test_deleting_a_project_takes_memberships_along(directory: Directory) 
     """A deleted project is in nobody's roles."""
     await directory.create_user(factories.user("alice"), "hash")
     await directory.create_project(factories.project("garden"))
-    await directory.create_member(factories.member("garden", "alice"))
+    await directory.create_member(factories.member("garden", "alice"), limit=9)
 
     await directory.delete_project("garden", etag="", delete_time=factories.NOON)
 
@@ -86,7 +86,7 @@ async def test_deleted_project_is_listed_no_more(directory: Directory) -> None:
     with pytest.raises(NotFound):
         await directory.list_members("garden", after="", limit=9)
     with pytest.raises(NotFound) as caught:
-        await directory.create_member(factories.member("garden", "alice"))
+        await directory.create_member(factories.member("garden", "alice"), limit=9)
     assert {"resource": "projects/garden"} == caught.value.metadata
     assert {} == await directory.roles_of("alice")
 
@@ -117,7 +117,7 @@ async def test_nobody_joins_while_the_project_is_deleted(directory: Directory) -
         await directory.create_project(factories.project(project_id))
 
         await asyncio.gather(
-            directory.create_member(factories.member(project_id, "alice")),
+            directory.create_member(factories.member(project_id, "alice"), limit=9),
             directory.delete_project(project_id, etag="", delete_time=factories.NOON),
             return_exceptions=True,
         )
@@ -146,7 +146,7 @@ async def test_member_comes_back_as_stored(directory: Directory) -> None:
     await directory.create_project(factories.project("garden"))
     member = factories.member("garden", "alice", Role.VIEWER)
 
-    await directory.create_member(member)
+    await directory.create_member(member, limit=9)
 
     assert [member] == list(await directory.list_members("garden", after="", limit=10))
 
@@ -155,13 +155,38 @@ async def test_membership_is_unique(directory: Directory) -> None:
     """A user has one role in a project; the second is refused and the first stays."""
     await directory.create_user(factories.user("alice"), "hash")
     await directory.create_project(factories.project("garden"))
-    await directory.create_member(factories.member("garden", "alice", Role.VIEWER))
+    await directory.create_member(factories.member("garden", "alice", Role.VIEWER), limit=9)
 
     with pytest.raises(AlreadyExists) as caught:
-        await directory.create_member(factories.member("garden", "alice", Role.PROJECT_ADMIN))
+        await directory.create_member(
+            factories.member("garden", "alice", Role.PROJECT_ADMIN), limit=9
+        )
 
     assert {"resource": "projects/garden/members/alice"} == caught.value.metadata
     assert {"garden": Role.VIEWER} == await directory.roles_of("alice")
+
+
+async def test_user_has_no_more_memberships_than_allowed(directory: Directory) -> None:
+    """The one too many is refused, also of two at once; another user's count for nothing."""
+    for user_id in ("alice", "bob"):
+        await directory.create_user(factories.user(user_id), "hash")
+    for project_id in ("aa", "bb", "cc", "dd"):
+        await directory.create_project(factories.project(project_id))
+    await directory.create_member(factories.member("aa", "alice"), limit=2)
+    await directory.create_member(factories.member("aa", "bob"), limit=2)
+
+    results = await asyncio.gather(
+        *(
+            directory.create_member(factories.member(project_id, "alice"), limit=2)
+            for project_id in ("bb", "cc", "dd")
+        ),
+        return_exceptions=True,
+    )
+
+    refused = [error for error in results if isinstance(error, ResourceExhausted)]
+    assert ["LIMIT_REACHED"] * 2 == [error.reason for error in refused]
+    assert {"resource": "users/alice", "limit": "2"} == refused[0].metadata
+    assert 2 == len(await directory.roles_of("alice"))
 
 
 async def test_membership_needs_user_and_project(directory: Directory) -> None:
@@ -170,9 +195,9 @@ async def test_membership_needs_user_and_project(directory: Directory) -> None:
     await directory.create_project(factories.project("garden"))
 
     with pytest.raises(NotFound) as without_user:
-        await directory.create_member(factories.member("garden", "nobody"))
+        await directory.create_member(factories.member("garden", "nobody"), limit=9)
     with pytest.raises(NotFound) as without_project:
-        await directory.create_member(factories.member("nowhere", "alice"))
+        await directory.create_member(factories.member("nowhere", "alice"), limit=9)
 
     assert {"resource": "users/nobody"} == without_user.value.metadata
     assert {"resource": "projects/nowhere"} == without_project.value.metadata
@@ -183,7 +208,7 @@ async def test_member_lists_go_on_after_a_key(directory: Directory) -> None:
     await directory.create_project(factories.project("garden"))
     for user_id in ("carol", "alice", "bob", "dave"):
         await directory.create_user(factories.user(user_id), "hash")
-        await directory.create_member(factories.member("garden", user_id))
+        await directory.create_member(factories.member("garden", user_id), limit=9)
 
     page = await directory.list_members("garden", after="alice", limit=2)
 
@@ -200,7 +225,7 @@ async def test_deleted_member_is_gone(directory: Directory) -> None:
     """A deleted membership grants nothing, and deleting it again says so."""
     await directory.create_user(factories.user("alice"), "hash")
     await directory.create_project(factories.project("garden"))
-    await directory.create_member(factories.member("garden", "alice"))
+    await directory.create_member(factories.member("garden", "alice"), limit=9)
 
     await directory.delete_member("garden", "alice")
 

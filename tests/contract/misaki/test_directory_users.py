@@ -102,7 +102,7 @@ async def test_deleting_a_user_takes_memberships_along(directory: Directory) -> 
     """A new user of a deleted one's id inherits no role."""
     await directory.create_user(factories.user("alice"), "hash")
     await directory.create_project(factories.project("garden"))
-    await directory.create_member(factories.member("garden", "alice"))
+    await directory.create_member(factories.member("garden", "alice"), limit=9)
 
     await directory.delete_user("alice", etag="")
 
@@ -183,9 +183,9 @@ async def test_roles_are_those_of_one_user(directory: Directory) -> None:
         await directory.create_user(factories.user(user_id), "hash")
     for project_id in ("garden", "kitchen"):
         await directory.create_project(factories.project(project_id))
-    await directory.create_member(factories.member("garden", "alice", Role.VIEWER))
-    await directory.create_member(factories.member("kitchen", "alice", Role.PROJECT_ADMIN))
-    await directory.create_member(factories.member("garden", "bob", Role.MEMBER))
+    await directory.create_member(factories.member("garden", "alice", Role.VIEWER), limit=9)
+    await directory.create_member(factories.member("kitchen", "alice", Role.PROJECT_ADMIN), limit=9)
+    await directory.create_member(factories.member("garden", "bob", Role.MEMBER), limit=9)
 
     roles = await directory.roles_of("alice")
 

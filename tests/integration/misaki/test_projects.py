@@ -8,7 +8,8 @@ import pytest
 from hanami.misaki.v1 import project_service_pb2 as pb
 from hanami.type.v1 import access_pb2
 
-from tests.integration.meshes import ADMIN_ID, Metadata, RunningMisaki
+from misaki.domain.rules import MAX_MEMBERSHIPS
+from tests.integration.meshes import ADMIN_ID, Metadata, RunningMisaki, bearer
 from tests.integration.statuses import refusal
 
 REQUEST_ID = "0b0e9a52-7d0a-4b6c-9a4f-1c7ce0cfa9a1"
@@ -281,6 +282,35 @@ async def test_deleted_project_leaves_nothing_to_the_next(misaki: RunningMisaki)
 
     assert (grpc.StatusCode.ALREADY_EXISTS, "RESOURCE_EXISTS") == (answer.code, answer.reason)
     assert "ids of projects are never used again" in answer.message
+
+
+async def test_token_with_the_most_roles_is_good(misaki: RunningMisaki) -> None:
+    """256 roles in projects with long ids fit into a token and a call; one more is refused."""
+    admin = await misaki.admin()
+    ids = [f"p{number:03}-{'x' * 58}" for number in range(MAX_MEMBERSHIPS + 1)]
+    await misaki.create_user("alice")
+
+    async def add(project_id: str) -> Any:
+        create = pb.CreateProjectRequest(project_id=project_id)
+        member = pb.CreateMemberRequest(
+            parent=f"projects/{project_id}",
+            user="users/alice",
+            role=access_pb2.ROLE_PROJECT_ADMIN,
+        )
+        await misaki.projects.CreateProject(create, metadata=admin)
+        return await misaki.projects.CreateMember(member, metadata=admin)
+
+    for project_id in ids[:-1]:
+        await add(project_id)
+    answer = await refusal(add(ids[-1]))
+    alice = bearer((await misaki.log_in("alice", "password-of-alice")).access_token)
+    get = pb.GetProjectRequest(name=f"projects/{ids[-2]}")
+    project = await misaki.projects.GetProject(get, metadata=alice)
+
+    assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_REACHED") == (answer.code, answer.reason)
+    assert {"resource": "users/alice", "limit": "256"} == answer.metadata
+    assert get.name == project.name
+    assert len(alice[0][1]) < 30_000
 
 
 async def test_repeated_request_id_has_one_effect(misaki: RunningMisaki) -> None:

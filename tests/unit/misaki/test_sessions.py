@@ -19,7 +19,7 @@ async def sessions(
     """Return the rules over a directory with Alice, who views the garden."""
     await directory.create_user(factories.user("alice"), "hash of open sesame")
     await directory.create_project(factories.project("garden"))
-    await directory.create_member(factories.member("garden", "alice", Role.VIEWER))
+    await directory.create_member(factories.member("garden", "alice", Role.VIEWER), limit=9)
     return Sessions(directory, passwords, mint, service_secret="the secret")
 
 
