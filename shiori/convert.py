@@ -41,6 +41,7 @@ def read_request(request: pb.ReadDatasetRequest) -> ReadRequest:
         columns=tuple(request.columns),
         start_row=request.start_row,
         row_limit=request.row_limit,
+        matrix_columns=request.matrix_columns,
     )
 
 

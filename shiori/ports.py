@@ -114,8 +114,16 @@ class Converter(Protocol):
 class TableReader(Protocol):
     """An open table."""
 
-    def batches(self, columns: Sequence[Column], rows: RowRange) -> Iterator[RowBatch]:
-        """Read rows in order, in batches of bounded size. Blocks; runs in a thread."""
+    def batches(
+        self, columns: Sequence[Column], rows: RowRange, *, matrix_columns: int = 0
+    ) -> Iterator[RowBatch]:
+        """Read rows in order, in batches of bounded size. Blocks; runs in a thread.
+
+        Args:
+            columns: What to read.
+            rows: Which rows.
+            matrix_columns: So many columns, from the first on, come as one matrix.
+        """
 
 
 class TableStore(Protocol):

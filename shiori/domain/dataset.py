@@ -115,6 +115,30 @@ class Dataset:
                 )
         return tuple(known[name] for name in wanted)
 
+    def check_matrix(self, columns: Sequence[Column], count: int) -> None:
+        """Refuse to make a matrix of columns that are not there or hold text.
+
+        Args:
+            columns: What is read.
+            count: So many of them, from the first on, are to be one matrix.
+
+        Raises:
+            InvalidArgument: FIELD_INVALID.
+        """
+        if count > len(columns):
+            raise InvalidArgument.for_field(
+                "matrix_columns",
+                f"{count} columns cannot be a matrix where {len(columns)} are read",
+                metadata={"value": str(count), "allowed": f"0 to {len(columns)}"},
+            )
+        text = [c.name for c in columns[:count] if c.type is ColumnType.STRING]
+        if text:
+            raise InvalidArgument.for_field(
+                "matrix_columns",
+                f"a matrix holds numbers, but there is text in {listed(text)}",
+                metadata={"value": str(count)},
+            )
+
     def select_rows(self, start: int, limit: int) -> RowRange:
         """Return the rows from `start` on, at most `limit` of them; all that follow for 0.
 

@@ -27,6 +27,7 @@ class ReadRequest:
     columns: tuple[str, ...] = ()
     start_row: int = 0
     row_limit: int = 0
+    matrix_columns: int = 0
 
 
 class Datasets:
@@ -92,25 +93,29 @@ class Datasets:
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
-            InvalidArgument: FIELD_INVALID: an unknown column, or rows that are not there.
+            InvalidArgument: FIELD_INVALID: an unknown column, rows that are not there, or
+                a matrix of text.
             ResourceExhausted: LIMIT_REACHED: the caller reads too many at once.
         """
         dataset = await self.get(caller, request.name)
         columns = dataset.select_columns(request.columns)
+        dataset.check_matrix(columns, request.matrix_columns)
         rows = dataset.select_rows(request.start_row, request.row_limit)
         with self._reads.taken(caller.principal):
-            async with aclosing(self._batches(dataset, columns, rows)) as batches:
+            async with aclosing(
+                self._batches(dataset, columns, rows, request.matrix_columns)
+            ) as batches:
                 async for batch in batches:
                     yield batch
 
     async def _batches(
-        self, dataset: Dataset, columns: Sequence[Column], rows: RowRange
+        self, dataset: Dataset, columns: Sequence[Column], rows: RowRange, matrix_columns: int
     ) -> AsyncGenerator[RowBatch, None]:
         async with self._leases.held(dataset.sha256):
             reader = await self._opened(dataset)
-            batches = work.prefetched(self._executor, reader.batches(columns, rows))
-            async with aclosing(batches):
-                async for batch in batches:
+            batches = reader.batches(columns, rows, matrix_columns=matrix_columns)
+            async with aclosing(work.prefetched(self._executor, batches)) as prefetched:
+                async for batch in prefetched:
                     yield batch
 
     async def _opened(self, dataset: Dataset) -> TableReader:

@@ -21,7 +21,10 @@ _MOST_BATCH_BYTES = 3 * 2**20
 
 @dataclass(frozen=True)
 class ColumnValues:
-    """Values of one column: an array of shape (rows, width), or one text for each row."""
+    """Values of one column: an array of shape (rows, width), or one text for each row.
+
+    A matrix is the values of several columns side by side, named after the first.
+    """
 
     name: str
     values: Array | Sequence[str]

@@ -88,8 +88,10 @@ class ParquetTable:
     def __init__(self, source: BinaryIO | RawIOBase) -> None:
         self._file = pq.ParquetFile(source)
 
-    def batches(self, columns: Sequence[Column], rows: RowRange) -> Iterator[RowBatch]:
-        """Read rows in order, in batches of bounded size."""
+    def batches(
+        self, columns: Sequence[Column], rows: RowRange, *, matrix_columns: int = 0
+    ) -> Iterator[RowBatch]:
+        """Read rows in order, in batches of bounded size; see `shiori.ports.TableReader`."""
         metadata = self._file.metadata
         end = rows.start + rows.count
         group_start = 0
@@ -98,7 +100,8 @@ class ParquetTable:
             first, last = max(rows.start, group_start), min(end, group_end)
             if first < last:
                 table = self._read_group(group, columns)
-                yield from _cut(table.slice(first - group_start, last - first), columns, first)
+                part = table.slice(first - group_start, last - first)
+                yield from _cut(part, columns, first, matrix_columns)
             group_start = group_end
 
     def _read_group(self, group: int, columns: Sequence[Column]) -> pa.Table:
@@ -107,16 +110,34 @@ class ParquetTable:
         return self._file.read_row_group(group, columns=names, use_threads=False).select(names)
 
 
-def _cut(table: pa.Table, columns: Sequence[Column], first: int) -> Iterator[RowBatch]:
+def _cut(
+    table: pa.Table, columns: Sequence[Column], first: int, matrix_columns: int
+) -> Iterator[RowBatch]:
     arrays = [table.column(index).combine_chunks() for index in range(table.num_columns)]
+    matrix = _matrix(arrays[:matrix_columns], columns[:matrix_columns])
+    single, arrays = columns[matrix_columns:], arrays[matrix_columns:]
+    row_bytes = _row_bytes(arrays, table.num_rows) + matrix.itemsize * matrix.shape[1]
     start = 0
-    for end in batch_ends(_row_bytes(arrays, table.num_rows), column_count=len(columns)):
-        values = tuple(
+    for end in batch_ends(row_bytes, column_count=len(single) + 1):
+        values = [
             ColumnValues(column.name, _values(array.slice(start, end - start), column))
-            for column, array in zip(columns, arrays, strict=True)
-        )
-        yield RowBatch(first + start, end - start, values)
+            for column, array in zip(single, arrays, strict=True)
+        ]
+        if matrix_columns:
+            rows = np.ascontiguousarray(matrix[start:end])
+            values.insert(0, ColumnValues(columns[0].name, rows))
+        yield RowBatch(first + start, end - start, tuple(values))
         start = end
+
+
+def _matrix(arrays: Sequence[pa.Array], columns: Sequence[Column]) -> Array:
+    """Return columns side by side; of shape (0, 0) for none."""
+    parts = [_numbers(array, column) for array, column in zip(arrays, columns, strict=True)]
+    if len(parts) < 2:
+        return parts[0] if parts else np.empty((0, 0), np.uint8)
+    # Column by column in memory, as they come: each batch is turned over by itself,
+    # small enough for the cache.
+    return np.concatenate([part.T for part in parts]).T
 
 
 def _row_bytes(arrays: Sequence[pa.Array], row_count: int) -> Array:
@@ -134,6 +155,10 @@ def _values(array: pa.Array, column: Column) -> Array | Sequence[str]:
     if column.type is ColumnType.STRING:
         texts: list[str] = array.to_pylist()
         return texts
+    return _numbers(array, column)
+
+
+def _numbers(array: pa.Array, column: Column) -> Array:
     if column.width > 1:
         return _bytes_of(array, column.width)
     numbers: Array = array.to_numpy(zero_copy_only=True)

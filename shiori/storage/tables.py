@@ -50,10 +50,12 @@ class BlobTable:
     def __init__(self, table: ParquetTable) -> None:
         self._table = table
 
-    def batches(self, columns: Sequence[Column], rows: RowRange) -> Iterator[RowBatch]:
+    def batches(
+        self, columns: Sequence[Column], rows: RowRange, *, matrix_columns: int = 0
+    ) -> Iterator[RowBatch]:
         """Read rows in order, in batches of bounded size."""
         with _store_errors():
-            yield from self._table.batches(columns, rows)
+            yield from self._table.batches(columns, rows, matrix_columns=matrix_columns)
 
 
 @contextmanager

@@ -83,9 +83,12 @@ class _InMemoryReader:
         self._tables = tables
         self._sha256 = sha256
 
-    def batches(self, columns: Sequence[Column], rows: RowRange) -> Iterator[RowBatch]:
+    def batches(
+        self, columns: Sequence[Column], rows: RowRange, *, matrix_columns: int = 0
+    ) -> Iterator[RowBatch]:
         """Read rows in order."""
-        return ParquetTable(io.BytesIO(self._tables.tables[self._sha256])).batches(columns, rows)
+        table = ParquetTable(io.BytesIO(self._tables.tables[self._sha256]))
+        return table.batches(columns, rows, matrix_columns=matrix_columns)
 
 
 def _content(path: Path) -> bytes:

@@ -38,11 +38,22 @@ async def test_rows_are_those_asked_for(shiori: RunningShiori, start: int, limit
 
 
 @pytest.mark.usefixtures("numbers")
+async def test_matrix_is_one_tensor(shiori: RunningShiori) -> None:
+    """Columns side by side hold what they hold one by one."""
+    answers = await shiori.read("numbers", matrix_columns=2, start_row=ROWS - 3)
+
+    (entry,) = answers[0].columns
+    assert "n" == entry.name
+    assert [[n, n / 2] for n in range(ROWS - 3, ROWS)] == array_of(entry.tensor, field="n").tolist()
+
+
+@pytest.mark.usefixtures("numbers")
 @pytest.mark.parametrize(
     ("wanted", "field", "allowed"),
     [
         ({"columns": ["n", "third"]}, "columns[1]", "n, half"),
         ({"start_row": ROWS}, "start_row", f"0 to {ROWS - 1}"),
+        ({"matrix_columns": 3}, "matrix_columns", "0 to 2"),
     ],
 )
 async def test_what_is_not_there_is_refused(

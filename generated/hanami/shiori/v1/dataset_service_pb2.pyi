@@ -453,12 +453,20 @@ class ReadDatasetRequest(_message.Message):
     COLUMNS_FIELD_NUMBER: _builtins.int
     START_ROW_FIELD_NUMBER: _builtins.int
     ROW_LIMIT_FIELD_NUMBER: _builtins.int
+    MATRIX_COLUMNS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The data set, `projects/{project}/datasets/{dataset}`."""
     start_row: _builtins.int
     """The first row to read, from 0."""
     row_limit: _builtins.int
     """The most rows to read; all that follow when zero."""
+    matrix_columns: _builtins.int
+    """How many of the columns, from the first on, come side by side as one
+    matrix, which is much faster for wide tables; none when zero. They must
+    hold numbers; the matrix has the narrowest of the columns' types that
+    holds them all, so integers beside floating-point numbers may lose digits
+    above 2^53.
+    """
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The columns to read, in the order wanted; all when empty."""
@@ -470,10 +478,11 @@ class ReadDatasetRequest(_message.Message):
         columns: _abc.Iterable[_builtins.str] | None = ...,
         start_row: _builtins.int = ...,
         row_limit: _builtins.int = ...,
+        matrix_columns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "name", b"name", "row_limit", b"row_limit", "start_row", b"start_row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "matrix_columns", b"matrix_columns", "name", b"name", "row_limit", b"row_limit", "start_row", b"start_row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -494,7 +503,9 @@ class ReadDatasetResponse(_message.Message):
     """The number of rows in this message."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnValues]:
-        """The values, one entry for each column asked for, in that order."""
+        """The values, one entry for each column asked for, in that order; the
+        columns of a matrix share one entry, named after the first of them.
+        """
 
     def __init__(
         self,
@@ -524,7 +535,7 @@ class ColumnValues(_message.Message):
     """The name of the column."""
     @_builtins.property
     def tensor(self) -> _tensor_pb2.Tensor:
-        """Numbers, of shape [rows, width]."""
+        """Numbers, of shape [rows, width]; a matrix is as wide as its columns together."""
 
     @_builtins.property
     def text(self) -> Global___TextValues:

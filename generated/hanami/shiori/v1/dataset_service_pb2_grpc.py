@@ -77,7 +77,8 @@ class DatasetServiceServicer:
 
         Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
         STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
-        LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
+        LIMIT_REACHED (too large, too many at once, or no room), FIELD_INVALID,
+        DEADLINE_EXCEEDED (nothing came for long), DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,8 +114,9 @@ class DatasetServiceServicer:
     def ReadDataset(self, request, context):
         """Streams rows of chosen columns in order.
 
-        Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, or a range
-        outside the data set).
+        Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, a range
+        outside the data set, text in a matrix), LIMIT_REACHED (too many reads of
+        one user at once), DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,8 @@ class DatasetServiceStub:
 
     Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
     STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
-    LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
+    LIMIT_REACHED (too large, too many at once, or no room), FIELD_INVALID,
+    DEADLINE_EXCEEDED (nothing came for long), DEPENDENCY_UNAVAILABLE.
     """
     GetDataset: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.Dataset]
     """Returns one data set.
@@ -64,8 +65,9 @@ class DatasetServiceStub:
     ReadDataset: _grpc.UnaryStreamMultiCallable[_dataset_service_pb2.ReadDatasetRequest, _dataset_service_pb2.ReadDatasetResponse]
     """Streams rows of chosen columns in order.
 
-    Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, or a range
-    outside the data set).
+    Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, a range
+    outside the data set, text in a matrix), LIMIT_REACHED (too many reads of
+    one user at once), DEPENDENCY_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -83,7 +85,8 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
 
     Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
     STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
-    LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
+    LIMIT_REACHED (too large, too many at once, or no room), FIELD_INVALID,
+    DEADLINE_EXCEEDED (nothing came for long), DEPENDENCY_UNAVAILABLE.
     """
     GetDataset: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.Dataset]  # type: ignore[assignment]
     """Returns one data set.
@@ -103,8 +106,9 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     ReadDataset: _aio.UnaryStreamMultiCallable[_dataset_service_pb2.ReadDatasetRequest, _dataset_service_pb2.ReadDatasetResponse]  # type: ignore[assignment]
     """Streams rows of chosen columns in order.
 
-    Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, or a range
-    outside the data set).
+    Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, a range
+    outside the data set, text in a matrix), LIMIT_REACHED (too many reads of
+    one user at once), DEPENDENCY_UNAVAILABLE.
     """
 
 class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -125,7 +129,8 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
         STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
-        LIMIT_REACHED, FIELD_INVALID, DEADLINE_EXCEEDED (nothing came for long).
+        LIMIT_REACHED (too large, too many at once, or no room), FIELD_INVALID,
+        DEADLINE_EXCEEDED (nothing came for long), DEPENDENCY_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -169,8 +174,9 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_dataset_service_pb2.ReadDatasetResponse], _abc.AsyncIterator[_dataset_service_pb2.ReadDatasetResponse]]:
         """Streams rows of chosen columns in order.
 
-        Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, or a range
-        outside the data set).
+        Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, a range
+        outside the data set, text in a matrix), LIMIT_REACHED (too many reads of
+        one user at once), DEPENDENCY_UNAVAILABLE.
         """
 
 def add_DatasetServiceServicer_to_server(servicer: DatasetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,6 +30,20 @@ def test_unknown_column_is_refused_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "problem"),
+    [(3, "3 columns cannot be a matrix where 2 are read"), (2, "there is text in kind")],
+)
+def test_impossible_matrix_is_refused(count: int, problem: str) -> None:
+    """A matrix needs so many columns, and numbers in all of them."""
+    iris = dataset()
+
+    with pytest.raises(InvalidArgument, match=problem) as caught:
+        iris.check_matrix(iris.columns, count)
+
+    assert "matrix_columns" == caught.value.violations[0].field
+
+
+@pytest.mark.parametrize(
     ("start", "limit", "expected"),
     [
         (0, 0, RowRange(0, 150)),

@@ -41,6 +41,45 @@ def test_batches_are_bounded_in_rows(tmp_path: Path) -> None:
     assert [1, 1 + BATCH_ROWS, 1 + 2 * BATCH_ROWS] == [batch.start_row for batch in batches]
 
 
+def test_matrix_holds_columns_side_by_side(tmp_path: Path) -> None:
+    """The first columns come in one entry of a type that holds them all, cut as rows are."""
+    path = tmp_path / "t"
+    rows = BATCH_ROWS + 10
+    half = np.arange(rows) / 2
+    with TableWriter(path, [NUMBER, DOTTED, TEXT]) as writer:
+        writer.write([pa.array(range(rows)), pa.array(half), pa.array(["x"] * rows)])
+
+    with path.open("rb") as source:
+        batches = list(
+            ParquetTable(source).batches(
+                [DOTTED, NUMBER, TEXT], RowRange(5, rows - 5), matrix_columns=2
+            )
+        )
+
+    values = np.concatenate([batch.columns[0].values for batch in batches])
+    assert np.array_equal(np.stack([half, np.arange(rows)], axis=1)[5:], values)
+    assert [("a.b", "t")] * 2 == [tuple(c.name for c in batch.columns) for batch in batches]
+    assert [BATCH_ROWS, 5] == [batch.row_count for batch in batches]
+
+
+def test_matrix_is_counted_in_its_own_type(tmp_path: Path) -> None:
+    """Bytes beside one floating-point column grow eightfold; batches stay bounded all the same."""
+    path = tmp_path / "t"
+    byte_columns = [Column(f"c{i}", ColumnType.UINT8, ColumnRole.INPUT) for i in range(500)]
+    columns = [DOTTED, *byte_columns]
+    rows = 2000
+    with TableWriter(path, columns) as writer:
+        zeros = pa.array(np.zeros(rows, np.uint8))
+        writer.write([pa.array(np.zeros(rows)), *[zeros] * 500])
+
+    with path.open("rb") as source:
+        batches = list(ParquetTable(source).batches(columns, RowRange(0, rows), matrix_columns=501))
+
+    sizes = [np.asarray(batch.columns[0].values).nbytes for batch in batches]
+    assert rows * 501 * 8 == sum(sizes)
+    assert max(sizes) <= BATCH_BYTES
+
+
 def test_batches_of_uneven_texts_are_bounded_in_bytes(tmp_path: Path) -> None:
     """A few long texts among many short ones do not come in one batch together."""
     path = tmp_path / "t"
