@@ -1,4 +1,4 @@
-# Hanami: `make help` lists what there is. Needs Python 3.11 or newer and nothing else.
+# Hanami: `make help` lists what there is. Needs Python 3.11 or newer on Linux, and the network at set-up.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -16,7 +16,7 @@ setup: $(VENV)/.ready ## Install everything into .venv (done by the other target
 $(VENV)/.ready: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Hanami needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Setting up .venv (a minute or two, once)"
+	@echo "Setting up .venv, once: downloads about $$(grep -c == requirements.lock) packages (a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
 	@touch $@

@@ -7,13 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from hanami_sdk import surroundings
 from hanami_sdk.areas.datasets import Datasets
 from hanami_sdk.areas.networks import Networks
 from hanami_sdk.areas.projects import Projects
 from hanami_sdk.areas.tasks import Tasks
 from hanami_sdk.areas.templates import Templates
 from hanami_sdk.areas.users import Users
-from hanami_sdk.connection import DEFAULT_URL, Connection, ConnectionOptions
+from hanami_sdk.connection import Connection, ConnectionOptions
 from hanami_sdk.exchange import Exchange, Mode, StreamOptions
 from hanami_sdk.names import Namespace, user_name
 from hanami_sdk.retries import RetryPolicy
@@ -30,13 +31,16 @@ class AsyncClient:
     it: it may make any number of calls at once.
 
     Args:
-        url: where the mesh listens, `http://host:port` or `https://host:port`.
+        url: where the mesh listens, `http://host:port` or `https://host:port`; when
+            left out, HANAMI_URL, else the mesh that `hanami up` has started here.
         project: the project that short names of networks and data sets belong to.
-        user: who logs in; the login happens with the first call.
+        user: who logs in; the login happens with the first call. When left out,
+            HANAMI_USER with HANAMI_PASSWORD, else the login that `hanami login` keeps.
         password: the password, or a function that returns it when it is needed.
         tokens: tokens of an earlier login, instead of user and password.
         on_tokens: called with every new pair of tokens, for keeping them.
-        ca_file: PEM file of the authority that signed the mesh's certificate.
+        ca_file: PEM file of the authority that signed the mesh's certificate; when
+            left out, HANAMI_CA_FILE, or that of the local mesh.
         timeout: the longest one call may take, retries included, in seconds;
             uploads and streams may take as long as they need.
         retries: when calls are tried again.
@@ -44,7 +48,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         *,
         project: str = "",
         user: str | None = None,
@@ -55,7 +59,11 @@ class AsyncClient:
         timeout: float = 60.0,
         retries: RetryPolicy | None = None,
     ) -> None:
-        options = ConnectionOptions(url, ca_file, timeout, retries or RetryPolicy())
+        place = url or surroundings.mesh_url()
+        trusted = ca_file or surroundings.authority_of(place)
+        if user is None and tokens is None:
+            user, password, tokens, on_tokens = _known_login(place, on_tokens)
+        options = ConnectionOptions(place, trusted, timeout, retries or RetryPolicy())
         self._connection = Connection(options, on_tokens=on_tokens)
         self._connection.authenticate(user, password, tokens)
         self._namespace = Namespace(project)
@@ -126,3 +134,26 @@ class AsyncClient:
     ) -> None:
         """Close the connection."""
         await self.close()
+
+
+OnTokens = Callable[["Tokens"], None]
+
+
+def _known_login(
+    url: str, on_tokens: OnTokens | None
+) -> tuple[str | None, str | None, Tokens | None, OnTokens | None]:
+    """Return who this machine knows to work there: user, password, tokens, and who keeps them."""
+    if (named := surroundings.named_user()) is not None:
+        return *named, None, on_tokens
+    logins = surroundings.kept_logins()
+    kept = logins.load(url)
+    if kept is None:
+        return None, None, None, on_tokens
+
+    def keep(fresh: Tokens) -> None:
+        if fresh.user == kept.user:
+            logins.save(url, fresh)
+        if on_tokens is not None:
+            on_tokens(fresh)
+
+    return None, None, kept, keep

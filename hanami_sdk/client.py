@@ -15,7 +15,6 @@ from hanami_sdk.areas import datasets, networks, projects, tasks, templates, use
 from hanami_sdk.async_client import AsyncClient
 from hanami_sdk.blocking import Face, LoopThread, blocking, blocking_iterator
 from hanami_sdk.blocking_streams import BlockingLearnStream
-from hanami_sdk.connection import DEFAULT_URL
 from hanami_sdk.exchange import Mode, StreamOptions
 from hanami_sdk.retries import RetryPolicy
 
@@ -89,13 +88,16 @@ class Client:
     Use it as a context manager, or call `close` at the end.
 
     Args:
-        url: where the mesh listens, `http://host:port` or `https://host:port`.
+        url: where the mesh listens, `http://host:port` or `https://host:port`; when
+            left out, HANAMI_URL, else the mesh that `hanami up` has started here.
         project: the project that short names of networks and data sets belong to.
-        user: who logs in; the login happens with the first call.
+        user: who logs in; the login happens with the first call. When left out,
+            HANAMI_USER with HANAMI_PASSWORD, else the login that `hanami login` keeps.
         password: the password, or a function that returns it when it is needed.
         tokens: tokens of an earlier login, instead of user and password.
         on_tokens: called with every new pair of tokens, in the client's thread.
-        ca_file: PEM file of the authority that signed the mesh's certificate.
+        ca_file: PEM file of the authority that signed the mesh's certificate; when
+            left out, HANAMI_CA_FILE, or that of the local mesh.
         timeout: the longest one call may take, retries included, in seconds;
             uploads and streams may take as long as they need.
         retries: when calls are tried again.
@@ -103,7 +105,7 @@ class Client:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         *,
         project: str = "",
         user: str | None = None,

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 RequestT = TypeVar("RequestT", bound="Message")
 ResponseT = TypeVar("ResponseT")
 
-DEFAULT_URL = "http://127.0.0.1:1337"
-
 _CHANNEL_OPTIONS: list[tuple[str, int]] = [
     # Notices a dead peer within 80 s, but only while a call is under way:
     # servers drop clients that ping on idle connections.
@@ -61,7 +59,7 @@ class ConnectionOptions:
         retries: when to try again.
     """
 
-    url: str = DEFAULT_URL
+    url: str
     ca_file: str | Path | None = None
     timeout: float = 60.0
     retries: RetryPolicy = field(default_factory=RetryPolicy)

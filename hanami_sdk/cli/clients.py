@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
-from hanami_sdk.cli.logins import LoginFile
+from hanami_sdk.surroundings import DEFAULT_URL, kept_logins, local_state, named_user
 
 if TYPE_CHECKING:
     from hanami_sdk.client import Client
     from hanami_sdk.local.state import MeshState
-    from hanami_sdk.sessions import Tokens
-
-DEFAULT_URL = "http://127.0.0.1:1337"
-
-
-def local_state() -> MeshState | None:
-    """Return the local mesh of this home, if one was started and runs."""
-    from hanami_sdk.local import mesh
-    from hanami_sdk.local.home import MeshHome
-
-    return mesh.running_state(MeshHome.default())
-
-
-def logins() -> LoginFile:
-    """Return the file of this home that keeps logins."""
-    from hanami_sdk.local.home import MeshHome
-
-    return LoginFile(MeshHome.default().credentials_file)
 
 
 def resolve_url(url: str | None, state: MeshState | None) -> str:
@@ -47,46 +28,18 @@ def open_client(url: str | None, project: str = "") -> Client:
     Raises:
         CommandFailure: nobody is logged in; the hint says how to.
     """
-    state = local_state()
-    target = resolve_url(url, state)
-    store = logins()
-    user, password = os.environ.get("HANAMI_USER"), os.environ.get("HANAMI_PASSWORD")
-    if user and password:
-        return make_client(target, project, state, user=user, password=password)
-    tokens = store.load(target)
-    if tokens is None:
-        raise CommandFailure(f"Nobody is logged in at {target}.", hint=_login_hint(target, state))
-    return make_client(
-        target, project, state, tokens=tokens, on_tokens=lambda fresh: store.save(target, fresh)
-    )
-
-
-def make_client(
-    url: str,
-    project: str,
-    state: MeshState | None,
-    *,
-    user: str | None = None,
-    password: str | None = None,
-    tokens: Tokens | None = None,
-    on_tokens: Callable[[Tokens], None] | None = None,
-) -> Client:
-    """Return a client of a mesh; the local authority is trusted for the local mesh only."""
     from hanami_sdk.client import Client
 
-    is_local = state is not None and state.gateway_url.rstrip("/") == url.rstrip("/")
-    ca_file = os.environ.get("HANAMI_CA_FILE") or (
-        state.ca_certificate if state is not None and is_local else None
-    )
-    return Client(
-        url,
-        project=project,
-        user=user,
-        password=password,
-        tokens=tokens,
-        on_tokens=on_tokens,
-        ca_file=ca_file,
-    )
+    state = local_state()
+    target = resolve_url(url, state)
+    if named_user() is None and kept_logins().load(target) is None:
+        if state is None and target == DEFAULT_URL:
+            raise CommandFailure(
+                "No mesh runs here, and nobody is logged in.",
+                hint="Start one: hanami up; then log in: hanami login",
+            )
+        raise CommandFailure(f"Nobody is logged in at {target}.", hint=_login_hint(target, state))
+    return Client(target, project=project)
 
 
 def read_password(password_file: str | None, *, prompt: str, confirm: bool = False) -> str:
@@ -116,6 +69,4 @@ def read_password(password_file: str | None, *, prompt: str, confirm: bool = Fal
 def _login_hint(target: str, state: MeshState | None) -> str:
     if state is not None and state.gateway_url.rstrip("/") == target.rstrip("/"):
         return "Log in as the administrator of this local mesh: hanami login"
-    if state is None and target == DEFAULT_URL:
-        return "No local mesh runs. Start one: hanami up; then log in: hanami login"
     return f"Log in: hanami login USER --url {target}"

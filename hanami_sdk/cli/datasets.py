@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +11,14 @@ import typer
 
 from hanami_sdk.cli import options
 from hanami_sdk.cli.clients import open_client
+from hanami_sdk.cli.columns import next_commands, uses, warning
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.messages import as_json
 from hanami_sdk.cli.output import (
     bytes_text,
+    command,
     note,
+    print_fields,
     print_json,
     print_message,
     print_messages,
@@ -32,7 +38,9 @@ ExistingFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, 
 
 @app.command()
 def upload(
-    dataset: DatasetArgument,
+    dataset: Annotated[
+        str, typer.Argument(help="Name of the data set; a CSV file alone gives it its own.")
+    ],
     csv: Annotated[
         Path | None,
         typer.Argument(
@@ -48,11 +56,19 @@ def upload(
 ) -> None:
     """Upload a CSV file, or a pair of IDX files (--images and --labels).
 
+    Columns of numbers are fed to networks by default. An empty cell is a gap, and in
+    a column of numbers also NA, N/A, NULL, None and nan.
+
     Examples:
-        hanami dataset upload iris iris.csv --target species --project demo
+        hanami dataset upload iris.csv --target species --project demo
+
+        hanami dataset upload flowers iris.csv --target species --project demo
 
         hanami dataset upload digits --images train-images --labels train-labels -p demo
     """
+    if csv is None and images is None and dataset.lower().endswith(".csv"):
+        csv = Path(dataset)
+        dataset = _name_of(csv)
     if (csv is None) == (images is None) or (images is None) != (labels is None):
         raise CommandFailure(
             "Give either a CSV file, or --images together with --labels.",
@@ -64,9 +80,35 @@ def upload(
             made = upload_with_bar(client, dataset, csv=csv, target=target)
         else:
             made = upload_with_bar(client, dataset, images=images, labels=labels)
-    if not json:
-        note(f"Uploaded {made.row_count} rows.")
-    print_message(made, as_data=json, rows=_fields(made))
+    if json:
+        print_json(as_json(made))
+        return
+    note(f"Uploaded {made.row_count} rows.")
+    print_fields([*_fields(made), *uses(made)])
+    if text := warning(made):
+        note(f"Note: {text}")
+    is_known = project == os.environ.get("HANAMI_PROJECT", "")
+    print("\nNext:")
+    for words in next_commands(made):
+        print(f"  {command()} {words}{'' if is_known else f' --project {project}'}")
+
+
+def _name_of(csv: Path) -> str:
+    """Return a data set's name made from the name of its file.
+
+    Raises:
+        CommandFailure: there is no such file, or its name does not make one.
+    """
+    if not csv.is_file():
+        raise CommandFailure(f"There is no file {csv}.", exit_code=EXIT_USAGE)
+    name = re.sub(r"[^a-z0-9]+", "-", csv.stem.lower()).strip("-")
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", name):
+        raise CommandFailure(
+            f"The file's name {csv.name!r} does not make a name of a data set.",
+            hint=f"Give it one: hanami dataset upload NAME {csv}",
+            exit_code=EXIT_USAGE,
+        )
+    return name
 
 
 def upload_with_bar(

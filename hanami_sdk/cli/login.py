@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hanami_sdk.cli import options
-from hanami_sdk.cli.clients import local_state, logins, make_client, read_password, resolve_url
+from hanami_sdk.cli.clients import read_password, resolve_url
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
 from hanami_sdk.cli.output import note, print_json
+from hanami_sdk.surroundings import kept_logins, local_state
 
 if TYPE_CHECKING:
     from hanami_sdk.local.state import MeshState
@@ -37,15 +38,17 @@ def login(
 
         hanami login alice --url https://mesh.example.org --password-file ~/.secret
     """
+    from hanami_sdk.client import Client
+
     state = local_state()
     target = resolve_url(url, state)
     if user is None:
         user, password_file = _local_administrator(target, state, password_file)
         note(f"Logging in as {user}, the administrator of this mesh ({password_file}).")
     password = read_password(password_file, prompt=f"Password of {user}")
-    with make_client(target, "", state) as client:
+    with Client(target) as client:
         tokens = client.login(user, password)
-    logins().save(target, tokens)
+    kept_logins().save(target, tokens)
     if json:
         print_json({"url": target, "user": tokens.user})
     else:
@@ -59,7 +62,7 @@ def logout(url: options.Url = None, json: options.Json = False) -> None:
         hanami logout
     """
     target = resolve_url(url, local_state())
-    had_any = logins().remove(target)
+    had_any = kept_logins().remove(target)
     if json:
         print_json({"url": target, "removed": had_any})
     else:

@@ -8,6 +8,7 @@ import typer
 
 from hanami_sdk.cli import options
 from hanami_sdk.cli.clients import open_client
+from hanami_sdk.cli.columns import fed_channels
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
 from hanami_sdk.cli.output import bytes_text, print_json, print_message, print_messages
 from hanami_sdk.cli.templates import read_template
@@ -35,6 +36,10 @@ def create(
         int | None,
         typer.Option(help="Inputs of a row, where the template leaves it open.", min=1),
     ] = None,
+    for_dataset: Annotated[
+        str,
+        typer.Option(help="As many inputs as this data set feeds.", show_default=False),
+    ] = "",
     seed: Annotated[
         int | None, typer.Option(help="Same seed and same rows: same network.", min=0)
     ] = None,
@@ -47,16 +52,22 @@ def create(
     Examples:
         hanami network create iris --channels 4 --project demo
 
+        hanami network create pumps --for-dataset readings --project demo
+
         hanami network create digits --template grid --project demo
 
         hanami network create mine --template-file mine.yaml --project demo
     """
     if template is not None and template_file is not None:
         raise CommandFailure("Give --template or --template-file, not both.", exit_code=EXIT_USAGE)
+    if channels is not None and for_dataset:
+        raise CommandFailure("Give --channels or --for-dataset, not both.", exit_code=EXIT_USAGE)
     text = read_template(template_file) if template_file is not None else None
     if text is None and template is None:
         template = "flat"
     with open_client(url, project) as client:
+        if for_dataset:
+            channels = fed_channels(client.datasets.get(for_dataset))
         made = client.networks.create(
             network, template=template, template_yaml=text, channels=channels, seed=seed
         )

@@ -18,6 +18,7 @@ __all__ = [
     "ENVOY",
     "Addresses",
     "envoy_command",
+    "envoy_environment",
     "kernel_cache",
     "kernels_are_cold",
     "service_command",
@@ -61,14 +62,16 @@ def envoy_command(home: MeshHome, *, debug: bool) -> list[str]:
     return [*envoy, *alone, *quiet]
 
 
+def envoy_environment() -> dict[str, str]:
+    """Return the environment of Envoy: the user's, without what is not for everybody."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
+
+
 def service_environment(
     service: str, home: MeshHome, addresses: Addresses, otlp_endpoint: str | None
 ) -> dict[str, str]:
     """Return the environment of a service: the user's, and on top what this mesh decides."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)
-    }
-    environment |= {
+    environment = envoy_environment() | {
         "PYTHONPATH": _python_path(),
         "HANAMI_LISTEN": addresses.services[service],
         "HANAMI_DATA_DIRECTORY": str(home.data(service)),

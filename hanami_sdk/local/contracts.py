@@ -21,13 +21,17 @@ _READ_PREFIXES = ("Get", "List")
 
 @dataclass(frozen=True)
 class Method:
-    """One RPC: where it is called, and what a gateway may do with its calls."""
+    """One RPC: where it is called, and what a gateway may do with its calls.
+
+    An internal one is for services of the mesh, and hidden by the gateway.
+    """
 
     package: str
     service: str
     name: str
     is_public: bool
     is_stream: bool
+    is_internal: bool
 
     @property
     def path(self) -> str:
@@ -42,7 +46,7 @@ class Method:
     @property
     def takes_credentials(self) -> bool:
         """Whether it can be called without a token to get one, so may be used to guess."""
-        return self.is_public and not self.is_repeatable
+        return self.is_public and not self.is_internal and not self.is_repeatable
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Contracts:
                 name=method.name,
                 is_public=method.options.Extensions[access_pb2.access].public,
                 is_stream=method.client_streaming or method.server_streaming,
+                is_internal=method.options.Extensions[access_pb2.access].internal,
             )
             for file in files
             if file.package.startswith("hanami.")

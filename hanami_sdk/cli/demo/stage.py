@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hanami_sdk.cli.clients import make_client
 from hanami_sdk.cli.demo import mnist_data
 from hanami_sdk.cli.demo.figures import Figures, draw_curve, draw_table
 from hanami_sdk.cli.demo.mnist_data import MnistFiles
@@ -126,6 +125,8 @@ def _show_news(event: StartEvent) -> None:
 
 def _administrator(state: MeshState) -> Client:
     """Return a client that is logged in as the administrator of a local mesh."""
+    from hanami_sdk.client import Client
+
     password = os.environ.get("HANAMI_ADMIN_PASSWORD", "")
     if state.admin_password_file is not None:
         password = state.admin_password_file.read_text(encoding="utf-8").strip()
@@ -134,9 +135,7 @@ def _administrator(state: MeshState) -> Client:
             "The demo needs the administrator's password of this mesh.",
             hint="Set HANAMI_ADMIN_PASSWORD to the one that the mesh was started with.",
         )
-    return make_client(
-        state.gateway_url, PROJECT, state, user=state.admin_user_id, password=password
-    )
+    return Client(state.gateway_url, project=PROJECT, user=state.admin_user_id, password=password)
 
 
 def _report(

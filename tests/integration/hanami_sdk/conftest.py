@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 
 from hanami_sdk import Client, Tokens
 from hanami_sdk.cli.app import app
-from hanami_sdk.cli.logins import LoginFile
 from hanami_sdk.local import mesh as local_mesh
 from hanami_sdk.local.home import MeshHome
+from hanami_sdk.logins import LoginFile
 from tests.e2e.conftest import free_port
 
 Command = Callable[..., Result]

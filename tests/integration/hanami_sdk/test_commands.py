@@ -87,6 +87,27 @@ def test_data_sets_by_command(hanami: Command, rows_csv: Path) -> None:
     assert json.loads(hanami("dataset", "list", "--json").stdout) == []
 
 
+def test_a_file_alone_becomes_a_data_set_that_a_network_is_made_for(
+    hanami: Command, tmp_path: Path
+) -> None:
+    """The README's three commands; what is left out is told, and why."""
+    rows = "".join(
+        f"{n},{n % 7},{'x' if n == 3 else n},{'ok' if n % 2 else 'hot'}\n" for n in range(64)
+    )
+    (tmp_path / "My readings.csv").write_text("flow,speed,suction,state\n" + rows)
+
+    made = hanami("dataset", "upload", str(tmp_path / "My readings.csv"), "--target", "state")
+    network = hanami("network", "create", "pumps", "--for-dataset", "my-readings", "--json")
+    task = hanami("task", "create", "pumps", "my-readings", "--watch")
+
+    assert made.exit_code == 0, made.stderr
+    assert "flow, speed (2 channels)" in made.stdout
+    assert "network create NETWORK --channels 2" in made.stdout
+    assert "suction is text, so it is not fed." in made.stderr
+    assert json.loads(network.stdout)["structure"]["inputs"][0]["channels"] == 2
+    assert task.exit_code == 0, task.stderr
+
+
 def test_templates_by_command(hanami: Command, tmp_path: Path) -> None:
     """What `show` prints passes `check`; a mistake is told with its place."""
     shown = hanami("template", "show", "grid").stdout

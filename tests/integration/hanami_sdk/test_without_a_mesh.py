@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hanami_sdk.cli import clients
+from hanami_sdk import surroundings
 from hanami_sdk.cli.app import app
 from hanami_sdk.cli.demo import mnist_data
 from hanami_sdk.cli.failures import CommandFailure
@@ -22,7 +22,7 @@ def test_a_mesh_that_does_not_answer_is_told(
 
     assert done.exit_code == 1
     assert "Nothing answers at http://127.0.0.1:1." in done.stderr
-    assert not clients.logins().path.exists()
+    assert not surroundings.kept_logins().path.exists()
 
 
 def test_without_a_network_the_way_out_is_told(

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from hanami_sdk.cli import clients, local
+from hanami_sdk.cli import local
 from hanami_sdk.cli.app import app
 from hanami_sdk.local import mesh as local_mesh
 from hanami_sdk.local.errors import PortOccupied
@@ -40,8 +40,6 @@ def no_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANAMI_HOME", str(tmp_path))
     for name in ("HANAMI_URL", "HANAMI_PROJECT", "HANAMI_USER", "HANAMI_PASSWORD", "HANAMI_DEBUG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(clients, "local_state", lambda: None)
-    monkeypatch.setattr("hanami_sdk.cli.login.local_state", lambda: None)
 
 
 @pytest.mark.parametrize("words", list(all_commands()), ids=" ".join)
@@ -106,6 +104,7 @@ def test_a_password_is_never_waited_for_in_a_pipe() -> None:
         ["network", "create", "n1", "--template", "flat", "--template-file", "t.yaml"],
         ["dataset", "upload", "d1"],
         ["dataset", "upload", "d1", "/no/such/file.csv"],
+        ["dataset", "upload", "missing.csv"],
         ["learn", "n1"],
     ],
 )
@@ -115,6 +114,17 @@ def test_wrong_calls_end_with_code_two(arguments: list[str]) -> None:
 
     assert done.exit_code == 2
     assert done.stdout == ""
+
+
+def test_a_file_name_that_is_no_name_is_told(tmp_path: Path) -> None:
+    """The hint has the command that works."""
+    file = tmp_path / "1.csv"
+    file.write_text("a\n1\n")
+
+    done = RUNNER.invoke(app, ["dataset", "upload", str(file)])
+
+    assert done.exit_code == 2
+    assert f"hanami dataset upload NAME {file}" in done.stderr
 
 
 def test_local_errors_come_with_their_hint(monkeypatch: pytest.MonkeyPatch) -> None:

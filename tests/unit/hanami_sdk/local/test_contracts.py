@@ -51,10 +51,15 @@ def test_only_unary_reads_are_repeatable(contracts: Contracts) -> None:
 
 
 def test_methods_that_can_be_used_to_guess_are_known(contracts: Contracts) -> None:
-    """Login, renewal and service tokens take credentials; the public keys do not."""
+    """Login and renewal take credentials; the public keys do not."""
     names = {m.name for m in contracts.methods if m.takes_credentials}
 
-    assert {"Login", "RefreshToken", "IssueServiceToken"} == names
+    assert {"Login", "RefreshToken"} == names
+
+
+def test_methods_of_the_mesh_only_are_known(contracts: Contracts) -> None:
+    """Service tokens are the one thing that nobody asks for through the gateway."""
+    assert ["IssueServiceToken"] == [m.name for m in contracts.methods if m.is_internal]
 
 
 def test_descriptors_hold_the_standard_error_details(contracts: Contracts) -> None:

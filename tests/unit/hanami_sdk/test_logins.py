@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from hanami_sdk.cli.logins import LoginFile
+from hanami_sdk.logins import LoginFile
 from hanami_sdk.sessions import Tokens
 
 ALICE = Tokens("access", 1.0, "refresh", 2.0, "users/alice")

@@ -1,4 +1,4 @@
-"""The command's logins, kept between calls: one pair of tokens for each mesh."""
+"""Logins kept on this machine between calls: one pair of tokens for each mesh."""
 
 from __future__ import annotations
 
