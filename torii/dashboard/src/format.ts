@@ -25,7 +25,8 @@ export const inSeconds = (duration: Duration): number =>
   Number(duration.seconds) + duration.nanos / 1e9;
 
 export function span(seconds: number): string {
-  if (seconds < 1) return `${(seconds * 1000).toFixed(1)} ms`;
+  if (seconds > 0 && seconds < 5e-5) return "< 0.1 ms";
+  if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`;
   if (seconds < 100) return `${seconds.toFixed(0)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 }
