@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from mesh import status
+from mesh import status, tokens
 from tests.integration.meshes import RunningMisaki, start_misaki
 from tests.integration.torii.doors import (
     NOWHERE,
@@ -115,9 +115,10 @@ async def test_a_token_that_is_none(torii: RunningTorii, token: str) -> None:
 
 
 async def test_an_expired_token(
-    torii: RunningTorii, tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token whose time is over opens nothing, wherever it stands."""
+    monkeypatch.setattr(tokens, "LEEWAY_SECONDS", 0)
     folder = tmp_path_factory.mktemp("short-lived")
     async with (
         start_misaki(folder, access_token_seconds=1) as short_lived,
