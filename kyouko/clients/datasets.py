@@ -47,8 +47,13 @@ class ShioriDatasets:
     async def read(
         self, name: str, columns: Sequence[str], start_row: int
     ) -> AsyncGenerator[RowRange, None]:
-        """Yield the rows of some columns from a row on."""
-        request = pb.ReadDatasetRequest(name=name, columns=columns, start_row=start_row)
+        """Yield the rows of some columns from a row on.
+
+        All but the last, which may be a target, come side by side in one array.
+        """
+        request = pb.ReadDatasetRequest(
+            name=name, columns=columns, start_row=start_row, matrix_columns=len(columns) - 1
+        )
         metadata = call_metadata(await self._tokens.token())
         call = self._stub.ReadDataset(request, metadata=metadata)
         try:
