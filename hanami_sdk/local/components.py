@@ -18,11 +18,11 @@ __all__ = [
     "ENVOY",
     "Addresses",
     "envoy_command",
-    "envoy_environment",
     "kernel_cache",
     "kernels_are_cold",
     "service_command",
     "service_environment",
+    "shared_environment",
 ]
 
 ENVOY = "envoy"
@@ -62,8 +62,8 @@ def envoy_command(home: MeshHome, *, debug: bool) -> list[str]:
     return [*envoy, *alone, *quiet]
 
 
-def envoy_environment() -> dict[str, str]:
-    """Return the environment of Envoy: the user's, without what is not for everybody."""
+def shared_environment() -> dict[str, str]:
+    """Return the user's environment without secrets; Envoy gets no more than this."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
 
 
@@ -71,7 +71,7 @@ def service_environment(
     service: str, home: MeshHome, addresses: Addresses, otlp_endpoint: str | None
 ) -> dict[str, str]:
     """Return the environment of a service: the user's, and on top what this mesh decides."""
-    environment = envoy_environment() | {
+    environment = shared_environment() | {
         "PYTHONPATH": _python_path(),
         "HANAMI_LISTEN": addresses.services[service],
         "HANAMI_DATA_DIRECTORY": str(home.data(service)),

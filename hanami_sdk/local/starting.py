@@ -16,6 +16,7 @@ from hanami_sdk.local.components import (
     kernels_are_cold,
     service_command,
     service_environment,
+    shared_environment,
 )
 from hanami_sdk.local.envoy_config import SERVICES, Address, EnvoyParameters, TlsFiles, render
 from hanami_sdk.local.errors import GatewayElsewhere, ServiceFailed
@@ -205,7 +206,7 @@ def _plan(
     if name == ENVOY:
         _configure_envoy(home, options, addresses, state)
         command = envoy_command(home, debug=options.debug)
-        return _Plan(name, command, dict(os.environ), options.reachable_address)
+        return _Plan(name, command, shared_environment(), options.reachable_address)
     home.data(name).mkdir(parents=True, exist_ok=True, mode=0o700)
     command = service_command(name, debug=options.debug)
     environment = service_environment(name, home, addresses, state.otlp_endpoint)

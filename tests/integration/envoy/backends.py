@@ -26,6 +26,7 @@ from hanami.torii.v1 import mesh_service_pb2, mesh_service_pb2_grpc
 from websockets.sync.server import Server, ServerConnection, serve
 
 MAX_MESSAGE_BYTES = 17 * 1024 * 1024
+MAX_METADATA_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,11 @@ class Backends:
     def _start(self, name: str, add: Any, servicer: Any, *more: tuple[Any, Any]) -> None:
         server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=8),
-            options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)],
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+            ],
         )
         add(servicer, server)
         for add_more, another in more:

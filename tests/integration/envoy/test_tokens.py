@@ -96,6 +96,34 @@ def test_public_method_needs_no_token(channel: grpc.Channel) -> None:
     assert "users/alice" == answer.user
 
 
+@pytest.mark.parametrize("with_token", [True, False])
+def test_service_tokens_are_not_given_out_here(
+    channel: grpc.Channel, good_metadata: list[tuple[str, str]], with_token: bool
+) -> None:
+    """A method for services of the mesh only looks like one that does not exist."""
+    stub = token_service_pb2_grpc.TokenServiceStub(channel)
+    request = token_service_pb2.IssueServiceTokenRequest(service="kyouko", secret="guessed")
+
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.IssueServiceToken(request, metadata=good_metadata if with_token else None, timeout=10)
+
+    assert grpc.StatusCode.UNIMPLEMENTED == caught.value.code()
+
+
+def test_token_with_many_roles_passes(
+    gateway: Gateway, channel: grpc.Channel, web: httpx.Client
+) -> None:
+    """The largest token that misaki makes comes through as gRPC and as JSON."""
+    roles = {f"{number:03}-{'x' * 59}": "PROJECT_ADMIN" for number in range(256)}
+    token = gateway.bearer(roles=roles)
+
+    answer = ask(channel, [("authorization", token)])
+    response = web.get("/v1/mesh", headers={"authorization": token})
+
+    assert "9.9.9" == answer.version
+    assert 200 == response.status_code
+
+
 def test_rest_call_without_token_gets_json(web: httpx.Client) -> None:
     """A JSON client without a token gets 401 and a status as JSON."""
     answer = web.get("/v1/mesh")

@@ -11,6 +11,7 @@ from hanami_sdk.local.components import (
     kernels_are_cold,
     service_command,
     service_environment,
+    shared_environment,
 )
 from hanami_sdk.local.envoy_config import SERVICES
 from hanami_sdk.local.home import MeshHome
@@ -48,6 +49,18 @@ def test_only_misaki_gets_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert ["misaki"] == holders
     assert not any("of-the-command" in environment(name).values() for name in SERVICES)
+
+
+def test_envoy_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway's process sees no password, and everything that is nobody's secret."""
+    monkeypatch.setenv("HANAMI_ADMIN_PASSWORD", "from-outside")
+    monkeypatch.setenv("HANAMI_PASSWORD", "of-the-command")
+    monkeypatch.setenv("SSL_CERT_FILE", "/authorities.pem")
+
+    found = shared_environment()
+
+    assert "/authorities.pem" == found["SSL_CERT_FILE"]
+    assert not {"from-outside", "of-the-command"} & set(found.values())
 
 
 def test_admin_has_defaults_and_a_generated_password(monkeypatch: pytest.MonkeyPatch) -> None:
