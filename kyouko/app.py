@@ -25,6 +25,7 @@ from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
 from kyouko.domain.tasks.tasks import Tasks
 from kyouko.kernels.warmup import is_cached, warm_up
+from kyouko.memory_quota import usable_memory
 from kyouko.servicers.learning import LearningServicer
 from kyouko.servicers.networks import NetworkServicer
 from kyouko.servicers.tasks import TaskServicer
@@ -71,6 +72,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         blobs = await _blobs(settings)
         parts = _Parts(settings, database, blobs, executor, misaki, shiori)
         stack.push_async_callback(parts.live.close)
+        await parts.live.sweep()
         await parts.tasks.start()
         watching = asyncio.create_task(parts.live.watch())
         stack.push_async_callback(_stop, watching)
@@ -127,7 +129,8 @@ class _Parts:
             clock=_utc_now,
             new_id=_new_id,
             limits=NetworkLimits(
-                settings.max_networks_per_project, settings.max_network_memory_bytes
+                settings.max_networks_per_project,
+                min(settings.max_network_memory_bytes, _live_memory(settings)),
             ),
             before_deletion=[self._streams.end_network, self.tasks.end_network],
         )
@@ -193,9 +196,15 @@ def _service_tokens(settings: KyoukoSettings, misaki: grpc.aio.Channel) -> Servi
 def _live_limits(settings: KyoukoSettings) -> LiveLimits:
     return LiveLimits(
         networks=settings.max_live_networks,
+        memory_bytes=_live_memory(settings),
         snapshot_rows=settings.snapshot_rows,
         snapshot_seconds=settings.snapshot_seconds,
     )
+
+
+def _live_memory(settings: KyoukoSettings) -> int:
+    # The other half is for snapshots being made, streams, and what comes and goes.
+    return settings.live_memory_bytes or usable_memory() // 2
 
 
 def _stream_limits(settings: KyoukoSettings) -> StreamLimits:

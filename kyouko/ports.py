@@ -1,6 +1,6 @@
 """What the domain needs from outside: storage, data sets, time, ids and traces."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,6 +53,9 @@ class NetworkRepository(Protocol):
         Raises:
             ValueError: A statistic is not finite.
         """
+
+    async def snapshots(self) -> Set[str]:
+        """Return the names of the snapshots that networks point to."""
 
     async def delete(self, uid: str) -> None:
         """Delete a network and its tasks; a missing one counts as deleted."""

@@ -23,6 +23,11 @@ class KyoukoSettings(MeshSettings):
         default=0, ge=0, le=1024, description="threads that run kernels; the CPU quota when 0"
     )
     max_live_networks: int = Field(default=64, ge=1, description="most networks in memory")
+    live_memory_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="most memory for all networks in memory, bytes; half of what there is when 0",
+    )
     max_networks_per_project: int = Field(default=1000, ge=1, description="most networks")
     max_network_memory_bytes: int = Field(
         default=2 * 2**30, ge=2**20, description="most memory one network may be given, bytes"

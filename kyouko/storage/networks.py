@@ -1,6 +1,6 @@
 """Networks in SQL; see `kyouko.ports.NetworkRepository` for what each method promises."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -93,6 +93,12 @@ class SqlNetworkRepository:
             if snapshot is None or await session.scalar(change) is None:
                 return None
             return snapshot
+
+    async def snapshots(self) -> Set[str]:
+        """Return the names of the snapshots that networks point to."""
+        query = select(NetworkRow.snapshot).where(NetworkRow.snapshot != "")
+        async with self._database.session() as session:
+            return set(await session.scalars(query))
 
     async def delete(self, uid: str) -> None:
         """Delete a network and its tasks."""

@@ -3,6 +3,9 @@
 A network stays in memory until room is needed. What it learned since its last
 snapshot is lost with the process; `keep` takes one, and `watch` sees to it that
 long work takes one now and then.
+
+Whoever begins to use a network, or to delete it, passes its gate: one at a time,
+while others pass those of other networks.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -29,6 +33,8 @@ from mesh.errors import NotFound, ResourceExhausted, Unavailable
 
 _log = structlog.get_logger(__name__)
 _WATCH_SECONDS: Final = 0.25
+# A snapshot under way is a second copy of its network.
+_SNAPSHOTS_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,13 @@ class LiveLimits:
 
     Attributes:
         networks: most networks in memory.
+        memory_bytes: most memory for all of them; one in use counts as large as it may grow.
         snapshot_rows: rows learned after which a snapshot is due.
         snapshot_seconds: the same in time, when anything was learned at all.
     """
 
     networks: int = 64
+    memory_bytes: int = 4 * 2**30
     snapshot_rows: int = 1_000_000
     snapshot_seconds: float = 30.0
 
@@ -56,6 +64,7 @@ class LiveNetwork:
         kept_at: moment of the last snapshot, on the monotonic clock.
         keeping: held while a snapshot is taken.
         closed: whether it has left memory.
+        deleted: whether it is gone for good.
     """
 
     network: Network
@@ -64,11 +73,24 @@ class LiveNetwork:
     kept_at: float = field(default_factory=time.monotonic)
     keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     closed: bool = False
+    deleted: bool = False
 
     @property
     def kept_rows(self) -> int:
         """Learned rows that the last snapshot holds."""
         return self.network.kept_rows
+
+    @property
+    def unkept_rows(self) -> int:
+        """Learned rows that it does not hold."""
+        return self.owner.learner.learned_rows - self.kept_rows
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the network may need before anybody can be refused more."""
+        if self.users:
+            return _most_bytes(self.network)
+        return self.owner.learner.statistics().memory_bytes
 
     def now(self) -> Network:
         """Return the network as it is at this moment, learning or not."""
@@ -95,7 +117,11 @@ class LiveNetworks:
         self._limits = limits
         self._live: dict[str, LiveNetwork] = {}
         self._deleting: set[str] = set()
-        self._loading = asyncio.Lock()
+        self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # Bytes set aside for networks that somebody is about to use, by uid.
+        self._reserved: dict[str, int] = {}
+        self._making_room = asyncio.Lock()
+        self._snapshots_at_once = asyncio.Semaphore(_SNAPSHOTS_AT_ONCE)
 
     @asynccontextmanager
     async def using(self, project_id: str, network_id: str) -> AsyncIterator[LiveNetwork]:
@@ -103,7 +129,7 @@ class LiveNetworks:
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
-            ResourceExhausted: LIMIT_REACHED: every network in memory is in use.
+            ResourceExhausted: LIMIT_REACHED: networks in use leave no room for it.
             Unavailable: DEPENDENCY_UNAVAILABLE: its snapshot cannot be read.
         """
         acquiring = asyncio.ensure_future(self._acquire(project_id, network_id))
@@ -130,10 +156,14 @@ class LiveNetworks:
         """Take a snapshot of all that was learned up to now, if a newer one is needed.
 
         Raises:
+            NotFound: RESOURCE_NOT_FOUND: the network has been deleted, or is about to be.
             Unavailable: DEPENDENCY_UNAVAILABLE: it cannot be stored.
         """
         async with live.keeping:
-            if live.closed or live.network.uid in self._deleting:
+            if live.deleted or live.network.uid in self._deleting:
+                raise NotFound(live.network.name)
+            if live.closed:
+                # Nothing leaves memory without a snapshot.
                 return
             kept_rows = live.kept_rows
             # Asked in the owner's turn: what was queued before is learned by then.
@@ -145,6 +175,9 @@ class LiveNetworks:
             await self._snapshots.save(name, content)
             record = SnapshotRecord(name, statistics.learned_rows, content.labels, statistics)
             before = await self._repository.record_snapshot(live.network.uid, record)
+            if before is None:
+                await self._snapshots.delete(name)
+                raise NotFound(live.network.name)
             live.kept_at = time.monotonic()
             live.network = replace(
                 live.network,
@@ -153,9 +186,8 @@ class LiveNetworks:
                 labels=record.labels,
                 statistics=statistics,
             )
-            obsolete = name if before is None else before
-            if obsolete:
-                await self._snapshots.delete(obsolete)
+            if before:
+                await self._snapshots.delete(before)
 
     async def watch(self) -> None:
         """Take snapshots of networks at work, until cancelled."""
@@ -166,19 +198,33 @@ class LiveNetworks:
     async def keep_due(self) -> None:
         """Take the snapshots that are due by rows or by time."""
         now = time.monotonic()
-        for live in list(self._live.values()):
-            if self._is_due(live, now):
-                await self._keep_or_log(live)
+        due = [live for live in self._live.values() if self._is_due(live, now)]
+        await asyncio.gather(*map(self._keep_or_log, due))
+
+    async def sweep(self) -> None:
+        """Delete the snapshots that no network points to: who made them died too early.
+
+        Only for a process that has no network in memory yet.
+        """
+        known = await self._repository.snapshots()
+        if not known:
+            # An empty database beside a full store may well be the wrong one.
+            return
+        for name in await self._snapshots.names(""):
+            if name not in known:
+                _log.warning("removing a snapshot of no network", snapshot=name)
+                await self._snapshots.delete(name)
 
     async def drop(self, uid: str) -> None:
         """Forget a network that has been deleted, snapshots and all."""
         live = self._live.pop(uid, None)
-        if live is not None:
-            await self._close(live)
-        for name in await self._snapshots.names(uid):
-            await self._snapshots.delete(name)
-        # Whoever read its row before it was deleted must not load it now.
-        async with self._loading:
+        try:
+            if live is not None:
+                live.deleted = True
+                await self._close(live)
+            for name in await self._snapshots.names(uid):
+                await self._snapshots.delete(name)
+        finally:
             self._deleting.discard(uid)
 
     def is_deleting(self, uid: str) -> bool:
@@ -189,7 +235,7 @@ class LiveNetworks:
     async def deleting(self, uid: str) -> AsyncIterator[None]:
         """Let nobody begin to use a network, nor take snapshots of it, while it is deleted."""
         # Whoever is loading it at this moment has to be done, to be ended like all the others.
-        async with self._loading:
+        async with self._gate(uid):
             self._deleting.add(uid)
         try:
             yield
@@ -199,37 +245,49 @@ class LiveNetworks:
 
     async def close(self) -> None:
         """Take a snapshot of every network and stop their owners."""
-        for live in list(self._live.values()):
-            await self._keep_or_log(live)
-            await self._close(live)
+        await asyncio.gather(*map(self._keep_or_log, self._live.values()))
+        await asyncio.gather(*map(self._close, self._live.values()))
         self._live.clear()
 
-    async def _acquire(self, project_id: str, network_id: str) -> LiveNetwork:
-        async with self._loading:
-            live = await self._loaded(await self._repository.get(project_id, network_id))
-            live.users += 1
-        return live
+    def _gate(self, uid: str) -> asyncio.Lock:
+        return self._gates.setdefault(uid, asyncio.Lock())
 
-    async def _loaded(self, network: Network) -> LiveNetwork:
-        if network.uid in self._deleting:
-            raise NotFound(network.name)
-        live = self._live.get(network.uid)
-        if live is not None:
+    async def _acquire(self, project_id: str, network_id: str) -> LiveNetwork:
+        network = await self._repository.get(project_id, network_id)
+        async with self._gate(network.uid):
+            if network.uid in self._deleting:
+                raise NotFound(network.name)
+            live = self._live.get(network.uid)
+            if live is None or not live.users:
+                live = await self._ready(network)
             # Used last: the first in the dictionary is the one used longest ago.
-            self._live[network.uid] = self._live.pop(network.uid)
+            self._live[network.uid] = self._live.pop(network.uid, live)
+            live.users += 1
             return live
-        await self._make_room()
-        live = LiveNetwork(network, Owner(await self._learner(network), self._executor))
-        self._live[network.uid] = live
-        return live
+
+    async def _ready(self, network: Network) -> LiveNetwork:
+        """Return a network that nobody uses yet, with room for all it may grow to."""
+        if not self._has_room_for(network):
+            async with self._making_room:
+                await self._make_room_for(network)
+        self._reserved[network.uid] = _most_bytes(network)
+        try:
+            return self._live.get(network.uid) or await self._load(network)
+        finally:
+            del self._reserved[network.uid]
+
+    async def _load(self, known: Network) -> LiveNetwork:
+        # At the gate it may have been deleted, or have got a newer snapshot on leaving memory.
+        network = await self._repository.get(known.project_id, known.network_id)
+        if network.uid != known.uid:
+            raise NotFound(known.name)
+        return LiveNetwork(network, Owner(await self._learner(network), self._executor))
 
     async def _learner(self, network: Network) -> Learner:
         loop = asyncio.get_running_loop()
         content = await self._snapshots.load(network.snapshot) if network.snapshot else None
         try:
-            learner = await loop.run_in_executor(
-                self._executor, Learner, network.structure, content
-            )
+            return await loop.run_in_executor(self._executor, Learner, network.structure, content)
         except EngineStateError as error:
             _log.error("snapshot does not fit", network=network.name, error=str(error))
             raise Unavailable(
@@ -237,25 +295,52 @@ class LiveNetworks:
                 reason="DEPENDENCY_UNAVAILABLE",
                 metadata={"dependency": "snapshots"},
             ) from error
-        # What a crash between writing a snapshot and pointing to it left behind.
-        for name in await self._snapshots.names(network.uid):
-            if name != network.snapshot:
-                await self._snapshots.delete(name)
-        return learner
 
-    async def _make_room(self) -> None:
-        while len(self._live) >= self._limits.networks:
-            idle = next((live for live in self._live.values() if live.users == 0), None)
-            if idle is None:
-                raise ResourceExhausted(
-                    f"{self._limits.networks} networks are at work; end a stream or task first",
-                    reason="LIMIT_REACHED",
-                    metadata={"limit": str(self._limits.networks)},
-                )
-            await self.keep(idle)
-            # Holding `_loading`, nobody can have begun to use it meanwhile.
-            self._live.pop(idle.network.uid, None)
-            await self._close(idle)
+    async def _make_room_for(self, network: Network) -> None:
+        """Let idle networks leave memory, the one used longest ago first."""
+        failure: Exception | None = None
+        for idle in [live for live in self._live.values() if live.network.uid != network.uid]:
+            if self._has_room_for(network):
+                return
+            try:
+                if self._is_idle(idle):
+                    await self._evict(idle)
+            except NotFound:
+                # It is being deleted, which makes room as well.
+                continue
+            except Exception as error:
+                _log.warning("cannot evict", network=idle.network.name, error=repr(error))
+                failure = error
+        if not self._has_room_for(network):
+            raise failure or self._no_room()
+
+    def _has_room_for(self, network: Network) -> bool:
+        reserved = {**self._reserved, network.uid: _most_bytes(network)}
+        others = [live for uid, live in self._live.items() if uid not in reserved]
+        needed = sum(reserved.values()) + sum(live.memory_bytes for live in others)
+        count = len(reserved) + len(others)
+        return count <= self._limits.networks and needed <= self._limits.memory_bytes
+
+    def _is_idle(self, live: LiveNetwork) -> bool:
+        is_wanted = live.users > 0 or live.network.uid in self._reserved
+        return not (is_wanted or live.closed or live.deleted)
+
+    async def _evict(self, live: LiveNetwork) -> None:
+        await self.keep(live)
+        # Somebody may have come meanwhile, and may even have gone again.
+        if self._is_idle(live) and not live.unkept_rows:
+            live.closed = True
+            del self._live[live.network.uid]
+            await self._close(live)
+
+    def _no_room(self) -> ResourceExhausted:
+        limits = self._limits
+        return ResourceExhausted(
+            f"the networks at work leave no room: {limits.networks} and {limits.memory_bytes} bytes"
+            " (as much as each may grow to) are the most; end a stream or task first",
+            reason="LIMIT_REACHED",
+            metadata={"limit": str(limits.networks), "limit_bytes": str(limits.memory_bytes)},
+        )
 
     async def _close(self, live: LiveNetwork) -> None:
         async with live.keeping:
@@ -263,7 +348,7 @@ class LiveNetworks:
             await live.owner.close()
 
     def _is_due(self, live: LiveNetwork, now: float) -> bool:
-        rows = live.owner.learner.learned_rows - live.kept_rows
+        rows = live.unkept_rows
         if rows == 0:
             live.kept_at = now
             return False
@@ -274,7 +359,11 @@ class LiveNetworks:
 
     async def _keep_or_log(self, live: LiveNetwork) -> None:
         try:
-            await self.keep(live)
+            async with self._snapshots_at_once:
+                await self.keep(live)
+        except NotFound:
+            # Deleted meanwhile.
+            return
         except Exception as error:
             _log.exception("no snapshot taken", network=live.network.name, error=repr(error))
             # Once a second more would only fill the log.
@@ -286,6 +375,10 @@ def _export(learner: Learner, kept_rows: int) -> tuple[SnapshotContent, NetworkS
     if learner.learned_rows == kept_rows:
         return None
     return learner.export(), learner.statistics()
+
+
+def _most_bytes(network: Network) -> int:
+    return network.structure.options.memory_limit_bytes
 
 
 def _give_back(acquired: "asyncio.Future[LiveNetwork]") -> None:

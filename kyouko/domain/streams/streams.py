@@ -131,6 +131,9 @@ class Streams:
     async def _keep(self, live: LiveNetwork) -> None:
         try:
             await self._networks.keep(live)
+        except NotFound:
+            # The stream ended because its network was deleted.
+            return
         except Exception as error:
             _log.exception("no snapshot at the end of a stream", error=repr(error))
 

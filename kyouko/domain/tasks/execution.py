@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from kyouko.domain.engine import NetworkStructure
-from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
 from kyouko.domain.networks.network import network_name
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.patience import Patience
@@ -104,7 +104,15 @@ class TaskExecution:
                 finally:
                     await self._publish(run.progress())
                     if task.work is TaskWork.LEARN:
-                        await tools.live.keep(live)
+                        await self._keep(live)
+
+    async def _keep(self, live: LiveNetwork) -> None:
+        try:
+            await self._tools.live.keep(live)
+        except NotFound:
+            # A network that is being deleted has its tasks cancelled, and nothing to keep.
+            if self._stop is None:
+                raise
 
     async def _store(self, predictions: PredictionFile | None) -> None:
         """Put the predictions into the archive, also if it is away for a moment."""

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, replace
 
 from kyouko.domain.networks.network import (
@@ -66,6 +66,10 @@ class MemoryNetworkRepository:
             statistics=record.statistics,
         )
         return network.snapshot
+
+    async def snapshots(self) -> Set[str]:
+        """Return the names of the snapshots that networks point to."""
+        return {network.snapshot for network in self._networks.values()} - {""}
 
     async def delete(self, uid: str) -> None:
         """Delete a network and its tasks."""

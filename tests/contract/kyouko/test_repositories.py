@@ -71,6 +71,18 @@ async def test_a_snapshot_is_recorded_and_the_one_before_is_told(
     ) == (stored)
 
 
+async def test_snapshots_in_use_are_told(repositories: Repositories) -> None:
+    """Those that rows point to, and no name for a network without one."""
+    for network_id in ("one", "two", "three"):
+        await repositories.networks.create(network(network_id))
+    for network_id in ("one", "two"):
+        name = f"uid-of-{network_id}/a"
+        record = SnapshotRecord(name, 1, (), NetworkStatistics())
+        await repositories.networks.record_snapshot(f"uid-of-{network_id}", record)
+
+    assert {"uid-of-one/a", "uid-of-two/a"} == await repositories.networks.snapshots()
+
+
 async def test_a_snapshot_of_a_deleted_network_is_not_recorded(repositories: Repositories) -> None:
     """Whoever comes too late is told so, and can remove what was written."""
     await repositories.networks.create(network())

@@ -60,7 +60,7 @@ async def test_a_missing_snapshot_is_unavailable(snapshots: SnapshotStore) -> No
 
 
 async def test_snapshots_are_listed_and_deleted_by_prefix(snapshots: SnapshotStore) -> None:
-    """Only the snapshots of one network are found; deleting twice is no error."""
+    """Those of one network are found, or those of all; deleting twice is no error."""
     for name in ("one/a.safetensors", "one/b.safetensors", "two/a.safetensors"):
         await snapshots.save(name, content())
 
@@ -68,6 +68,7 @@ async def test_snapshots_are_listed_and_deleted_by_prefix(snapshots: SnapshotSto
     await snapshots.delete("one/a.safetensors")
 
     assert ["one/b.safetensors"] == list(await snapshots.names("one"))
+    assert {"one/b.safetensors", "two/a.safetensors"} == {*await snapshots.names("")}
 
 
 def test_a_file_that_is_no_snapshot_is_refused() -> None:

@@ -12,9 +12,10 @@ import pytest
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Labels, Learner, Rows
 from kyouko.domain.networks.live import LiveLimits, LiveNetwork, LiveNetworks
-from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.network import Network, SnapshotContent
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
+from mesh.clients import unavailable
 from mesh.errors import NotFound, ResourceExhausted, Unavailable
 from tests.contract.kyouko.in_memory import MemoryNetworkRepository, MemorySnapshotStore
 
@@ -166,15 +167,12 @@ async def test_what_is_queued_is_kept_too(house: House) -> None:
 
 
 async def test_a_new_process_finds_what_was_kept(house: House) -> None:
-    """Rows since the snapshot are gone, and files that no row points to are removed."""
+    """Rows since the snapshot are gone."""
     await house.create()
     async with house.live.using("flowers", "net") as live:
         await teach(live)
         await house.live.keep(live)
         await teach(live)
-        await house.snapshots.save(
-            "uid-of-net/half-done.safetensors", await live.owner.run(Learner.export)
-        )
     restarted = house.restarted()
 
     async with restarted.using("flowers", "net") as live:
@@ -182,7 +180,34 @@ async def test_a_new_process_finds_what_was_kept(house: House) -> None:
     await restarted.close()
 
     assert (4, 4, ("a",)) == learned
-    assert 1 == len(await house.snapshots.names("uid-of-net"))
+
+
+async def test_a_new_process_removes_what_no_network_points_to(house: House) -> None:
+    """What was being written, and what was being deleted, when the one before died."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.live.keep(live)
+        content = await live.owner.run(Learner.export)
+    for name in ("uid-of-net/half-done.safetensors", "uid-of-a-deleted-one/id.safetensors"):
+        await house.snapshots.save(name, content)
+
+    await house.restarted().sweep()
+
+    assert [live.network.snapshot] == list(await house.snapshots.names(""))
+
+
+async def test_an_empty_database_empties_no_store(house: House) -> None:
+    """Whoever starts with the wrong database loses nothing by it."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.live.keep(live)
+    await house.repository.delete(live.network.uid)
+
+    await house.restarted().sweep()
+
+    assert [live.network.snapshot] == list(await house.snapshots.names(""))
 
 
 async def test_idle_networks_make_room(house: House) -> None:
@@ -215,6 +240,191 @@ async def test_networks_in_use_stay(house: House) -> None:
     assert ("LIMIT_REACHED", "2") == (full.value.reason, full.value.metadata["limit"])
 
 
+async def test_networks_in_use_count_as_large_as_they_may_grow() -> None:
+    """Idle ones count what they hold, and leave when even that is too much."""
+    one_and_a_half = STRUCTURE.options.memory_limit_bytes * 3 // 2
+    house = House(memory_bytes=one_and_a_half)
+    for network_id in ("one", "two", "three"):
+        await house.create(network_id)
+
+    async with house.live.using("flowers", "one"):
+        with pytest.raises(ResourceExhausted) as full:
+            async with house.live.using("flowers", "two"):
+                raise AssertionError
+    async with house.live.using("flowers", "two"):
+        pass
+    async with house.live.using("flowers", "three"):
+        pass
+    await house.live.close()
+
+    assert ("LIMIT_REACHED", str(one_and_a_half)) == (
+        full.value.reason,
+        full.value.metadata["limit_bytes"],
+    )
+
+
+async def test_idle_networks_leave_when_memory_runs_out() -> None:
+    """One that is about to be used takes the place of those that are not."""
+    house = House(memory_bytes=STRUCTURE.options.memory_limit_bytes)
+    for network_id in ("one", "two"):
+        await house.create(network_id)
+
+    async with house.live.using("flowers", "one") as one:
+        await teach(one)
+    async with house.live.using("flowers", "two") as two:
+        kept = await house.repository.get("flowers", "one")
+        closed = (one.closed, two.closed)
+    await house.live.close()
+
+    assert (4, (True, False)) == (kept.kept_rows, closed)
+
+
+async def test_a_slow_network_keeps_nobody_else_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one is read from a slow store, another one is used."""
+    for network_id in ("slow", "quick"):
+        await house.create(network_id)
+    async with house.live.using("flowers", "slow") as live:
+        await teach(live)
+    await house.live.close()
+    may_load = asyncio.Event()
+    load = house.snapshots.load
+
+    async def slow_load(name: str) -> SnapshotContent:
+        await may_load.wait()
+        return await load(name)
+
+    async def use_slow() -> int:
+        async with house.live.using("flowers", "slow") as live:
+            return live.owner.learner.learned_rows
+
+    monkeypatch.setattr(house.snapshots, "load", slow_load)
+    using = asyncio.create_task(use_slow())
+    async with house.live.using("flowers", "quick") as quick:
+        await teach(quick)
+        waits = not using.done()
+    may_load.set()
+
+    assert (True, 4) == (waits, await using)
+
+
+async def test_a_network_that_cannot_be_kept_stays_and_another_one_leaves(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is told only when no idle network can make room."""
+    lives = {}
+    for network_id in ("one", "two", "three", "four"):
+        await house.create(network_id)
+    for network_id in ("one", "two"):
+        async with house.live.using("flowers", network_id) as lives[network_id]:
+            await teach(lives[network_id])
+    save = house.snapshots.save
+
+    async def save_but_one(name: str, content: SnapshotContent) -> None:
+        if name.startswith("uid-of-one/"):
+            raise unavailable("snapshots")
+        await save(name, content)
+
+    monkeypatch.setattr(house.snapshots, "save", save_but_one)
+    async with house.live.using("flowers", "three"):
+        closed = (lives["one"].closed, lives["two"].closed)
+        with pytest.raises(Unavailable):
+            async with house.live.using("flowers", "four"):
+                raise AssertionError
+    monkeypatch.undo()
+
+    assert (False, True) == closed
+    assert 4 == lives["one"].owner.learner.learned_rows
+
+
+async def test_a_network_that_is_wanted_again_stays(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if its last snapshot before leaving is already being written."""
+    for network_id in ("one", "two", "three"):
+        await house.create(network_id)
+    async with house.live.using("flowers", "one") as one:
+        await teach(one)
+    async with house.live.using("flowers", "two"):
+        pass
+    saving, may_save = asyncio.Event(), asyncio.Event()
+    save = house.snapshots.save
+
+    async def slow_save(name: str, content: SnapshotContent) -> None:
+        saving.set()
+        await may_save.wait()
+        await save(name, content)
+
+    async def use_three() -> None:
+        async with house.live.using("flowers", "three"):
+            return
+
+    monkeypatch.setattr(house.snapshots, "save", slow_save)
+    using = asyncio.create_task(use_three())
+    await saving.wait()
+    async with house.live.using("flowers", "one") as again:
+        may_save.set()
+        await using
+        await teach(again)
+
+    assert again is one
+    assert (False, 8) == (one.closed, one.owner.learner.learned_rows)
+
+
+async def test_a_deletion_waits_for_whoever_is_loading(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody gets hold of a network that was deleted while it was read."""
+    network = await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+    await house.live.close()
+    loading, may_load = asyncio.Event(), asyncio.Event()
+    load = house.snapshots.load
+
+    async def slow_load(name: str) -> SnapshotContent:
+        loading.set()
+        await may_load.wait()
+        return await load(name)
+
+    async def use() -> None:
+        async with house.live.using("flowers", "net") as live:
+            await teach(live)
+            await house.live.keep(live)
+
+    async def delete() -> None:
+        async with house.live.deleting(network.uid):
+            await house.repository.delete(network.uid)
+        await house.live.drop(network.uid)
+
+    monkeypatch.setattr(house.snapshots, "load", slow_load)
+    using = asyncio.create_task(use())
+    await loading.wait()
+    deletion = asyncio.create_task(delete())
+    may_load.set()
+
+    with pytest.raises(NotFound):
+        await using
+    await deletion
+    assert [] == list(await house.snapshots.names(network.uid))
+
+
+async def test_nothing_that_is_gone_is_called_kept(house: House) -> None:
+    """Neither while the row goes nor afterwards."""
+    network = await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.repository.delete(network.uid)
+        with pytest.raises(NotFound):
+            await house.live.keep(live)
+    await house.live.drop(network.uid)
+
+    with pytest.raises(NotFound):
+        await house.live.keep(live)
+    assert [] == list(await house.snapshots.names(network.uid))
+
+
 async def test_a_network_being_deleted_is_not_used(house: House) -> None:
     """Neither begun to be used nor kept; afterwards nothing of it is left."""
     network = await house.create()
@@ -224,7 +434,8 @@ async def test_a_network_being_deleted_is_not_used(house: House) -> None:
         await teach(live)
 
     async with house.live.deleting(network.uid):
-        await house.live.keep(live)
+        with pytest.raises(NotFound):
+            await house.live.keep(live)
         with pytest.raises(NotFound):
             async with house.live.using("flowers", "net"):
                 raise AssertionError
@@ -242,10 +453,13 @@ async def test_whoever_read_the_row_in_time_does_not_load_what_is_gone(
     network = await house.create()
     read, gone = asyncio.Event(), asyncio.Event()
 
+    get = house.repository.get
+
     async def slow_get(project_id: str, network_id: str) -> Network:
+        found = await get(project_id, network_id)
         read.set()
         await gone.wait()
-        return network
+        return found
 
     async def use() -> None:
         async with house.live.using("flowers", "net"):
