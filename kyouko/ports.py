@@ -165,7 +165,10 @@ class ColumnValues:
 
 @dataclass(frozen=True)
 class RowRange:
-    """A run of rows of some columns, in the order in which they were asked for."""
+    """A run of rows of some columns, in the order in which they were asked for.
+
+    All but the last column may share one array, in which they stand side by side.
+    """
 
     start_row: int
     row_count: int
