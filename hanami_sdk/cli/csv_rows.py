@@ -1,8 +1,9 @@
 """Reads rows for a stream from CSV: a header line, then numbers and labels.
 
-Columns are fed in the file's order. An empty cell is a missing value. Rows are
-handed out in batches; a batch goes out unfilled when the source pauses, so that
-a living source is answered at once.
+Columns are fed in the file's order. An empty cell is a missing value, and so is each
+of the words that uploads take for one. Rows are handed out in batches, those with
+something to learn apart from the others; a batch goes out unfilled when the source
+pauses, so that a living source is answered at once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 import queue
 import threading
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 # A source that gives nothing for this long is pausing.
 PAUSE_SECONDS = 0.2
+
+# The same as in uploads: an empty cell, and in columns of numbers these words.
+GAPS = frozenset(
+    ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "nan", "NaN", "NAN", "-nan", "-NaN")
+)
 
 _NOT_A_NUMBER = float("nan")
 _ROWS_AHEAD = 4096
@@ -54,12 +61,17 @@ class Layout:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the file, read."""
+    """One row of the file, read; without label and targets it is only predicted."""
 
     line: int
     inputs: list[float]
     label: str | None
     targets: list[float]
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether there is something to learn from it."""
+        return self.label is not None or bool(self.targets)
 
 
 @dataclass
@@ -77,13 +89,12 @@ class RowBatch:
 
     @property
     def labels(self) -> list[str] | None:
-        """The labels, if the file has them."""
-        labels = [row.label for row in self.rows if row.label is not None]
-        return labels or None
+        """The labels, if the rows have them."""
+        return [row.label for row in self.rows if row.label is not None] or None
 
     @property
     def targets(self) -> NDArray[np.float32] | None:
-        """The numbers to learn, float32 [rows, outputs], if the file has them."""
+        """The numbers to learn, float32 [rows, outputs], if the rows have them."""
         import numpy as np
 
         if not self.rows[0].targets:
@@ -91,8 +102,38 @@ class RowBatch:
         return np.array([row.targets for row in self.rows], dtype=np.float32)
 
 
-def read_rows(lines: Iterable[str], choice: ColumnChoice, *, delimiter: str = ",") -> Iterator[Row]:
+def text_lines(lines: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a file as text.
+
+    Raises:
+        CommandFailure: a line is not UTF-8; it says which, and how to convert the file.
+    """
+    for number, line in enumerate(lines, 1):
+        if number == 1 and (line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in line):
+            raise CommandFailure(
+                "Line 1 is not text in UTF-8; it looks like UTF-16.",
+                hint="Convert the file: iconv -f UTF-16 -t UTF-8 FILE > NEW",
+            )
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise CommandFailure(
+                f"Line {number} is not text in UTF-8 (byte 0x{line[error.start]:02x} "
+                f"after {error.start} others).",
+                hint="Convert the file, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
+            ) from error
+
+
+def read_rows(
+    lines: Iterable[str], choice: ColumnChoice, *, delimiter: str = ",", channels: int | None = None
+) -> Iterator[Row]:
     """Yield the rows of a CSV text.
+
+    Args:
+        lines: the text, a header line first.
+        choice: what the columns mean.
+        delimiter: what separates the cells.
+        channels: how many columns have to be left as inputs; any number when `None`.
 
     Raises:
         CommandFailure: the text is not such a CSV; it says in which line and column.
@@ -105,6 +146,7 @@ def read_rows(lines: Iterable[str], choice: ColumnChoice, *, delimiter: str = ",
                 continue
             if layout is None:
                 layout = plan_columns(cells, choice)
+                _check_width(layout, channels)
             else:
                 yield _read_row(cells, layout, reader.line_num)
     except csv.Error as error:
@@ -149,10 +191,25 @@ def plan_columns(header: Sequence[str], choice: ColumnChoice) -> Layout:
     )
 
 
+def _check_width(layout: Layout, channels: int | None) -> None:
+    count = len(layout.inputs)
+    if channels is None or count == channels:
+        return
+    names = [layout.names[i] for i in layout.inputs]
+    shown = f"{', '.join(names[:20])}{', ...' if names[20:] else ''}"
+    raise CommandFailure(
+        f"The network has {channels} channels, but {count} column{'' if count == 1 else 's'} would be fed: {shown}.",
+        hint="Leave columns out: --ignore COLUMN; or say which is the label: --label COLUMN"
+        if count > channels
+        else "Feed the columns that the network was made for, in the same order.",
+        exit_code=EXIT_USAGE,
+    )
+
+
 def batches(
     rows: Iterator[Row], *, size: int, pause: float = PAUSE_SECONDS
 ) -> Iterator[RowBatch | None]:
-    """Yield rows in batches of at most `size`; `None` whenever the source pauses."""
+    """Yield rows in batches of at most `size`; `None` whenever the source pauses, or fails."""
     source: queue.Queue[Row | BaseException | None] = queue.Queue(_ROWS_AHEAD)
     threading.Thread(target=_pump, args=(rows, source), name="csv-rows", daemon=True).start()
     batch, is_paused = RowBatch(), False
@@ -167,15 +224,24 @@ def batches(
             is_paused = True
             continue
         is_paused = False
-        if isinstance(item, Row):
-            batch.rows.append(item)
-        if batch.rows and (len(batch.rows) >= size or not isinstance(item, Row)):
+        if batch.rows and not _goes_with(item, batch):
             yield batch
             batch = RowBatch()
+        if isinstance(item, Row):
+            batch.rows.append(item)
+            if len(batch.rows) == size:
+                yield batch
+                batch = RowBatch()
         if isinstance(item, BaseException):
+            yield None  # What came before is answered first.
             raise item
         if item is None:
             return
+
+
+def _goes_with(item: Row | BaseException | None, batch: RowBatch) -> bool:
+    """Whether a row belongs into a batch: all rows of a frame are learned, or none."""
+    return isinstance(item, Row) and item.is_taught == batch.rows[0].is_taught
 
 
 def _pump(rows: Iterator[Row], out: queue.Queue[Row | BaseException | None]) -> None:
@@ -193,14 +259,11 @@ def _read_row(cells: Sequence[str], layout: Layout, line: int) -> Row:
         raise CommandFailure(
             f"Line {line} has {len(cells)} columns, the header line {len(layout.names)}."
         )
-    label = cells[layout.label].strip() if layout.label is not None else None
-    if label == "":
-        name = layout.names[layout.label or 0]
-        raise CommandFailure(f"Line {line} has no label in column {name!r}.")
+    label = cells[layout.label].strip() if layout.label is not None else ""
     targets = [_number(cells, i, layout, line) for i in layout.targets]
     if any(value != value for value in targets):
-        raise CommandFailure(f"Line {line} has no number to learn in a target column.")
-    return Row(line, _numbers(cells, layout, line), label, targets)
+        targets = []
+    return Row(line, _numbers(cells, layout, line), label or None, targets)
 
 
 def _numbers(cells: Sequence[str], layout: Layout, line: int) -> list[float]:
@@ -216,7 +279,7 @@ def _numbers(cells: Sequence[str], layout: Layout, line: int) -> list[float]:
 
 def _number(cells: Sequence[str], index: int, layout: Layout, line: int) -> float:
     text = cells[index].strip()
-    if not text:
+    if text in GAPS:
         return _NOT_A_NUMBER
     if not _is_number(text):
         name = layout.names[index]

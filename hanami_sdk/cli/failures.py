@@ -67,14 +67,17 @@ def _show(failure: CommandFailure) -> None:
 def _explain(error: Exception) -> CommandFailure | None:
     """Return what to tell about an error; `None` when it is typer's own business."""
     from hanami_sdk.errors import HanamiError
-    from hanami_sdk.local.errors import LocalMeshError
+    from hanami_sdk.local.errors import LocalMeshError, UnknownComponent
 
     if isinstance(error, CommandFailure):
         return error
     if isinstance(error, HanamiError):
-        return CommandFailure(str(error), hint=_hint(error))
+        return _explain_answer(error)
     if isinstance(error, LocalMeshError):
-        return CommandFailure(error.sentence, hint=error.hint)
+        code = EXIT_USAGE if isinstance(error, UnknownComponent) else EXIT_FAILURE
+        return CommandFailure(error.sentence, hint=error.hint, exit_code=code)
+    if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
+        return CommandFailure(f"{error.filename}: {error.strerror}", exit_code=EXIT_USAGE)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
         return CommandFailure(f"{name}{error.strerror or error}")
@@ -86,6 +89,19 @@ def _explain(error: Exception) -> CommandFailure | None:
         f"This should not have happened: {type(error).__name__}: {error}",
         hint=f"Run it again with {_DEBUG_VARIABLE}=1 to see where it came from.",
     )
+
+
+def _explain_answer(error: HanamiError) -> CommandFailure:
+    from hanami_sdk.cli.wording import sentence
+    from hanami_sdk.surroundings import DEFAULT_URL, local_state
+
+    if error.message == f"Nothing answers at {DEFAULT_URL}." and local_state() is None:
+        return CommandFailure(
+            f"No mesh runs here: nothing answers at {DEFAULT_URL}.",
+            hint="Start one: hanami up; or name another one: --url URL",
+        )
+    code = EXIT_USAGE if error.reason == "PROJECT_MISSING" else EXIT_FAILURE
+    return CommandFailure(sentence(error), hint=_hint(error), exit_code=code)
 
 
 def _hint(error: HanamiError) -> str:
@@ -110,6 +126,4 @@ def _hint(error: HanamiError) -> str:
         return "Name the authority that signed it: HANAMI_CA_FILE=FILE.pem"
     if error.code == "UNAVAILABLE":
         return "Start the mesh: hanami up; or name another one: --url"
-    if "regex pattern" in str(error):
-        return "Names are 2 to 63 lower-case letters, digits and dashes; a letter comes first."
     return ""

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from hanami_sdk.cli import options
 from hanami_sdk.cli.clients import open_client
-from hanami_sdk.cli.csv_rows import ColumnChoice, RowBatch, batches, read_rows
+from hanami_sdk.cli.csv_rows import ColumnChoice, RowBatch, batches, read_rows, text_lines
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
 from hanami_sdk.cli.output import note, print_json, print_json_line, progress_bar
 
@@ -63,7 +64,8 @@ def learn(
     """Let a network learn the rows of a CSV, one after the other.
 
     Each row is predicted first and learned second, so the score is honest. All
-    columns but the label, the targets and the ignored ones are fed as they are.
+    columns but the label, the targets and the ignored ones are fed as they are. A row
+    without a label is only predicted.
 
     Examples:
         hanami learn iris iris.csv --label species --project demo
@@ -131,6 +133,7 @@ class _Run:
     """What has happened on a stream so far."""
 
     rows: int = 0
+    untaught_rows: int = 0
     scored_rows: int = 0
     correct_rows: int = 0
     loss_sum: float = 0.0
@@ -139,9 +142,10 @@ class _Run:
     started: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
 
-    def add(self, result: Result) -> None:
+    def add(self, batch: RowBatch, result: Result) -> None:
         """Count an answer."""
         self.rows += result.rows
+        self.untaught_rows += 0 if batch.rows[0].is_taught else result.rows
         self.scored_rows += result.loss.size
         self.correct_rows += result.correct_rows
         self.loss_sum += float(result.loss.sum())
@@ -153,6 +157,7 @@ class _Run:
         return {
             "rows": self.rows,
             "scored_rows": scored,
+            "rows_without_label": self.untaught_rows,
             "accuracy": self.correct_rows / scored if scored and self.has_labels else None,
             "mean_loss": self.loss_sum / scored if scored else None,
             "seconds": self.seconds,
@@ -173,7 +178,11 @@ class _Run:
         """Return the end of the story."""
         grown = "" if self.connections is None else f"; {self.connections:,} connections now"
         facts = self.facts()
-        return f"{verb} {self.rows} rows{f' ({facts})' if facts else ''}{grown}."
+        rows = self.rows - (self.untaught_rows if verb == "Learned" else 0)
+        story = f"{verb} {rows} rows{f' ({facts})' if facts else ''}{grown}."
+        if not self.untaught_rows or verb != "Learned":
+            return story
+        return f"{story} {self.untaught_rows} rows without label were only predicted."
 
 
 RowPrinter = Callable[["BlockingLearnStream", RowBatch, "Result", int], None]
@@ -181,25 +190,56 @@ RowPrinter = Callable[["BlockingLearnStream", RowBatch, "Result", int], None]
 
 def _stream(terms: _Terms, url: str | None, project: str, show: RowPrinter | None) -> _Run:
     with (
-        _open_text(terms.file) as text,
+        _open_lines(terms.file) as lines,
         open_client(url, project) as client,
         client.learn(terms.network, mode=terms.mode, return_outputs=terms.outputs) as stream,
-        progress_bar(unit="rows", shares_screen=show is not None) as bar,
     ):
-        line = bar.add_task("Learning" if terms.mode == "LEARN" else "Predicting", facts="")
         run = _Run(has_labels=bool(terms.choice.label))
-        rows = read_rows(text, terms.choice, delimiter=terms.delimiter)
-        for batch, result in _exchange(stream, batches(rows, size=terms.frame_rows)):
+        channels = sum(population.channels for population in stream.network.structure.inputs)
+        rows = read_rows(
+            text_lines(lines), terms.choice, delimiter=terms.delimiter, channels=channels
+        )
+        learned_before = stream.learned_rows
+        try:
+            _follow(stream, batches(rows, size=terms.frame_rows), run, terms, show)
+            network = stream.close()
+        except BaseException as error:
+            if terms.mode == "LEARN":
+                if isinstance(error, CommandFailure):
+                    stream.close()  # The stream is well: what came before the fault is kept.
+                note(_what_is_kept(stream, learned_before))
+            raise
+        if terms.mode == "LEARN":
+            run.connections = network.statistics.connections
+    return run
+
+
+def _follow(
+    stream: BlockingLearnStream,
+    source: Iterator[RowBatch | None],
+    run: _Run,
+    terms: _Terms,
+    show: RowPrinter | None,
+) -> None:
+    """Send all rows, count their answers and show how far it is."""
+    with progress_bar(unit="rows", shares_screen=show is not None) as bar:
+        line = bar.add_task("Learning" if terms.mode == "LEARN" else "Predicting", facts="")
+        for batch, result in _exchange(stream, source):
             first_row = run.rows
-            run.add(result)
+            run.add(batch, result)
             if show is not None:
                 show(stream, batch, result, first_row)
             bar.update(line, completed=run.rows, facts=run.facts())
         bar.update(line, total=run.rows)
-        network = stream.close()
-        if terms.mode == "LEARN":
-            run.connections = network.statistics.connections
-    return run
+
+
+def _what_is_kept(stream: BlockingLearnStream, learned_before: int) -> str:
+    """Return how much of this stream's rows a network has learned, and will not lose."""
+    learned = max(0, stream.learned_rows - learned_before)
+    kept = min(learned, max(0, stream.kept_rows - learned_before))
+    if not learned:
+        return "No row was learned."
+    return f"{learned} rows were learned; {kept} of them are kept by a snapshot."
 
 
 def _exchange(
@@ -225,6 +265,7 @@ def _exchange(
 
 
 def _answer(batch: RowBatch, answer: Future[Result]) -> Result:
+    from hanami_sdk.cli.wording import sentence
     from hanami_sdk.errors import FrameRefused
 
     try:
@@ -234,9 +275,7 @@ def _answer(batch: RowBatch, answer: Future[Result]) -> Result:
         where = f"Lines {first} to {last}" if first < last else f"Line {first}"
         if error.row is not None and error.row < len(batch.rows):
             where = f"Line {batch.rows[error.row].line}"
-        raise CommandFailure(
-            f"{where}: {error}", hint="The rows of the frames before it have been answered."
-        ) from error
+        raise CommandFailure(f"{where}: {sentence(error)}") from error
 
 
 def _printer(as_data: bool, terms: _Terms) -> RowPrinter:
@@ -283,11 +322,11 @@ def _predicts_classes(stream: BlockingLearnStream) -> bool:
 
 
 @contextlib.contextmanager
-def _open_text(file: str) -> Iterator[TextIO]:
+def _open_lines(file: str) -> Iterator[BinaryIO]:
     if file == "-":
         if sys.stdin.isatty():
             note("Reading rows from the keyboard: a header line first; Ctrl-D ends.")
-        yield sys.stdin
+        yield sys.stdin.buffer
         return
-    with open(file, encoding="utf-8-sig", newline="") as text:  # noqa: PTH123  `-` is no path
-        yield text
+    with Path(file).open("rb") as lines:
+        yield lines

@@ -174,7 +174,7 @@ def test_numbers_by_command(hanami: Command) -> None:
         ("left,right,larger\n1,2,left\n1,x,left\n", "Line 3, column 'right': 'x' is not a number"),
         ("left,right,larger\n1,2\n", "Line 2 has 2 columns"),
         ("1,2,left\n", "There is no column 'larger'"),
-        ("left,larger\n1,left\n", "Line 2: frame.inputs"),
+        ("left,larger\n1,left\n", "has 2 channels, but 1 column would be fed: left"),
     ],
 )
 def test_bad_rows_are_told_with_their_line(hanami: Command, text: str, words: str) -> None:
@@ -188,6 +188,40 @@ def test_bad_rows_are_told_with_their_line(hanami: Command, text: str, words: st
     assert "Traceback" not in done.stderr
     good = hanami("learn", "n1", "--label", "larger", stdin="left,right,larger\n1,2,right\n")
     assert good.exit_code == 0
+
+
+def test_rows_without_label_are_only_predicted(hanami: Command) -> None:
+    """They are counted, and no mistake."""
+    hanami("network", "create", "n1", "--channels", "2")
+
+    text = "left,right,larger\n2,1,left\n3,NA,\n1,2,right\n1,9,\n"
+    done = hanami("learn", "n1", "--label", "larger", stdin=text)
+
+    assert done.exit_code == 0, done.stderr
+    assert "Learned 2 rows" in done.stdout
+    assert "2 rows without label were only predicted." in done.stdout
+
+
+def test_a_mistake_far_down_tells_what_is_kept(hanami: Command) -> None:
+    """The rows before it are learned, and a snapshot holds them."""
+    hanami("network", "create", "n1", "--channels", "2")
+    rows = "".join(f"{n},{n % 5},left\n" for n in range(100))
+
+    done = hanami("learn", "n1", "--label", "larger", stdin=f"a,b,larger\n{rows}1,x,left\n")
+
+    assert done.exit_code == 1
+    assert "Line 102, column 'b'" in done.stderr
+    assert "100 rows were learned; 100 of them are kept by a snapshot." in done.stderr
+    assert json.loads(hanami("network", "get", "n1", "--json").stdout)["kept_rows"] == 100
+
+
+def test_names_are_refused_in_words(hanami: Command) -> None:
+    """No pattern and no field of the contracts is shown."""
+    done = hanami("network", "create", "Not_A_Name", "--channels", "2")
+
+    assert done.exit_code == 1
+    assert "lower-case letters, digits and dashes" in done.stderr
+    assert "regex" not in done.stderr
 
 
 def test_networks_by_command(hanami: Command) -> None:
