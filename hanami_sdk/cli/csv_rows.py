@@ -197,8 +197,9 @@ def _check_width(layout: Layout, channels: int | None) -> None:
         return
     names = [layout.names[i] for i in layout.inputs]
     shown = f"{', '.join(names[:20])}{', ...' if names[20:] else ''}"
+    columns = f"{count} column{'' if count == 1 else 's'}"
     raise CommandFailure(
-        f"The network has {channels} channels, but {count} column{'' if count == 1 else 's'} would be fed: {shown}.",
+        f"The network has {channels} channels, but {columns} would be fed: {shown}.",
         hint="Leave columns out: --ignore COLUMN; or say which is the label: --label COLUMN"
         if count > channels
         else "Feed the columns that the network was made for, in the same order.",

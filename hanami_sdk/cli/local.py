@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 import time
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 
 from hanami_sdk.cli import options
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.log_lines import LogLine, merged, read_line
 from hanami_sdk.cli.output import bytes_text, command, note, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
@@ -138,18 +138,23 @@ def restart(
 
 def logs(
     service: Annotated[
-        str | None, typer.Argument(help="Whose log; all of them when left out.")
+        str | None,
+        typer.Argument(help="Whose log, or `access` for all calls; all parts when left out."),
     ] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many last lines.", min=1)] = 20,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")
     ] = False,
-    json: options.Json = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the lines as they were written, one JSON each.")
+    ] = False,
 ) -> None:
-    """Show what the parts of the local mesh have logged.
+    """Show what the parts of the local mesh have logged, in the order of time.
 
     Examples:
         hanami logs kyouko -n 100
+
+        hanami logs access
 
         hanami logs -f
     """
@@ -162,15 +167,13 @@ def logs(
             hint=f"One of: {', '.join(paths)}",
             exit_code=EXIT_USAGE,
         )
-    chosen = {name: path for name, path in paths.items() if service in (None, name)}
-    if json:
-        print_json({name: _last_lines(path, lines) for name, path in chosen.items()})
-        return
-    for name, path in chosen.items():
-        for line in _last_lines(path, lines):
-            print(f"{name}  {line}" if len(chosen) > 1 else line)
+    # Every call is in the access log and in its service's: twice would be too much.
+    names = [service] if service is not None else [name for name in paths if name != "access"]
+    last = merged(_last_lines(name, paths[name], lines) for name in names)[-lines:]
+    for line in last:
+        print(line.as_json() if json else line.as_text())
     if follow:
-        _follow(chosen)
+        _follow({name: paths[name] for name in names}, as_data=json)
 
 
 def show_event(event: StartEvent) -> None:
@@ -227,26 +230,27 @@ def _print_components(components: list[ComponentStatus]) -> None:
     print_table(columns, rows, nothing="Nothing runs.")
 
 
-def _last_lines(path: Path, count: int) -> list[str]:
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return [line.rstrip("\n") for line in deque(file, maxlen=count)]
-    except FileNotFoundError:
-        return []
+def _last_lines(name: str, path: Path, count: int) -> list[LogLine]:
+    from hanami_sdk.local.processes import last_lines
+
+    return [read_line(name, line) for line in last_lines(path, count)]
 
 
-def _follow(paths: dict[str, Path]) -> None:
+def _follow(paths: dict[str, Path], *, as_data: bool) -> None:
     """Print lines as they are written, until Ctrl-C."""
-    files = {name: path.open(errors="replace") for name, path in paths.items() if path.exists()}
-    try:
+    with contextlib.ExitStack() as stack:
+        files = {
+            name: stack.enter_context(path.open(errors="replace"))
+            for name, path in paths.items()
+            if path.exists()
+        }
         for file in files.values():
             file.seek(0, 2)
         while True:
-            for name, file in files.items():
-                for line in file:
-                    print(f"{name}  {line}" if len(files) > 1 else line, end="", flush=True)
-            sys.stdout.flush()
+            fresh = [
+                [read_line(name, text.rstrip("\n")) for text in file]
+                for name, file in files.items()
+            ]
+            for line in merged(fresh):
+                print(line.as_json() if as_data else line.as_text(), flush=True)
             time.sleep(0.3)
-    finally:
-        for file in files.values():
-            file.close()

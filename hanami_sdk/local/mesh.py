@@ -110,8 +110,8 @@ def running_state(home: MeshHome) -> MeshState | None:
 
 
 def log_paths(home: MeshHome) -> dict[str, Path]:
-    """Return the log file of every component by name, whether it exists yet or not."""
-    return {name: home.log(name) for name in COMPONENTS}
+    """Return the log files by component, and as `access` that of all calls; some may not exist."""
+    return {**{name: home.log(name) for name in COMPONENTS}, "access": home.access_log}
 
 
 def _read(home: MeshHome) -> MeshState | None:

@@ -176,18 +176,33 @@ def test_status_tells_by_its_exit_code(
     assert json.loads(done.stdout)["services"][0]["health"] == str(health)
 
 
-def test_logs_show_the_last_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As many as were asked for; a log that does not exist yet is empty."""
-    (tmp_path / "kyouko.log").write_text("one\ntwo\nthree\n")
-    paths = {"kyouko": tmp_path / "kyouko.log", "envoy": tmp_path / "envoy.log"}
-    monkeypatch.setattr(local_mesh, "log_paths", lambda home: paths)
+def test_logs_are_one_story(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The last lines of all parts by time; as they were written with --json."""
+    first, second = (
+        json.dumps({"event": "serving", "level": "info", "timestamp": f"2026-01-01T00:00:0{n}.5Z"})
+        for n in (1, 2)
+    )
+    (tmp_path / "kyouko.log").write_text(f"{second}\n")
+    (tmp_path / "misaki.log").write_text(f"old\n{first}\n")
+    (tmp_path / "access.log").write_text("a call\n")
+    names = ("kyouko", "misaki", "envoy", "access")
+    monkeypatch.setattr(
+        local_mesh, "log_paths", lambda home: {name: tmp_path / f"{name}.log" for name in names}
+    )
 
-    done = RUNNER.invoke(app, ["logs", "kyouko", "-n", "2"])
+    told = RUNNER.invoke(app, ["logs", "-n", "2"])
+    raw = RUNNER.invoke(app, ["logs", "-n", "2", "--json"])
+    calls = RUNNER.invoke(app, ["logs", "access"])
     unknown = RUNNER.invoke(app, ["logs", "nobody"])
 
-    assert done.stdout == "two\nthree\n"
+    assert [line.split() for line in told.stdout.splitlines()] == [
+        ["2026-01-01T00:00:01.5Z", "misaki", "info", "serving"],
+        ["2026-01-01T00:00:02.5Z", "kyouko", "info", "serving"],
+    ]
+    assert raw.stdout == f"{first}\n{second}\n"
+    assert calls.stdout.split() == ["access", "a", "call"]
     assert unknown.exit_code == 2
-    assert "kyouko, envoy" in unknown.stderr
+    assert "kyouko, misaki, envoy, access" in unknown.stderr
 
 
 def test_events_are_told_with_their_time(capsys: pytest.CaptureFixture[str]) -> None:
