@@ -40,7 +40,7 @@ lint: setup protos-check ## Check contracts, code, layers, manifests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python torii/dashboard/build.py --check
-	$(BIN)/python -m hanami_sdk.local.envoy_config --kubernetes --check
+	$(BIN)/python -m hanami_sdk.local.kubernetes --check
 	$(BIN)/python k8s/validate.py
 
 format: setup ## Put code and contracts into their standard form
@@ -67,7 +67,7 @@ dashboard: setup ## Build the start page into torii/static
 	$(BIN)/python torii/dashboard/build.py
 
 manifests: setup ## Render the Kubernetes manifests anew
-	$(BIN)/python -m hanami_sdk.local.envoy_config --kubernetes
+	$(BIN)/python -m hanami_sdk.local.kubernetes
 
 clean: ## Remove everything that is built or installed here
 	rm -rf $(VENV) .build .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,12 +1,11 @@
 """Render the one Envoy configuration, for this machine or for Kubernetes.
 
-The template is `envoy/envoy.yaml.j2`; this file only works out its values. `python -m
-hanami_sdk.local.envoy_config --kubernetes` writes those of the manifests.
+The template is `envoy/envoy.yaml.j2`; this file only works out its values.
+`hanami_sdk.local.kubernetes` writes those of the manifests.
 """
 
 import base64
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -186,9 +185,3 @@ def _origin_pattern(origin: str) -> str:
     if origin.endswith(":*"):
         return re.escape(origin.removesuffix(":*")) + _ANY_PORT
     return re.escape(origin)
-
-
-if __name__ == "__main__":
-    from hanami_sdk.local.kubernetes import main
-
-    sys.exit(main(sys.argv[1:]))

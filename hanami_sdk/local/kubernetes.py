@@ -1,6 +1,6 @@
 """Write the Envoy configurations of the Kubernetes manifests.
 
-Run as `python -m hanami_sdk.local.envoy_config --kubernetes [--check]` in a source tree.
+Run as `python -m hanami_sdk.local.kubernetes [--check]` in a source tree.
 """
 
 import argparse
@@ -47,7 +47,6 @@ def renderings() -> dict[Path, str]:
 def main(arguments: Sequence[str]) -> int:
     """Write the configurations, or say whether they are up to date; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kubernetes", action="store_true", required=True)
     parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
     options = parser.parse_args(arguments)
     stale = [path for path, text in renderings().items() if _read(path) != text]
@@ -62,3 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -36,7 +36,7 @@ def test_committed_configurations_are_fresh() -> None:
 
 def test_check_says_that_all_is_fresh() -> None:
     """The command's check succeeds on the committed files."""
-    assert 0 == main(["--kubernetes", "--check"])
+    assert 0 == main(["--check"])
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "envoy"])
