@@ -210,6 +210,7 @@ def _live_memory(settings: KyoukoSettings) -> int:
 def _stream_limits(settings: KyoukoSettings) -> StreamLimits:
     return StreamLimits(
         streams=settings.max_streams,
+        streams_per_user=settings.max_streams_per_user,
         frame_rows=settings.max_frame_rows,
         window_rows=settings.max_outstanding_rows,
         window_bytes=settings.stream_window_bytes,

@@ -45,12 +45,15 @@ class KyoukoSettings(MeshSettings):
         default=30.0, ge=0, description="how long a running task waits for a lost shiori"
     )
     max_streams: int = Field(default=256, ge=1, description="most learning streams at once")
+    max_streams_per_user: int = Field(
+        default=32, ge=1, description="most learning streams of one user at once"
+    )
     max_frame_rows: int = Field(default=4096, ge=1, description="most rows in one frame")
     max_outstanding_rows: int = Field(
         default=8192, ge=1, description="most rows of a stream under way unanswered"
     )
     stream_window_bytes: int = Field(
-        default=64 * 2**20, ge=2**16, description="most memory for a stream's rows under way, bytes"
+        default=32 * 2**20, ge=2**16, description="most memory for a stream's rows under way, bytes"
     )
     stream_idle_seconds: float = Field(
         default=15.0, gt=0, description="quiet time after which a stream gets a progress message"

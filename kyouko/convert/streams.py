@@ -5,7 +5,8 @@ from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.type.v1 import tensor_pb2
 
 from kyouko.convert.networks import network_ids, network_message
-from kyouko.domain.networks.learner import Labels, Numbers, Rows, Target
+from kyouko.domain.networks.labels import LONGEST_LABEL, check_label
+from kyouko.domain.networks.learner import Labels, Numbers, Rows, Target, wrong_count
 from kyouko.domain.streams.pieces import Frame, Refused, StreamMode
 from kyouko.domain.streams.stream import (
     Answered,
@@ -22,6 +23,9 @@ from mesh.tensors import array_of
 
 _MODES = {pb.LEARN_MODE_LEARN: StreamMode.LEARN, pb.LEARN_MODE_PREDICT: StreamMode.PREDICT}
 _PLACE = "frame."
+# What a label costs beside its characters.
+_WORD_BYTES = 64
+_MOST_DIMENSIONS = 8
 
 
 def opening_of(message: pb.LearnOpen) -> Opening:
@@ -36,25 +40,27 @@ def opening_of(message: pb.LearnOpen) -> Opening:
     )
 
 
-def frame_of(message: pb.LearnFrame) -> Frame:
-    """Return the frame in a message; one that cannot be read holds its error."""
-    shape = message.inputs.shape
-    # Until the tensor is checked its shape is only what the client says.
-    row_count = shape[0] if shape and 0 <= shape[0] <= len(message.inputs.packed) else 0
+def frame_of(message: pb.LearnFrame, terms: StreamTerms) -> Frame:
+    """Return the frame in a message; of one that cannot be used it holds the error, no rows."""
     try:
+        # The shape first: all else is bounded by the rows that the stream may send at once.
+        terms.check_shape(message.inputs.shape, field="frame.inputs")
         inputs = array_of(message.inputs, field="frame.inputs")
-        rows: Rows | DomainError = Rows(inputs, _target_of(message), place=_PLACE)
-        row_count = len(inputs) if inputs.ndim else 0
-    except InvalidArgument as error:
-        rows = error
-    return Frame(message.sequence, row_count, rows)
+        target, target_bytes = _target_of(message, len(inputs))
+        byte_count = inputs.nbytes + target_bytes
+        terms.check_bytes(byte_count)
+    except DomainError as error:
+        return Frame(message.sequence, 0, error)
+    return Frame(message.sequence, len(inputs), Rows(inputs, target, place=_PLACE), byte_count)
 
 
-def _target_of(message: pb.LearnFrame) -> Target:
+def _target_of(message: pb.LearnFrame, rows: int) -> tuple[Target, int]:
+    """Return the target of so many rows, and the memory it takes, bytes."""
     kind = message.WhichOneof("target")
     if kind == "labels":
-        return Labels(list(message.labels.values))
+        return _labels_of(message, rows)
     if kind == "label_numbers":
+        _check_tensor(message.label_numbers, rows, field="frame.label_numbers")
         numbers = array_of(message.label_numbers, field="frame.label_numbers")
         if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
             raise InvalidArgument.for_field(
@@ -62,10 +68,33 @@ def _target_of(message: pb.LearnFrame) -> Target:
                 f"{numbers.dtype} of shape {list(numbers.shape)} are no whole numbers, one a row",
                 reason="TARGET_INVALID",
             )
-        return Labels(numbers.tolist())
+        return Labels(numbers.tolist()), _WORD_BYTES * rows
     if kind == "targets":
-        return Numbers(array_of(message.targets, field="frame.targets"))
-    return None
+        _check_tensor(message.targets, rows, field="frame.targets")
+        values = array_of(message.targets, field="frame.targets")
+        return Numbers(values), values.nbytes
+    return None, 0
+
+
+def _labels_of(message: pb.LearnFrame, rows: int) -> tuple[Labels, int]:
+    values = message.labels.values
+    if len(values) != rows:
+        raise wrong_count("frame.labels", len(values), rows)
+    labels = list(values)
+    characters = sum(map(len, labels))
+    if characters > LONGEST_LABEL * rows:
+        for row, label in enumerate(labels):
+            check_label(label, row, "frame.labels")
+    return Labels(labels), _WORD_BYTES * rows + characters
+
+
+def _check_tensor(tensor: tensor_pb2.Tensor, rows: int, *, field: str) -> None:
+    """Refuse targets that are not one a row, before anything is made of them."""
+    if len(tensor.shape) > _MOST_DIMENSIONS:
+        problem = f"{len(tensor.shape)} lengths are no shape"
+        raise InvalidArgument.for_field(field, problem, reason="TENSOR_INVALID")
+    if tensor.shape and tensor.shape[0] != rows:
+        raise wrong_count(field, tensor.shape[0], rows)
 
 
 def opened_message(stream: LearnStream) -> pb.LearnResponse:

@@ -65,7 +65,7 @@ async def _take(message: Any, stream: LearnStream) -> bool:
     """Hand a message to the stream; returns whether to read on."""
     kind = _kind_of(message)
     if kind == "frame":
-        stream.offer(frame_of(message.frame))
+        stream.offer(frame_of(message.frame, stream.terms))
     elif kind == "authentication":
         await stream.authenticate(message.authentication.access_token)
     elif kind == "close":

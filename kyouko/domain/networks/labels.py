@@ -96,7 +96,7 @@ class LabelBook:
             index = book.get(value, opened.get(value, -1))
             if index < 0:
                 index = len(self._labels) + len(opened)
-                _check_label(str(value), row, field)
+                check_label(str(value), row, field)
                 if index >= self._limit:
                     raise _too_many(self._limit, row)
                 opened[value] = index
@@ -111,7 +111,12 @@ def _number_of(label: str) -> int | None:
     return number if number is not None and str(number) == label else None
 
 
-def _check_label(label: str, row: int, field: str) -> None:
+def check_label(label: str, row: int, field: str) -> None:
+    """Refuse a text that is no label.
+
+    Raises:
+        InvalidArgument: TARGET_INVALID, with the row.
+    """
     if not 1 <= len(label) <= LONGEST_LABEL:
         raise InvalidArgument.for_field(
             field,

@@ -1,5 +1,6 @@
 """A network at work: engine and label book together, called from one thread at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -214,17 +215,7 @@ class Learner:
 
     def _inputs(self, rows: Rows) -> Array:
         inputs = rows.inputs
-        if inputs.ndim != 2:
-            raise InvalidArgument.for_field(
-                f"{rows.place}inputs",
-                f"shape {list(inputs.shape)} is not [rows, channels]",
-                reason="TENSOR_INVALID",
-                metadata={"expected": "2", "actual": str(inputs.ndim)},
-            )
-        if inputs.shape[1] != self.structure.channels:
-            raise width_mismatch(
-                f"{rows.place}inputs", self.structure.channels, int(inputs.shape[1])
-            )
+        check_shape(inputs.shape, self.structure.channels, field=f"{rows.place}inputs")
         if inputs.dtype in (np.uint8, np.float32):
             return inputs
         # A number beyond float32's range becomes infinite here, as in the engine's policy.
@@ -237,7 +228,7 @@ class Learner:
                 f"{rows.place}targets", "numbers came, but the network tells labels apart"
             )
         if len(rows.target.values) != len(rows.inputs):
-            raise _wrong_count(f"{rows.place}labels", len(rows.target.values), len(rows.inputs))
+            raise wrong_count(f"{rows.place}labels", len(rows.target.values), len(rows.inputs))
         return rows.target.values
 
     def _numbers(self, rows: Rows) -> Float32:
@@ -250,7 +241,7 @@ class Learner:
         if values.ndim != 2 or values.shape[1] != size:
             raise width_mismatch(field, size, int(values.shape[1]) if values.ndim == 2 else 1)
         if len(values) != len(rows.inputs):
-            raise _wrong_count(field, len(values), len(rows.inputs))
+            raise wrong_count(field, len(values), len(rows.inputs))
         with np.errstate(over="ignore"):
             numbers: Float32 = values.astype(np.float32, copy=False)
         finite = np.isfinite(numbers).all(axis=1)
@@ -263,6 +254,23 @@ class Learner:
                 metadata={"row": str(row)},
             )
         return numbers
+
+
+def check_shape(shape: Sequence[int], channels: int, *, field: str) -> None:
+    """Refuse inputs that a network of so many channels cannot take.
+
+    Raises:
+        InvalidArgument: TENSOR_INVALID or WIDTH_MISMATCH.
+    """
+    if len(shape) != 2:
+        raise InvalidArgument.for_field(
+            field,
+            f"shape {list(shape[:8])} is not [rows, channels]",
+            reason="TENSOR_INVALID",
+            metadata={"expected": "2", "actual": str(len(shape))},
+        )
+    if shape[1] != channels:
+        raise width_mismatch(field, channels, int(shape[1]))
 
 
 def width_mismatch(field: str, expected: int, actual: int) -> InvalidArgument:
@@ -279,7 +287,8 @@ def _wrong_kind(field: str, problem: str) -> InvalidArgument:
     return InvalidArgument.for_field(field, problem, reason="TARGET_INVALID")
 
 
-def _wrong_count(field: str, actual: int, rows: int) -> InvalidArgument:
+def wrong_count(field: str, actual: int, rows: int) -> InvalidArgument:
+    """Return the error of more or fewer targets than rows."""
     return InvalidArgument.for_field(
         field,
         f"there are {actual} of them for {rows} rows",

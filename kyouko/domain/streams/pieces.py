@@ -32,11 +32,16 @@ class StreamMode(StrEnum):
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame as it came; `rows` is the error of one that could not be read."""
+    """A frame as it came; `rows` is the error of one that cannot be used.
+
+    Attributes:
+        byte_count: memory that it takes.
+    """
 
     sequence: int
     row_count: int
     rows: Rows | DomainError
+    byte_count: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,20 +20,26 @@ class StreamProtocol:
 
     Attributes:
         window_rows: rows that may be under way unanswered.
+        window_bytes: memory that they may take.
         outstanding_rows: rows that are.
+        outstanding_bytes: memory that they take.
     """
 
     phase: Phase = Phase.NEW
     window_rows: int = 0
+    window_bytes: int = 0
     last_sequence: int = 0
     outstanding_rows: int = 0
+    outstanding_bytes: int = 0
 
     @property
     def has_room(self) -> bool:
         """Whether the window lets another frame in."""
-        return self.outstanding_rows < self.window_rows
+        return (
+            self.outstanding_rows < self.window_rows and self.outstanding_bytes < self.window_bytes
+        )
 
-    def open(self, window_rows: int) -> None:
+    def open(self, window_rows: int, window_bytes: int) -> None:
         """Take the first message.
 
         Raises:
@@ -43,9 +49,10 @@ class StreamProtocol:
             raise out_of_turn("frame, authentication or close", "open")
         self.phase = Phase.OPEN
         self.window_rows = window_rows
+        self.window_bytes = window_bytes
 
-    def frame(self, sequence: int, rows: int) -> None:
-        """Take a frame; an empty one counts as one row, so that the window bounds it too.
+    def frame(self, sequence: int, rows: int, byte_count: int) -> None:
+        """Take a frame.
 
         Raises:
             InvalidArgument: STREAM_PROTOCOL.
@@ -54,11 +61,17 @@ class StreamProtocol:
         if sequence <= self.last_sequence:
             raise out_of_turn(f"a sequence above {self.last_sequence}", str(sequence))
         self.last_sequence = sequence
-        self.outstanding_rows += max(rows, 1)
+        self.waits(rows, byte_count)
 
-    def answered(self, rows: int) -> None:
-        """Note that a frame has been answered."""
+    def waits(self, rows: int, byte_count: int) -> None:
+        """Note what waits for its answer; a fault or an empty frame counts as one row."""
+        self.outstanding_rows += max(rows, 1)
+        self.outstanding_bytes += byte_count
+
+    def answered(self, rows: int, byte_count: int) -> None:
+        """Note that it has been answered."""
         self.outstanding_rows -= max(rows, 1)
+        self.outstanding_bytes -= byte_count
 
     def authentication(self) -> None:
         """Take a fresh token.

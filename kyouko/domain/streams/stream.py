@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from kyouko.domain.networks.learner import RowResults, Rows
+from kyouko.domain.networks.learner import RowResults, check_shape
 from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
 from kyouko.domain.networks.network import Network
 from kyouko.domain.streams.authority import Authority
@@ -29,13 +29,40 @@ from mesh.errors import DomainError, ResourceExhausted
 
 @dataclass(frozen=True)
 class StreamTerms:
-    """What a stream was granted."""
+    """What a stream was granted.
+
+    Attributes:
+        channels: numbers in a row of its network.
+        window_rows: most rows under way unanswered.
+        window_bytes: most memory for them.
+    """
 
     mode: StreamMode
+    channels: int
     window_rows: int
+    window_bytes: int
     max_frame_rows: int
     return_outputs: bool
     idle_seconds: float
+
+    def check_shape(self, shape: Sequence[int], *, field: str) -> None:
+        """Refuse inputs by their shape.
+
+        Raises:
+            DomainError: TENSOR_INVALID, WIDTH_MISMATCH, or LIMIT_REACHED: too many rows.
+        """
+        check_shape(shape, self.channels, field=field)
+        if shape[0] > self.max_frame_rows:
+            raise _too_much("rows", shape[0], self.max_frame_rows)
+
+    def check_bytes(self, byte_count: int) -> None:
+        """Refuse a frame that no window is large enough for.
+
+        Raises:
+            ResourceExhausted: LIMIT_REACHED.
+        """
+        if byte_count > self.window_bytes:
+            raise _too_much("bytes", byte_count, self.window_bytes)
 
 
 @dataclass(frozen=True)
@@ -87,7 +114,7 @@ class LearnStream:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._protocol = StreamProtocol()
-        self._protocol.open(terms.window_rows)
+        self._protocol.open(terms.window_rows, terms.window_bytes)
         self._waiting: Waiting = Waiting()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -116,10 +143,7 @@ class LearnStream:
         Raises:
             InvalidArgument: STREAM_PROTOCOL.
         """
-        self._protocol.frame(frame.sequence, frame.row_count)
-        if frame.row_count > self.terms.max_frame_rows and isinstance(frame.rows, Rows):
-            error = _too_many_rows(frame.row_count, self.terms.max_frame_rows)
-            frame = Frame(frame.sequence, frame.row_count, error)
+        self._protocol.frame(frame.sequence, frame.row_count, frame.byte_count)
         self._waiting.append(frame)
         self._wake.set()
 
@@ -129,7 +153,7 @@ class LearnStream:
         Raises:
             InvalidArgument: STREAM_PROTOCOL.
         """
-        self._protocol.open(0)
+        self._protocol.open(0, 0)
 
     async def authenticate(self, token: str) -> None:
         """Take a fresh token; a bad one is answered by a fault, and the old one stays.
@@ -141,6 +165,7 @@ class LearnStream:
         try:
             await self._authority.renew(token)
         except DomainError as error:
+            self._protocol.waits(0, 0)
             self._waiting.append(Refused(None, error))
         self._wake.set()
 
@@ -237,7 +262,9 @@ class LearnStream:
     def _written(self, piece: Piece) -> None:
         for item, _ in piece.taken:
             if isinstance(item, Frame):
-                self._protocol.answered(item.row_count)
+                self._protocol.answered(item.row_count, item.byte_count)
+            else:
+                self._protocol.answered(0, 0)
         self._room.set()
 
     async def _wait(self) -> None:
@@ -267,9 +294,9 @@ class LearnStream:
         return self._authority.seconds_left(self._now())
 
 
-def _too_many_rows(actual: int, limit: int) -> ResourceExhausted:
+def _too_much(unit: str, actual: int, limit: int) -> ResourceExhausted:
     return ResourceExhausted(
-        f"the frame has {actual} rows; at most {limit} go into one",
+        f"the frame has {actual} {unit}; at most {limit} go into one",
         reason="LIMIT_REACHED",
         metadata={"limit": str(limit), "actual": str(actual)},
     )

@@ -1,6 +1,7 @@
 """Opens learning streams, knows all that are open, and ends them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class StreamLimits:
 
     Attributes:
         streams: most streams at once.
+        streams_per_user: most of them of one user.
         frame_rows: most rows in a frame.
         window_rows: most rows of a stream under way.
         window_bytes: most memory for these rows.
@@ -36,9 +38,10 @@ class StreamLimits:
     """
 
     streams: int = 256
+    streams_per_user: int = 32
     frame_rows: int = 4096
     window_rows: int = 8192
-    window_bytes: int = 64 * 2**20
+    window_bytes: int = 32 * 2**20
     message_bytes: int = 8 * 2**20
     idle_seconds: float = 15.0
 
@@ -65,6 +68,8 @@ class Streams:
         self._clock = clock
         self._limits = limits
         self._open: dict[LearnStream, asyncio.Task[Any] | None] = {}
+        # Places taken, by user; a stream takes its place before its network is loaded.
+        self._places: Counter[str] = Counter()
         self._keeping: set[asyncio.Task[None]] = set()
         self._is_draining = False
 
@@ -83,9 +88,10 @@ class Streams:
         )
         if self._is_draining:
             raise shutting_down()
-        if len(self._open) >= self._limits.streams:
-            raise _too_many_streams(self._limits.streams)
-        async with self._networks.using(opening.project_id, opening.network_id) as live:
+        async with (
+            self._place(caller.principal.name),
+            self._networks.using(opening.project_id, opening.network_id) as live,
+        ):
             terms = self._terms(live, opening)
             stream = LearnStream(live, self._networks, authority, terms, clock=self._clock)
             self._open[stream] = asyncio.current_task()
@@ -107,6 +113,21 @@ class Streams:
         await self._end(list(self._open), shutting_down())
         if self._keeping:
             await asyncio.wait(self._keeping)
+
+    @asynccontextmanager
+    async def _place(self, user: str) -> AsyncIterator[None]:
+        limits = self._limits
+        if self._places.total() >= limits.streams:
+            raise _too_many_streams(f"{limits.streams} streams are open", limits.streams)
+        if self._places[user] >= limits.streams_per_user:
+            raise _too_many_streams(
+                f"{user} has {limits.streams_per_user} streams open", limits.streams_per_user
+            )
+        self._places[user] += 1
+        try:
+            yield
+        finally:
+            self._places -= Counter({user: 1})
 
     async def _end(self, streams: Iterable[LearnStream], error: DomainError) -> None:
         ending = {}
@@ -144,7 +165,9 @@ class Streams:
         most = min(limits.window_rows, rows_in_window)
         return StreamTerms(
             mode=opening.mode,
+            channels=structure.channels,
             window_rows=min(opening.max_outstanding_rows or most, most),
+            window_bytes=limits.window_bytes,
             max_frame_rows=min(limits.frame_rows, rows_in_window, rows_in_message),
             return_outputs=opening.return_outputs,
             idle_seconds=limits.idle_seconds,
@@ -160,9 +183,9 @@ def shutting_down() -> Unavailable:
     )
 
 
-def _too_many_streams(limit: int) -> ResourceExhausted:
+def _too_many_streams(problem: str, limit: int) -> ResourceExhausted:
     return ResourceExhausted(
-        f"{limit} streams are open, as many as there may be",
+        f"{problem}, as many as there may be",
         reason="LIMIT_REACHED",
         metadata={"limit": str(limit)},
     )

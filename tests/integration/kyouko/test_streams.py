@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -547,3 +548,31 @@ async def _short_lived(misaki: RunningMisaki) -> Metadata:
     claims["exp"] = int(time.time()) + 2
     token = jwt.encode(claims, key, algorithm="EdDSA", headers=header)  # type: ignore[arg-type]
     return (("authorization", f"Bearer {token}"),)
+
+
+async def test_one_user_does_not_take_all_streams(
+    misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path
+) -> None:
+    """One more than a user may have is LIMIT_REACHED; others still find a place."""
+    address = f"127.0.0.1:{shiori.running.port}"
+    bob = await misaki.create_user("bob", flowers="MEMBER")
+    async with start_kyouko(
+        misaki, address, tmp_path / "few", shiori.alice, max_streams_per_user=2
+    ) as kyouko:
+        await kyouko.create_network()
+        async with kyouko.stream() as one, kyouko.stream() as two:
+            await one.opened()
+            await two.opened()
+            async with kyouko.stream() as three:
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await three.opened()
+            async with kyouko.stream(metadata=bob) as another:
+                await another.opened()
+            await one.close()
+            await one.call.code()
+            async with kyouko.stream() as again:
+                await again.opened()
+
+    info = info_of(refused.value)
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED is refused.value.code()
+    assert ("LIMIT_REACHED", "2") == (info.reason, info.metadata["limit"])
