@@ -120,6 +120,8 @@ def _hint(error: HanamiError) -> str:
         return hints[error.reason]
     if error.code == "UNAUTHENTICATED":
         return "Log in: hanami login"
+    if any(violation.field == "channels" for violation in error.violations):
+        return "Say it: --channels NUMBER; or as a data set has it: --for-dataset NAME"
     if error.code == "UNIMPLEMENTED":
         return "The mesh may be of another version: hanami --version"
     if error.code == "UNAVAILABLE" and "not trusted" in error.message:

@@ -47,7 +47,9 @@ def _violation(violation: FieldViolation) -> str:
 
 def _form(pattern: str) -> str:
     """Return what a pattern of the contracts asks for."""
-    if "users/" in pattern or "@" in pattern:
+    if "/tasks/" in pattern:
+        return "a full one, projects/PROJECT/networks/NETWORK/tasks/TASK"
+    if "@" in pattern:
         return _USER_NAME
     return _SHORT_NAME if "[a-z0-9-]{0,61}" in pattern else "of another form"
 
@@ -62,5 +64,6 @@ def _missing_role(roles: str) -> str:
 
 
 def _as_sentence(text: str) -> str:
-    whole = text[:1].upper() + text[1:]
+    is_name = "/" in text.partition(" ")[0]
+    whole = text if is_name else text[:1].upper() + text[1:]
     return whole if whole.endswith((".", "!", "?", ":")) or "\n" in whole else f"{whole}."

@@ -47,6 +47,13 @@ def test_other_reasons_lose_their_prefix_too() -> None:
     assert sentence(error) == "Has 3 channels, not 4."
 
 
+def test_names_stay_as_they_are() -> None:
+    """A sentence that begins with a resource begins with a small letter."""
+    error = HanamiError("projects/p1 was not found", reason="RESOURCE_NOT_FOUND")
+
+    assert sentence(error) == "projects/p1 was not found."
+
+
 @pytest.mark.parametrize(
     ("roles", "words"),
     [
