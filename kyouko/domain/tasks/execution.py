@@ -1,5 +1,6 @@
 """Takes a task from its turn to its end: network, archive, run, result, snapshot."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -43,13 +44,16 @@ class TaskExecution:
         self._tools = tools
         self._run: TaskRun | None = None
         self._stop: StopReason | None = None
+        self._storing: asyncio.Task[None] | None = None
         self._is_complete = False
 
     def stop(self, reason: StopReason) -> None:
-        """Stop within a batch of rows."""
+        """Stop within a batch of rows; a task that is cancelled stores no predictions either."""
         self._stop = self._stop or reason
         if self._run is not None:
             self._run.stop(reason)
+        if self._storing is not None and reason is StopReason.CANCELLED:
+            self._storing.cancel()
 
     async def run(self) -> Task:
         """Run the task; returns it at its end, or waiting again if the service stops."""
@@ -99,8 +103,7 @@ class TaskExecution:
                     await run.run()
                     done_rows = run.progress().totals.done_rows
                     if run.stopped is None or done_rows >= task.progress.total_rows:
-                        await self._store(predictions)
-                        self._is_complete = True
+                        self._is_complete = await self._store(predictions)
                 finally:
                     await self._publish(run.progress())
                     if task.work is TaskWork.LEARN:
@@ -114,10 +117,21 @@ class TaskExecution:
             if self._stop is None:
                 raise
 
-    async def _store(self, predictions: PredictionFile | None) -> None:
-        """Put the predictions into the archive, also if it is away for a moment."""
+    async def _store(self, predictions: PredictionFile | None) -> bool:
+        """Store the predictions, if any; returns whether nothing came between."""
         if predictions is None:
-            return
+            return True
+        self._storing = asyncio.create_task(self._upload(predictions))
+        if self._stop is StopReason.CANCELLED:
+            self._storing.cancel()
+        await asyncio.wait({self._storing})
+        if self._storing.cancelled():
+            return False
+        self._storing.result()
+        return True
+
+    async def _upload(self, predictions: PredictionFile) -> None:
+        """Put the predictions into the archive, also if it is away for a moment."""
         patience = Patience(self._tools.terms.patience_seconds)
         while True:
             try:
