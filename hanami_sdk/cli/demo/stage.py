@@ -162,6 +162,8 @@ def _report(
 
 
 def _show(task: Figures, stream: Figures, *, state: MeshState, will_stop: bool) -> None:
+    from hanami_sdk.local.starting import DEFAULT_PORT
+
     print(f"\n{draw_curve(stream.curve)}\n")
     print(draw_table(task, stream))
     print(
@@ -169,13 +171,16 @@ def _show(task: Figures, stream: Figures, *, state: MeshState, will_stop: bool) 
     )
     print(f"Administrator    {state.admin_user_id}, password in {state.admin_password_file}")
     print("\nHow to go on:")
-    hanami, project = command(), f"--project {PROJECT}"
+    project = f"--project {PROJECT}"
+    port = "" if state.port == DEFAULT_PORT else f" --port {state.port}"
     steps = [
-        ("up", "start the mesh again; all is kept"),
+        (f"up{port}", "start the mesh again; all is kept"),
         ("login", "log in as its administrator"),
         (f"network list {project}", "what the demo has made"),
         (f"dataset upload FILE.csv --target COLUMN {project}", "your own data"),
         (f"learn NETWORK FILE.csv --label COLUMN {project}", "your own stream"),
     ]
-    for words, meaning in steps if will_stop else steps[1:]:
-        print(f"  {f'{hanami} {words}':<68}  {meaning}", flush=True)
+    shown = [(f"{command()} {words}", meaning) for words, meaning in steps[not will_stop :]]
+    width = max(len(words) for words, _ in shown)
+    for words, meaning in shown:
+        print(f"  {words:<{width}}  {meaning}", flush=True)

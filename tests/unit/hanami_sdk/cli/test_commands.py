@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from hanami_sdk.cli import local
 from hanami_sdk.cli.app import app
+from hanami_sdk.cli.demo import mnist_data
 from hanami_sdk.local import mesh as local_mesh
 from hanami_sdk.local.errors import PortOccupied
 from hanami_sdk.local.state import ComponentStatus, Health
@@ -140,6 +141,21 @@ def test_local_errors_come_with_their_hint(monkeypatch: pytest.MonkeyPatch) -> N
     assert done.exit_code == 1
     assert "nginx (process 7)" in done.stderr
     assert "Hint: Choose another port" in done.stderr
+
+
+def test_the_demo_names_its_own_way_to_another_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint is the command that was typed."""
+
+    def occupied(*_: object, **__: object) -> None:
+        raise PortOccupied("127.0.0.1", 1337, "nginx (process 7)")
+
+    monkeypatch.setattr(local_mesh, "start", occupied)
+    monkeypatch.setattr(mnist_data, "fetch", lambda say: None)
+
+    done = RUNNER.invoke(app, ["demo", "mnist"])
+
+    assert done.exit_code == 1
+    assert "Hint: Choose another port: hanami demo mnist --port PORT" in done.stderr
 
 
 def test_a_surprise_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
