@@ -29,6 +29,8 @@ Extent = tuple[int, int, int]
 MOST_CHANNELS: Final = 1 << 20
 MOST_INPUTS: Final = 256
 MOST_POPULATIONS: Final = 4096
+# In the reaches of all populations together; a network has to fit into a message several times.
+MOST_REACH_NAMES: Final = 1 << 16
 MOST_NEURONS: Final = 65536
 MOST_NUMBERS: Final = 1024
 LEAST_MEMORY: Final = 1 << 20
@@ -237,6 +239,10 @@ def _problems_of_populations(template: NetworkTemplate) -> Iterator[TemplateProb
     populations = template.populations
     yield from _outside("populations", len(populations), 1, MOST_POPULATIONS, "populations")
     yield from _problems_of_names("populations", [item.name for item in populations])
+    named = sum(len(item.inputs) for item in populations)
+    yield from _outside("populations", named, 0, MOST_REACH_NAMES, "names of inputs in reaches")
+    if named > MOST_REACH_NAMES:
+        return
     known = [item.name for item in template.inputs]
     for index, item in enumerate(populations):
         path = f"populations[{index}]"
@@ -246,7 +252,7 @@ def _problems_of_populations(template: NetworkTemplate) -> Iterator[TemplateProb
             if name not in known:
                 yield TemplateProblem(
                     f"{path}.reach.inputs[{place}]",
-                    f"there is no input population {name!r}; there are {', '.join(known)}",
+                    f"there is no input population {name[:64]!r}; there are {_some(known)}",
                 )
         yield from _problems_of_shape(path, item)
     channels = sum(item.known_channels or 0 for item in template.inputs)
@@ -258,6 +264,11 @@ def _problems_of_populations(template: NetworkTemplate) -> Iterator[TemplateProb
             f"{blocks} blocks of {width} neurons times {channels} channels are too much to lay "
             f"out; at most {MOST_EDGES}: take fewer populations, neurons or channels",
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_REPORTED])
+    return shown if len(names) <= _MOST_REPORTED else f"{shown} and others"
 
 
 def _problems_of_shape(path: str, item: Population) -> Iterator[TemplateProblem]:

@@ -83,6 +83,7 @@ def test_reach_is_checked_once_channels_are_known() -> None:
         ({"inputs": (TemplateInput("x", 7, None, (float("nan"), 0, 0)),)}, "inputs[0].position"),
         ({"options": EngineOptions(max_outputs=1)}, "options.max_labels"),
         ({"options": EngineOptions(memory_limit_bytes=1)}, "options.memory_limit_bytes"),
+        ({"populations": (Population("p", (0.0, 0.0, 0.0), 1, ("x",) * 65537),)}, "populations"),
         (
             {
                 "inputs": (TemplateInput("x", 2**20),),
@@ -102,6 +103,18 @@ def test_absurd_structures_are_refused_before_they_are_laid_out(
         check(replace(FLAT, **change))  # type: ignore[arg-type]
 
     assert field in [violation.field for violation in refused.value.violations]
+
+
+def test_a_mistake_is_told_in_few_words_however_many_there_are() -> None:
+    """Unknown names do not each repeat all the names there are."""
+    inputs = tuple(TemplateInput(f"input-{index}", 1) for index in range(256))
+    wrong = Population("p", (0.0, 0.0, 0.0), 1, ("unknown" * 1000,) * 1000)
+
+    with pytest.raises(InvalidArgument) as refused:
+        check(replace(FLAT, inputs=inputs, populations=(wrong,)))
+
+    assert "1000" == refused.value.metadata["problems"]
+    assert all(len(violation.description) < 500 for violation in refused.value.violations)
 
 
 def test_the_grid_covers_every_pixel_with_equal_windows() -> None:
