@@ -10,6 +10,16 @@ START_ROWS: Final = 64  # rows and active values kept until a channel's coding i
 MOST_SECTIONS: Final = 24  # sections a channel can have, overflow sections included
 OVERFLOW_VALUES: Final = 8  # values beyond the knots that open one more section
 
+# lines of the scratch of growth, float64; those below MOST_SECTIONS: what each new section takes
+# over from the old ones
+ORDERED: Final = 24
+CANDIDATES: Final = 25
+KEPT: Final = 26
+NEW_KNOTS: Final = 27
+OLD_FAST: Final = 28
+OLD_SLOW: Final = 29
+SCRATCH_LINES: Final = 30
+
 # counters, int64
 LEARNED_ROWS: Final = 0
 KNOWN_OUTPUTS: Final = 1

@@ -27,6 +27,8 @@ def _tiny_arguments() -> dict[str, Any]:
     shapes: dict[type[np.generic], dict[str, tuple[int, ...]]] = {
         np.float32: {
             "start_values": (indices.START_ROWS, _CHANNELS),
+            "old_low": (_CHANNELS,),
+            "old_high": (_CHANNELS,),
             "resting_low": (_CHANNELS,),
             "resting_high": (_CHANNELS,),
             "knots": (_CHANNELS, indices.MOST_SECTIONS + 1),
@@ -62,6 +64,7 @@ def _tiny_arguments() -> dict[str, Any]:
             "scale_mean": (_OUTPUTS,),
             "scale_deviation": (_OUTPUTS,),
             "meters": (indices.METERS,),
+            "scratch": (indices.SCRATCH_LINES, indices.START_ROWS),
         },
         np.int32: {
             "zero_section": (_CHANNELS,),
@@ -85,7 +88,7 @@ def _tiny_arguments() -> dict[str, Any]:
         },
         np.int16: {"scan_low_bytes": (_CHANNELS,), "scan_high_bytes": (_CHANNELS,)},
         np.uint8: {"row_used": (_POOL,), "correct": (1,)},
-        np.int64: {"counters": (indices.COUNTERS,)},
+        np.int64: {"counters": (indices.COUNTERS,), "tally": (_OUTPUTS,)},
         np.uint64: {"random_state": (1,)},
     }
     arguments: dict[str, Any] = {

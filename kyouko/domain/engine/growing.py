@@ -34,7 +34,7 @@ _STOP_REASONS: Final = {
 # Arguments that differ from call to call come first; the rest are the state's arrays by name.
 _LEARN_SCALARS: Final = 10
 _PREDICT_SCALARS: Final = 7
-_BANDS_SCALARS: Final = 1
+_BANDS_SCALARS: Final = 3
 _LISTS: Final = ("list_channel", "list_value", "list_length")
 _AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
 
@@ -339,7 +339,8 @@ class GrowingEngine:
     def _choose_bands(self, rows: int) -> None:
         """Let the newest channels choose bands anew, and read the rehearsed rows anew with them."""
         state = self.state
-        choose_bands(rows, *self._bands_arrays)
+        old_bands = state.resting_low.copy(), state.resting_high.copy()
+        choose_bands(rows, *old_bands, *self._bands_arrays)
         filled = int(state.counters[indices.RING_FILLED])
         if filled == rows - 1 and state.counters[indices.START_FROM] == 0:
             low, high = self._scan_bands[np.dtype(np.float32)]

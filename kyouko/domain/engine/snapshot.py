@@ -24,6 +24,7 @@ _NOT_SAVED: Final = frozenset(
     {
         "reach_first", "reach_block", "edge_neurons", "bucket_row", "bucket_drive",
         "bucket_length", "others", "hidden", "hidden_delta", "scores", "slow_scores", "delta",
+        "tally", "scratch",
     }
 )  # fmt: skip
 _POOL: Final = ("weights", "slow_weights")

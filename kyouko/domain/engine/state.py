@@ -88,6 +88,8 @@ class NetworkState:
     scores              float32  (O,)        scratch
     slow_scores         float32  (O,)        scratch
     delta               float32  (O,)        scratch: derivative of the loss by the scores
+    tally               int64    (O,)        scratch: rehearsed rows of each class
+    scratch             float64  (30, 64)    scratch of growth, lines named in `indices`
     ==================  =======  ==========  =====================================================
     """
 
@@ -141,6 +143,8 @@ class NetworkState:
     scores: Array
     slow_scores: Array
     delta: Array
+    tally: Array
+    scratch: Array
 
     @property
     def hidden_blocks(self) -> Array:
@@ -252,6 +256,8 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
         "scores": ((outputs,), np.float32),
         "slow_scores": ((outputs,), np.float32),
         "delta": ((outputs,), np.float32),
+        "tally": ((outputs,), np.int64),
+        "scratch": ((indices.SCRATCH_LINES, indices.START_ROWS), np.float64),
     }
 
 
