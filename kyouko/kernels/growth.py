@@ -99,7 +99,8 @@ def start_outputs(
 def _sort(scratch: np.ndarray, line: int, count: int) -> None:
     """Sort the first `count` values of a line in place, ascending.
 
-    Insertion sort: at most 64 values, and numpy's sort takes seconds to compile.
+    Insertion sort: at most 64 values, and numpy's sort takes seconds to compile. Pass no literals:
+    each would be compiled on its own.
     """
     for place in range(1, count):
         value = scratch[line, place]
@@ -160,12 +161,12 @@ def _place_knots(
     """
     for place in range(count):
         scratch[ORDERED, place] = active_values[channel, place]
-    _sort(scratch, ORDERED, count)
+    _sort(scratch, int(np.int64(ORDERED)), count)
     # A sixteenth at both ends is left out once that is one value: a single outlier sets no scale.
     cut = count // 16
     last = count - 2 * cut - 1
     scratch[CANDIDATES, 0] = 0.0
-    number = 1
+    number = int(np.int64(1))
     for quantile in range(wanted + 1):
         if quantile == 0 and scratch[ORDERED, 0] > 0.0:
             continue
@@ -177,7 +178,7 @@ def _place_knots(
         low = scratch[ORDERED, cut + below]
         scratch[CANDIDATES, number] = low + (exact - below) * (scratch[ORDERED, cut + above] - low)
         number += 1
-    _sort(scratch, CANDIDATES, number)
+    _sort(scratch, int(np.int64(CANDIDATES)), number)
     closest = (1e-6 if wanted == 1 else 1e-3) * (
         scratch[CANDIDATES, number - 1] - scratch[CANDIDATES, 0]
     )
@@ -397,7 +398,7 @@ def _append_section(
         if upward == 0:
             for section in range(sections, 0, -1):
                 row_table[section, edge] = row_table[section - 1, edge]
-        row = _take_row(-1, row_used, free_rows, counters)
+        row = _take_row(int(np.int64(-1)), row_used, free_rows, counters)
         for neuron in range(weights.shape[1]):
             weights[row, neuron] = 0.0
             slow_weights[row, neuron] = 0.0
@@ -487,7 +488,7 @@ def observe_value(
     overflow_count[channel, side] = 0
     for place in range(OVERFLOW_VALUES):
         scratch[ORDERED, place] = overflow_values[channel, side, place]
-    _sort(scratch, ORDERED, OVERFLOW_VALUES)
+    _sort(scratch, int(np.int64(ORDERED)), int(np.int64(OVERFLOW_VALUES)))
     # the last but one of the eight, seen outward from the band
     end = scratch[ORDERED, OVERFLOW_VALUES - 2] if side == 1 else scratch[ORDERED, 1]
     _append_section(
@@ -581,13 +582,13 @@ def choose_bands(
     active_now = 0
     newest = int(counters[NEW_FROM])
     for channel in range(newest, channels):
-        finite = 0
+        finite = int(np.int64(0))  # not a literal, for which all that follows would compile anew
         for row in range(rows):
             if abs(start_values[row, channel]) < 3e38:
                 scratch[ORDERED, finite] = start_values[row, channel]
                 finite += 1
         if finite > 0:
-            _sort(scratch, ORDERED, finite)
+            _sort(scratch, int(np.int64(ORDERED)), finite)
             low, high = _find_band(scratch, finite)
             resting_low[channel] = low
             resting_high[channel] = high
