@@ -26,13 +26,16 @@ from kyouko.kernels.indices import (
     OLD_SLOW,
     ORDERED,
     OVERFLOW_VALUES,
+    PHASE_NEW,
+    PHASE_PRUNED,
+    REGROWN_FROM,
     ROW_TOP,
     SECTIONS,
     START_ROWS,
     USED_ROWS,
 )
 
-__all__ = ["choose_bands", "draw_normal", "observe_value", "start_outputs"]
+__all__ = ["choose_bands", "draw_normal", "observe_value", "return_row", "start_outputs"]
 
 
 @growth_part
@@ -128,9 +131,8 @@ def _take_row(home: int, row_used: np.ndarray, free_rows: np.ndarray, counters: 
 
 
 @growth_part
-def _return_row(
-    row: int, row_used: np.ndarray, free_rows: np.ndarray, counters: np.ndarray
-) -> None:
+def return_row(row: int, row_used: np.ndarray, free_rows: np.ndarray, counters: np.ndarray) -> None:
+    """Take a weight row back; one that is an edge's home waits for that edge."""
     row_used[row] = 0
     counters[USED_ROWS] -= 1
     if row >= counters[HOME_ROWS]:
@@ -349,7 +351,7 @@ def _regrid_channel(
                 weights[row_table[section, edge], neuron] = fast
                 slow_weights[row_table[section, edge], neuron] = slow
         for section in range(new_sections, old_sections):
-            _return_row(int(np.int64(row_table[section, edge])), row_used, free_rows, counters)
+            return_row(int(np.int64(row_table[section, edge])), row_used, free_rows, counters)
             row_table[section, edge] = 0
     _store_knots(
         channel, knot_count, scratch, resting_low, resting_high, knots, inverse,
@@ -425,6 +427,7 @@ def observe_value(
     active_count: np.ndarray,
     overflow_values: np.ndarray,
     overflow_count: np.ndarray,
+    phase: np.ndarray,
     reach_first: np.ndarray,
     home_row: np.ndarray,
     row_table: np.ndarray,
@@ -442,7 +445,8 @@ def observe_value(
 
     The first START_ROWS active values are kept; at the 1st, 4th, 16th and 64th the sections are
     laid anew. Later a value beyond the last knot by more than a quarter of the range is remembered,
-    and the eighth of them opens one more section, so a single outlier does nothing.
+    and the eighth of them opens one more section, so a single outlier does nothing. A pruned
+    channel grows again at its 16th active value.
 
     Besides the arrays of the layout table in `kyouko.domain.engine.state`:
         channel: the channel, outside its resting band.
@@ -460,6 +464,10 @@ def observe_value(
         active_values[channel, count] = offset
         count += 1
         active_count[channel] = count
+        if phase[channel] == PHASE_PRUNED:
+            if count < REGROWN_FROM:
+                return
+            phase[channel] = PHASE_NEW
         if count == 1 or count == 4 or count == 16 or count == START_ROWS:
             _regrid_channel(
                 channel, low, high, resting_low, resting_high, knots, inverse, zero_section,

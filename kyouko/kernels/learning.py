@@ -48,6 +48,7 @@ from kyouko.kernels.indices import (
     UPDATED_ROWS,
     USED_ROWS,
 )
+from kyouko.kernels.pruning import add_use, is_sampled
 
 __all__ = ["learn_rows", "predict_rows"]
 
@@ -523,6 +524,8 @@ def learn_rows(
     active_count: np.ndarray,
     overflow_values: np.ndarray,
     overflow_count: np.ndarray,
+    phase: np.ndarray,
+    use: np.ndarray,
     reach_first: np.ndarray,
     reach_block: np.ndarray,
     home_row: np.ndarray,
@@ -593,8 +596,8 @@ def learn_rows(
                     observe_value(
                         channel, value, resting_low, resting_high, knots, inverse, zero_section,
                         section_count, hot, active_values, active_count, overflow_values,
-                        overflow_count, reach_first, home_row, row_table, edge_neurons, weights,
-                        slow_weights, row_used, free_rows, counters, meters, random_state,
+                        overflow_count, phase, reach_first, home_row, row_table, edge_neurons,
+                        weights, slow_weights, row_used, free_rows, counters, meters, random_state,
                         scratch,
                     )  # fmt: skip
                 energy += _push_sections(
@@ -608,6 +611,11 @@ def learn_rows(
             if fresh:
                 counters[LEARNED_ROWS] += 1
                 row_number = counters[LEARNED_ROWS]
+                if is_sampled(row_number):
+                    add_use(
+                        slot, list_channel, list_value, list_length, resting_low, resting_high,
+                        knots, inverse, zero_section, section_count, hot, use,
+                    )  # fmt: skip
                 if row_number <= 2000:
                     rate = max(0.002, 1.0 / row_number)
                     meters[DRIVE_ENERGY] += rate * (energy - meters[DRIVE_ENERGY])

@@ -17,6 +17,7 @@ from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names
 from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows, predict_rows
+from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.scanning import count_non_finite, scan_rows
 
 __all__ = ["Engine", "EngineStatistics", "GrowingEngine", "Scored"]
@@ -70,6 +71,8 @@ class EngineStatistics:
         neurons: hidden neurons; 0 before the first row.
         sections: intervals of all channels.
         input_connections: weights from sections to neurons.
+        pruned_connections: weights from sections to neurons removed so far because they hardly
+            mattered.
         output_connections: weights from neurons to outputs.
         connections: both.
         outputs: outputs known.
@@ -90,6 +93,7 @@ class EngineStatistics:
     neurons: int
     sections: int
     input_connections: int
+    pruned_connections: int
     output_connections: int
     connections: int
     outputs: int
@@ -163,6 +167,7 @@ class GrowingEngine:
         }
         self._learn_arrays = _pick(self.state, argument_names(learn_rows)[_LEARN_SCALARS:])
         self._bands_arrays = _pick(self.state, argument_names(choose_bands)[_BANDS_SCALARS:])
+        self._prune_arrays = _pick(self.state, argument_names(prune_channels))
         fast = argument_names(predict_rows)[_PREDICT_SCALARS:]
         slow = tuple(f"slow_{name}" if name in _AVERAGED else name for name in fast)
         self._fast_arrays = _pick(self.state, fast)
@@ -210,7 +215,9 @@ class GrowingEngine:
         learned = int(state.counters[indices.LEARNED_ROWS] - state.counters[indices.START_FROM])
         start = 0
         while start < rows:
-            stop = min(start + FRAME_SLOTS, rows)
+            total = int(state.counters[indices.LEARNED_ROWS])
+            until_review = indices.PRUNE_EVERY - total % indices.PRUNE_EVERY
+            stop = min(start + min(FRAME_SLOTS, until_review), rows)
             observe = True
             if learned < indices.START_ROWS:
                 # The bands may change before rows 1, 4, 16 and 64: scan no further than that.
@@ -235,6 +242,8 @@ class GrowingEngine:
                 start, stop - start, ring, observe, self._classes, settings, *results,
                 *self._learn_arrays,
             )  # fmt: skip
+            if stop - start == until_review:
+                prune_channels(*self._prune_arrays)
             learned += stop - start
             start = stop
         return scored
@@ -281,6 +290,7 @@ class GrowingEngine:
             neurons=neurons,
             sections=int(counters[indices.SECTIONS]),
             input_connections=input_connections,
+            pruned_connections=int(counters[indices.PRUNED_ROWS]) * self._topology.block_width,
             output_connections=output_connections,
             connections=input_connections + output_connections,
             outputs=self.outputs,
