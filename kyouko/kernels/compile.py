@@ -23,7 +23,9 @@ __all__ = [
     "argument_names",
     "cache_folder",
     "growth_kernel",
+    "growth_part",
     "hot_kernel",
+    "hot_part",
     "is_cached",
 ]
 
@@ -93,11 +95,19 @@ def is_cached() -> bool:
     return any(_CACHE_FOLDER.rglob("*.nbc"))
 
 
-def _compile(function: Function, fastmath: set[str]) -> Function:
+def _compile(function: Function, fastmath: set[str], *, callable_from_python: bool) -> Function:
     # numba's stubs know neither its settings nor what a decorated function still is.
     settings: Any = config
-    # "numpy": a division by zero gives infinity instead of a Python error that stops vectorising.
-    options: Any = {"fastmath": fastmath or False, "error_model": "numpy"}
+    options: Any = {
+        "fastmath": fastmath or False,
+        # A division by zero gives infinity, not a Python error that stops vectorising.
+        "error_model": "numpy",
+        # What is never called from C, or from Python, needs no glue: a tenth of compiling.
+        "no_cfunc_wrapper": True,
+        "no_cpython_wrapper": not callable_from_python,
+        # Kernels allocate nothing and keep no array: counting references only costs time.
+        "_nrt": False,
+    }
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(_CACHE_FOLDER)
     try:
@@ -108,12 +118,22 @@ def _compile(function: Function, fastmath: set[str]) -> Function:
 
 def hot_kernel(function: Function) -> Function:
     """Compile a function of the per-sample path; its sums may be reassociated."""
-    return _compile(function, _FAST_MATH)
+    return _compile(function, _FAST_MATH, callable_from_python=True)
+
+
+def hot_part(function: Function) -> Function:
+    """Compile what only other kernels of the per-sample path call, never Python."""
+    return _compile(function, _FAST_MATH, callable_from_python=False)
 
 
 def growth_kernel(function: Function) -> Function:
     """Compile a rarely called function with exact IEEE order of operations."""
-    return _compile(function, set())
+    return _compile(function, set(), callable_from_python=True)
+
+
+def growth_part(function: Function) -> Function:
+    """Compile what only other kernels call, never Python, like `growth_kernel`."""
+    return _compile(function, set(), callable_from_python=False)
 
 
 def argument_names(kernel: Callable[..., object]) -> tuple[str, ...]:

@@ -10,26 +10,35 @@ import math
 
 import numpy as np
 
-from kyouko.kernels.compile import growth_kernel
+from kyouko.kernels.compile import growth_kernel, growth_part
 from kyouko.kernels.indices import (
+    CANDIDATES,
     DRIVE_ENERGY,
     FREE_ROWS,
     GROWTH_STOPPED,
     HOME_ROWS,
+    KEPT,
     LIVE_CHANNELS,
     MOST_SECTIONS,
     NEW_FROM,
+    NEW_KNOTS,
+    OLD_FAST,
+    OLD_SLOW,
+    ORDERED,
     OVERFLOW_VALUES,
+    PHASE_NEW,
+    PHASE_PRUNED,
+    REGROWN_FROM,
     ROW_TOP,
     SECTIONS,
     START_ROWS,
     USED_ROWS,
 )
 
-__all__ = ["choose_bands", "draw_normal", "observe_value", "start_outputs"]
+__all__ = ["choose_bands", "draw_normal", "observe_value", "return_row", "start_outputs"]
 
 
-@growth_kernel
+@growth_part
 def draw_uniform(random_state: np.ndarray) -> float:
     """Draw from (0, 1) with a 64-bit xorshift generator.
 
@@ -43,7 +52,7 @@ def draw_uniform(random_state: np.ndarray) -> float:
     state ^= state >> np.uint64(7)
     state ^= state << np.uint64(17)
     random_state[0] = state
-    return (float(state >> np.uint64(11)) + 0.5) / 9007199254740992.0
+    return (np.float64(state >> np.uint64(11)) + 0.5) / 9007199254740992.0
 
 
 @growth_kernel
@@ -89,29 +98,30 @@ def start_outputs(
                 slow_output_weights[output, block * block_width + neuron] = weight
 
 
-@growth_kernel
-def _sort(values: np.ndarray, count: int) -> None:
-    """Sort the first `count` values in place, ascending.
+@growth_part
+def _sort(scratch: np.ndarray, line: int, count: int) -> None:
+    """Sort the first `count` values of a line in place, ascending.
 
-    Insertion sort: at most 64 values, and numpy's sort takes seconds to compile.
+    Insertion sort: at most 64 values, and numpy's sort takes seconds to compile. Pass no literals:
+    each would be compiled on its own.
     """
     for place in range(1, count):
-        value = values[place]
+        value = scratch[line, place]
         hole = place
-        while hole > 0 and values[hole - 1] > value:
-            values[hole] = values[hole - 1]
+        while hole > 0 and scratch[line, hole - 1] > value:
+            scratch[line, hole] = scratch[line, hole - 1]
             hole -= 1
-        values[hole] = value
+        scratch[line, hole] = value
 
 
-@growth_kernel
+@growth_part
 def _take_row(home: int, row_used: np.ndarray, free_rows: np.ndarray, counters: np.ndarray) -> int:
     """Hand out a weight row; the caller has made sure that one is left."""
     if home >= 0 and row_used[home] == 0:
         row = home
     elif counters[FREE_ROWS] > 0:
         counters[FREE_ROWS] -= 1
-        row = int(free_rows[counters[FREE_ROWS]])
+        row = int(np.int64(free_rows[counters[FREE_ROWS]]))
     else:
         row = int(counters[ROW_TOP])
         counters[ROW_TOP] += 1
@@ -120,10 +130,9 @@ def _take_row(home: int, row_used: np.ndarray, free_rows: np.ndarray, counters: 
     return row
 
 
-@growth_kernel
-def _return_row(
-    row: int, row_used: np.ndarray, free_rows: np.ndarray, counters: np.ndarray
-) -> None:
+@growth_part
+def return_row(row: int, row_used: np.ndarray, free_rows: np.ndarray, counters: np.ndarray) -> None:
+    """Take a weight row back; one that is an edge's home waits for that edge."""
     row_used[row] = 0
     counters[USED_ROWS] -= 1
     if row >= counters[HOME_ROWS]:
@@ -131,14 +140,14 @@ def _return_row(
         counters[FREE_ROWS] += 1
 
 
-@growth_kernel
+@growth_part
 def _count_spare_rows(row_used: np.ndarray, counters: np.ndarray) -> int:
     return int(row_used.shape[0] - counters[ROW_TOP] + counters[FREE_ROWS])
 
 
 @growth_kernel
 def _place_knots(
-    active_values: np.ndarray, channel: int, count: int, wanted: int, knots: np.ndarray
+    active_values: np.ndarray, channel: int, count: int, wanted: int, scratch: np.ndarray
 ) -> int:
     """Place at most wanted + 2 ascending knots, 0 among them, at quantiles of active values.
 
@@ -147,66 +156,68 @@ def _place_knots(
         channel: whose values to use.
         count: how many of them.
         wanted: sections that share the values.
-        knots: float64, shape (MOST_SECTIONS + 1,), written.
+        scratch: float64, shape (SCRATCH_LINES, START_ROWS), the knots are written to NEW_KNOTS.
 
     Returns:
         The number of knots; 1 means that no section can be told apart.
     """
-    ordered = np.empty(count, np.float64)
     for place in range(count):
-        ordered[place] = active_values[channel, place]
-    _sort(ordered, count)
+        scratch[ORDERED, place] = active_values[channel, place]
+    _sort(scratch, int(np.int64(ORDERED)), count)
     # A sixteenth at both ends is left out once that is one value: a single outlier sets no scale.
     cut = count // 16
     last = count - 2 * cut - 1
-    candidates = np.zeros(wanted + 2, np.float64)
-    number = 1
+    scratch[CANDIDATES, 0] = 0.0
+    number = int(np.int64(1))
     for quantile in range(wanted + 1):
-        if quantile == 0 and ordered[0] > 0.0:
+        if quantile == 0 and scratch[ORDERED, 0] > 0.0:
             continue
-        if quantile == wanted and ordered[count - 1] < 0.0:
+        if quantile == wanted and scratch[ORDERED, count - 1] < 0.0:
             continue
         exact = quantile * last / wanted
         below = min(int(exact), last)
         above = min(below + 1, last)
-        low = ordered[cut + below]
-        candidates[number] = low + (exact - below) * (ordered[cut + above] - low)
+        low = scratch[ORDERED, cut + below]
+        scratch[CANDIDATES, number] = low + (exact - below) * (scratch[ORDERED, cut + above] - low)
         number += 1
-    _sort(candidates, number)
-    closest = (1e-6 if wanted == 1 else 1e-3) * (candidates[number - 1] - candidates[0])
+    _sort(scratch, int(np.int64(CANDIDATES)), number)
+    closest = (1e-6 if wanted == 1 else 1e-3) * (
+        scratch[CANDIDATES, number - 1] - scratch[CANDIDATES, 0]
+    )
     zero = 0
-    while candidates[zero] != 0.0:
+    while scratch[CANDIDATES, zero] != 0.0:
         zero += 1
-    keep = np.zeros(number, np.uint8)
-    keep[zero] = 1
+    for place in range(number):
+        scratch[KEPT, place] = 0.0
+    scratch[KEPT, zero] = 1.0
     edge = 0.0
     for place_up in range(zero + 1, number):
-        if candidates[place_up] - edge > closest:
-            keep[place_up] = 1
-            edge = candidates[place_up]
+        if scratch[CANDIDATES, place_up] - edge > closest:
+            scratch[KEPT, place_up] = 1.0
+            edge = scratch[CANDIDATES, place_up]
     edge = 0.0
     for place_down in range(zero - 1, -1, -1):
-        if edge - candidates[place_down] > closest:
-            keep[place_down] = 1
-            edge = candidates[place_down]
+        if edge - scratch[CANDIDATES, place_down] > closest:
+            scratch[KEPT, place_down] = 1.0
+            edge = scratch[CANDIDATES, place_down]
     kept = 0
     for candidate in range(number):
-        if keep[candidate] == 1:
-            knots[kept] = candidates[candidate]
+        if scratch[KEPT, candidate] == 1.0:
+            scratch[NEW_KNOTS, kept] = scratch[CANDIDATES, candidate]
             kept += 1
     return kept
 
 
-@growth_kernel
+@growth_part
 def _passed_part(offset: float, low: float, high: float) -> float:
     return min(max((offset - low) / (high - low), 0.0), 1.0)
 
 
-@growth_kernel
+@growth_part
 def _store_knots(
     channel: int,
     count: int,
-    new_knots: np.ndarray,
+    scratch: np.ndarray,
     resting_low: np.ndarray,
     resting_high: np.ndarray,
     knots: np.ndarray,
@@ -216,26 +227,26 @@ def _store_knots(
     hot: np.ndarray,
     active_count: np.ndarray,
 ) -> None:
-    """Write a channel's knots and all that follows from them."""
+    """Write the NEW_KNOTS of a channel and all that follows from them."""
     sections = max(count - 1, 0)
     section_count[channel] = sections
     zero_section[channel] = 0
     for place in range(count):
-        knots[channel, place] = new_knots[place]
-        if new_knots[place] == 0.0:
+        knots[channel, place] = scratch[NEW_KNOTS, place]
+        if scratch[NEW_KNOTS, place] == 0.0:
             zero_section[channel] = place
     for section in range(sections):
-        width = new_knots[section + 1] - new_knots[section]
+        width = scratch[NEW_KNOTS, section + 1] - scratch[NEW_KNOTS, section]
         inverse[channel, section] = min(1.0 / width, 3e38)
     hot[channel, 3] = 1.0
     hot[channel, 4] = 0.0
     if sections == 1 and active_count[channel] >= START_ROWS:
-        slack = 0.25 * (new_knots[1] - new_knots[0])
+        slack = 0.25 * (scratch[NEW_KNOTS, 1] - scratch[NEW_KNOTS, 0])
         hot[channel, 0] = knots[channel, 0]
         hot[channel, 1] = inverse[channel, 0]
-        hot[channel, 2] = 1.0 if new_knots[1] == 0.0 else 0.0
-        hot[channel, 3] = resting_low[channel] + new_knots[0] - slack
-        hot[channel, 4] = resting_high[channel] + new_knots[1] + slack
+        hot[channel, 2] = 1.0 if scratch[NEW_KNOTS, 1] == 0.0 else 0.0
+        hot[channel, 3] = resting_low[channel] + scratch[NEW_KNOTS, 0] - slack
+        hot[channel, 4] = resting_high[channel] + scratch[NEW_KNOTS, 1] + slack
         hot[channel, 5] = resting_low[channel]
         hot[channel, 6] = resting_high[channel]
 
@@ -265,6 +276,7 @@ def _regrid_channel(
     counters: np.ndarray,
     meters: np.ndarray,
     random_state: np.ndarray,
+    scratch: np.ndarray,
 ) -> None:
     """Lay a channel's sections anew over its active values without changing the function.
 
@@ -277,18 +289,17 @@ def _regrid_channel(
         old_low: lower end of the resting band to which the present knots refer.
         old_high: upper end of it.
     """
-    count = int(active_count[channel])
+    count = int(np.int64(active_count[channel]))
     live = max(int(counters[LIVE_CHANNELS]), 1)
     wanted = min(max(int(128.0 / live + 0.5), 1), 16)
     wanted = min(wanted, max(1, count // 4))
-    new_knots = np.zeros(MOST_SECTIONS + 1, np.float64)
     knot_count = 0
     if count > 0:
-        knot_count = _place_knots(active_values, channel, count, wanted, new_knots)
-    old_sections = int(section_count[channel])
+        knot_count = _place_knots(active_values, channel, count, wanted, scratch)
+    old_sections = int(np.int64(section_count[channel]))
     new_sections = max(knot_count - 1, 0)
-    first = int(reach_first[channel])
-    stop = int(reach_first[channel + 1])
+    first = int(np.int64(reach_first[channel]))
+    stop = int(np.int64(reach_first[channel + 1]))
     needed = (new_sections - old_sections) * (stop - first)
     if old_sections == 0 and new_sections > 0 and stop > first and home_row[first] >= 0:
         needed -= stop - first
@@ -297,64 +308,58 @@ def _regrid_channel(
         new_sections = old_sections
         knot_count = old_sections + 1 if old_sections > 0 else 0
         for place in range(knot_count):
-            new_knots[place] = knots[channel, place]
+            scratch[NEW_KNOTS, place] = knots[channel, place]
         old_low = resting_low[channel]
         old_high = resting_high[channel]
     counters[SECTIONS] += new_sections - old_sections
 
     # share[a, c]: change of old section c's drive between the ends of new section a
-    share = np.zeros((max(new_sections, 1), max(old_sections, 1)), np.float64)
     same_band = old_low == resting_low[channel] and old_high == resting_high[channel]
     for section in range(new_sections):
-        low = new_knots[section]
-        high = new_knots[section + 1]
+        low = scratch[NEW_KNOTS, section]
+        high = scratch[NEW_KNOTS, section + 1]
         if not same_band:
             low += resting_high[channel] if low >= 0.0 else resting_low[channel]
             high += resting_high[channel] if high > 0.0 else resting_low[channel]
             low = max(low - old_high, 0.0) + min(low - old_low, 0.0)
             high = max(high - old_high, 0.0) + min(high - old_low, 0.0)
         for old in range(old_sections):
-            old_bottom = float(knots[channel, old])
-            old_top = float(knots[channel, old + 1])
-            share[section, old] = _passed_part(high, old_bottom, old_top) - _passed_part(
+            old_bottom = np.float64(knots[channel, old])
+            old_top = np.float64(knots[channel, old + 1])
+            scratch[section, old] = _passed_part(high, old_bottom, old_top) - _passed_part(
                 low, old_bottom, old_top
             )
     width = weights.shape[1]
     scale = 0.6 / math.sqrt(max(meters[DRIVE_ENERGY], 1e-3) * max(new_sections, 1))
-    old_rows = np.zeros((max(old_sections, 1), width), np.float32)
-    old_slow_rows = np.zeros((max(old_sections, 1), width), np.float32)
     for edge in range(first, stop):
-        for old in range(old_sections):
-            row = row_table[old, edge]
-            for neuron in range(width):
-                old_rows[old, neuron] = weights[row, neuron]
-                old_slow_rows[old, neuron] = slow_weights[row, neuron]
-        for section in range(new_sections, old_sections):
-            _return_row(int(row_table[section, edge]), row_used, free_rows, counters)
-            row_table[section, edge] = 0
-        for section in range(new_sections):
-            if section >= old_sections:
-                home = int(home_row[edge]) if section == 0 else -1
-                row_table[section, edge] = _take_row(home, row_used, free_rows, counters)
-            row = row_table[section, edge]
-            for neuron in range(width):
+        for section in range(old_sections, new_sections):
+            home = int(np.int64(home_row[edge])) if section == 0 else -1
+            row_table[section, edge] = _take_row(home, row_used, free_rows, counters)
+        for neuron in range(width):
+            for old in range(old_sections):
+                scratch[OLD_FAST, old] = weights[row_table[old, edge], neuron]
+                scratch[OLD_SLOW, old] = slow_weights[row_table[old, edge], neuron]
+            for section in range(new_sections):
                 fast = 0.0
                 slow = 0.0
                 for old in range(old_sections):
-                    fast += share[section, old] * old_rows[old, neuron]
-                    slow += share[section, old] * old_slow_rows[old, neuron]
+                    fast += scratch[section, old] * scratch[OLD_FAST, old]
+                    slow += scratch[section, old] * scratch[OLD_SLOW, old]
                 if old_sections == 0 and neuron < edge_neurons[edge]:
                     fast = scale * draw_normal(random_state)
                     slow = fast
-                weights[row, neuron] = fast
-                slow_weights[row, neuron] = slow
+                weights[row_table[section, edge], neuron] = fast
+                slow_weights[row_table[section, edge], neuron] = slow
+        for section in range(new_sections, old_sections):
+            return_row(int(np.int64(row_table[section, edge])), row_used, free_rows, counters)
+            row_table[section, edge] = 0
     _store_knots(
-        channel, knot_count, new_knots, resting_low, resting_high, knots, inverse,
+        channel, knot_count, scratch, resting_low, resting_high, knots, inverse,
         zero_section, section_count, hot, active_count,
     )  # fmt: skip
 
 
-@growth_kernel
+@growth_part
 def _append_section(
     channel: int,
     upward: int,
@@ -375,39 +380,39 @@ def _append_section(
     row_used: np.ndarray,
     free_rows: np.ndarray,
     counters: np.ndarray,
+    scratch: np.ndarray,
 ) -> None:
     """Add a section with zero weights beyond the last knot; nothing learned is rescaled."""
-    sections = int(section_count[channel])
-    first = int(reach_first[channel])
-    stop = int(reach_first[channel + 1])
+    sections = int(np.int64(section_count[channel]))
+    first = int(np.int64(reach_first[channel]))
+    stop = int(np.int64(reach_first[channel + 1]))
     if sections >= MOST_SECTIONS:
         counters[GROWTH_STOPPED] = 2
         return
     if stop - first > _count_spare_rows(row_used, counters):
         counters[GROWTH_STOPPED] = 1
         return
-    new_knots = np.zeros(MOST_SECTIONS + 1, np.float64)
     shift = 0 if upward == 1 else 1
     for place in range(sections + 1):
-        new_knots[place + shift] = knots[channel, place]
-    new_knots[sections + 1 if upward == 1 else 0] = end
+        scratch[NEW_KNOTS, place + shift] = knots[channel, place]
+    scratch[NEW_KNOTS, sections + 1 if upward == 1 else 0] = end
     for edge in range(first, stop):
         if upward == 0:
             for section in range(sections, 0, -1):
                 row_table[section, edge] = row_table[section - 1, edge]
-        row = _take_row(-1, row_used, free_rows, counters)
+        row = _take_row(int(np.int64(-1)), row_used, free_rows, counters)
         for neuron in range(weights.shape[1]):
             weights[row, neuron] = 0.0
             slow_weights[row, neuron] = 0.0
         row_table[sections if upward == 1 else 0, edge] = row
     counters[SECTIONS] += 1
     _store_knots(
-        channel, sections + 2, new_knots, resting_low, resting_high, knots, inverse,
+        channel, sections + 2, scratch, resting_low, resting_high, knots, inverse,
         zero_section, section_count, hot, active_count,
     )  # fmt: skip
 
 
-@growth_kernel
+@growth_part
 def observe_value(
     channel: int,
     value: float,
@@ -422,6 +427,7 @@ def observe_value(
     active_count: np.ndarray,
     overflow_values: np.ndarray,
     overflow_count: np.ndarray,
+    phase: np.ndarray,
     reach_first: np.ndarray,
     home_row: np.ndarray,
     row_table: np.ndarray,
@@ -433,42 +439,48 @@ def observe_value(
     counters: np.ndarray,
     meters: np.ndarray,
     random_state: np.ndarray,
+    scratch: np.ndarray,
 ) -> None:
     """Learn a channel's range from one active value, and grow sections when that calls for it.
 
     The first START_ROWS active values are kept; at the 1st, 4th, 16th and 64th the sections are
     laid anew. Later a value beyond the last knot by more than a quarter of the range is remembered,
-    and the eighth of them opens one more section, so a single outlier does nothing.
+    and the eighth of them opens one more section, so a single outlier does nothing. A pruned
+    channel grows again at its 16th active value.
 
     Besides the arrays of the layout table in `kyouko.domain.engine.state`:
         channel: the channel, outside its resting band.
         value: its raw value; infinite and near-overflow values teach nothing.
     """
-    high = float(resting_high[channel])
-    low = float(resting_low[channel])
+    high = np.float64(resting_high[channel])
+    low = np.float64(resting_low[channel])
     offset = value - high if value > high else value - low
     if not abs(offset) < 3e37:
         return
-    count = int(active_count[channel])
+    count = int(np.int64(active_count[channel]))
     if count < START_ROWS:
         if count == 0:
             counters[LIVE_CHANNELS] += 1
         active_values[channel, count] = offset
         count += 1
         active_count[channel] = count
+        if phase[channel] == PHASE_PRUNED:
+            if count < REGROWN_FROM:
+                return
+            phase[channel] = PHASE_NEW
         if count == 1 or count == 4 or count == 16 or count == START_ROWS:
             _regrid_channel(
                 channel, low, high, resting_low, resting_high, knots, inverse, zero_section,
                 section_count, hot, active_values, active_count, reach_first, home_row, row_table,
                 edge_neurons, weights, slow_weights, row_used, free_rows, counters, meters,
-                random_state,
+                random_state, scratch,
             )  # fmt: skip
         return
-    sections = int(section_count[channel])
+    sections = int(np.int64(section_count[channel]))
     if sections == 0:
         return
-    bottom = float(knots[channel, 0])
-    top = float(knots[channel, sections])
+    bottom = np.float64(knots[channel, 0])
+    top = np.float64(knots[channel, sections])
     slack = 0.25 * (top - bottom)
     if offset > top + slack:
         side = 1
@@ -476,31 +488,30 @@ def observe_value(
         side = 0
     else:
         return
-    number = int(overflow_count[channel, side])
+    number = int(np.int64(overflow_count[channel, side]))
     overflow_values[channel, side, number] = offset
     overflow_count[channel, side] = number + 1
     if number + 1 < OVERFLOW_VALUES:
         return
     overflow_count[channel, side] = 0
-    ordered = np.empty(OVERFLOW_VALUES, np.float64)
     for place in range(OVERFLOW_VALUES):
-        ordered[place] = overflow_values[channel, side, place]
-    _sort(ordered, OVERFLOW_VALUES)
+        scratch[ORDERED, place] = overflow_values[channel, side, place]
+    _sort(scratch, int(np.int64(ORDERED)), int(np.int64(OVERFLOW_VALUES)))
     # the last but one of the eight, seen outward from the band
-    end = ordered[OVERFLOW_VALUES - 2] if side == 1 else ordered[1]
+    end = scratch[ORDERED, OVERFLOW_VALUES - 2] if side == 1 else scratch[ORDERED, 1]
     _append_section(
         channel, side, end, resting_low, resting_high, knots, inverse, zero_section,
         section_count, hot, active_count, reach_first, home_row, row_table, weights,
-        slow_weights, row_used, free_rows, counters,
+        slow_weights, row_used, free_rows, counters, scratch,
     )  # fmt: skip
 
 
 @growth_kernel
-def _find_band(ordered: np.ndarray, count: int) -> tuple[float, float]:
+def _find_band(scratch: np.ndarray, count: int) -> tuple[float, float]:
     """Find the resting band of a channel from its first values.
 
     Args:
-        ordered: float64, shape (START_ROWS,), the values, ascending.
+        scratch: float64, shape (SCRATCH_LINES, START_ROWS); the values, ascending, in ORDERED.
         count: how many.
 
     Returns:
@@ -510,34 +521,36 @@ def _find_band(ordered: np.ndarray, count: int) -> tuple[float, float]:
         the median.
     """
     best = 0
-    best_value = ordered[0]
+    best_value = scratch[ORDERED, 0]
     run = 0
     for place in range(count):
-        run = run + 1 if place > 0 and ordered[place] == ordered[place - 1] else 1
+        run = run + 1 if place > 0 and scratch[ORDERED, place] == scratch[ORDERED, place - 1] else 1
         if run > best:
             best = run
-            best_value = ordered[place]
+            best_value = scratch[ORDERED, place]
     if best >= 2 and best >= 0.15 * count:
         return best_value, best_value
     if count >= 16:
         half = count // 2
-        spread = ordered[count - 1 - count // 16] - ordered[count // 16]
+        spread = scratch[ORDERED, count - 1 - count // 16] - scratch[ORDERED, count // 16]
         start = 0
-        width = ordered[half] - ordered[0]
+        width = scratch[ORDERED, half] - scratch[ORDERED, 0]
         for place in range(1, count - half):
-            candidate = ordered[place + half] - ordered[place]
+            candidate = scratch[ORDERED, place + half] - scratch[ORDERED, place]
             if candidate < width:
                 width = candidate
                 start = place
         if width < 0.1 * spread:
-            low = ordered[start] - 0.5 * width
-            return low, ordered[start + half] + 0.5 * width
-    return ordered[count // 2], ordered[count // 2]
+            low = scratch[ORDERED, start] - 0.5 * width
+            return low, scratch[ORDERED, start + half] + 0.5 * width
+    return scratch[ORDERED, count // 2], scratch[ORDERED, count // 2]
 
 
 @growth_kernel
 def choose_bands(
     rows: int,
+    old_low: np.ndarray,
+    old_high: np.ndarray,
     start_values: np.ndarray,
     scan_low_bytes: np.ndarray,
     scan_high_bytes: np.ndarray,
@@ -561,39 +574,37 @@ def choose_bands(
     counters: np.ndarray,
     meters: np.ndarray,
     random_state: np.ndarray,
+    scratch: np.ndarray,
 ) -> None:
     """Choose the resting bands of the newest channels, and lay their sections anew.
 
     Besides the arrays of the layout table in `kyouko.domain.engine.state`:
         rows: rows stored in `start_values`, the present one included.
+        old_low: float32, shape (channels,), copy of `resting_low`: the bands up to now.
+        old_high: the same of `resting_high`.
         start_values: float32, shape (START_ROWS, channels), raw; what is not finite says nothing.
         scan_low_bytes: int16, shape (channels,), band in the dtype of uint8 rows, written.
         scan_high_bytes: the same for the upper end.
     """
     channels = resting_low.shape[0]
-    old_low = np.empty(channels, np.float64)
-    old_high = np.empty(channels, np.float64)
-    ordered = np.empty(START_ROWS, np.float64)
     active_now = 0
     newest = int(counters[NEW_FROM])
     for channel in range(newest, channels):
-        old_low[channel] = resting_low[channel]
-        old_high[channel] = resting_high[channel]
-        finite = 0
+        finite = int(np.int64(0))  # not a literal, for which all that follows would compile anew
         for row in range(rows):
             if abs(start_values[row, channel]) < 3e38:
-                ordered[finite] = start_values[row, channel]
+                scratch[ORDERED, finite] = start_values[row, channel]
                 finite += 1
         if finite > 0:
-            _sort(ordered, finite)
-            low, high = _find_band(ordered, finite)
+            _sort(scratch, int(np.int64(ORDERED)), finite)
+            low, high = _find_band(scratch, finite)
             resting_low[channel] = low
             resting_high[channel] = high
         scan_low_bytes[channel] = int(min(max(math.ceil(resting_low[channel]), -1.0), 256.0))
         scan_high_bytes[channel] = int(min(max(math.floor(resting_high[channel]), -1.0), 256.0))
         count = 0
         for row in range(rows):
-            value = float(start_values[row, channel])
+            value = np.float64(start_values[row, channel])
             offset = 0.0
             if value > resting_high[channel]:
                 offset = value - resting_high[channel]
@@ -613,8 +624,8 @@ def choose_bands(
     for channel in range(newest, channels):
         if active_count[channel] > 0 or section_count[channel] > 0:
             _regrid_channel(
-                channel, old_low[channel], old_high[channel], resting_low,
+                channel, np.float64(old_low[channel]), np.float64(old_high[channel]), resting_low,
                 resting_high, knots, inverse, zero_section, section_count, hot, active_values,
                 active_count, reach_first, home_row, row_table, edge_neurons, weights,
-                slow_weights, row_used, free_rows, counters, meters, random_state,
+                slow_weights, row_used, free_rows, counters, meters, random_state, scratch,
             )  # fmt: skip

@@ -10,6 +10,24 @@ START_ROWS: Final = 64  # rows and active values kept until a channel's coding i
 MOST_SECTIONS: Final = 24  # sections a channel can have, overflow sections included
 OVERFLOW_VALUES: Final = 8  # values beyond the knots that open one more section
 
+PRUNE_EVERY: Final = 20_000  # learned rows between two reviews of the channels' utility
+REGROWN_FROM: Final = 16  # active values that a pruned channel needs to grow again
+
+# phases of a channel between reviews
+PHASE_NEW: Final = 0  # without sections, or grown since the last review
+PHASE_REVIEWED: Final = 1
+PHASE_PRUNED: Final = 2
+
+# lines of the scratch of growth, float64; those below MOST_SECTIONS: what each new section takes
+# over from the old ones
+ORDERED: Final = 24
+CANDIDATES: Final = 25
+KEPT: Final = 26
+NEW_KNOTS: Final = 27
+OLD_FAST: Final = 28
+OLD_SLOW: Final = 29
+SCRATCH_LINES: Final = 30
+
 # counters, int64
 LEARNED_ROWS: Final = 0
 KNOWN_OUTPUTS: Final = 1
@@ -31,6 +49,7 @@ RESTART_DUE: Final = 17  # 1 after an alarm, until the averaged weights prove wo
 HOME_ROWS: Final = 18  # weight rows below this index belong to one edge each
 START_FROM: Final = 19  # learned rows when the newest channels came: their start-up begins
 NEW_FROM: Final = 20  # first channel that takes part in the present start-up
+PRUNED_ROWS: Final = 21  # weight rows removed because they hardly mattered
 COUNTERS: Final = 24
 
 # meters, float64

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from kyouko.kernels.compile import growth_kernel, hot_kernel
+from kyouko.kernels.compile import growth_kernel, growth_part, hot_kernel, hot_part
 from kyouko.kernels.growth import draw_uniform, observe_value
 from kyouko.kernels.indices import (
     ALARM_LONG,
@@ -48,11 +48,12 @@ from kyouko.kernels.indices import (
     UPDATED_ROWS,
     USED_ROWS,
 )
+from kyouko.kernels.pruning import add_use, is_sampled
 
 __all__ = ["learn_rows", "predict_rows"]
 
 
-@hot_kernel
+@hot_part
 def _push_plain(
     slot: int,
     list_channel: np.ndarray,
@@ -109,10 +110,10 @@ def _push_plain(
                 bucket_length[target] = place + one_place
     if single:
         bucket_length[0] = filled
-    return int(left), float(energy)
+    return int(left), np.float64(energy)
 
 
-@hot_kernel
+@hot_part
 def _push_sections(
     channel: int,
     value: float,
@@ -160,10 +161,10 @@ def _push_sections(
             bucket_drive[target, place] = drive
             bucket_length[target] = place + np.uint32(1)
         section += 1 if up else -1
-    return float(energy)
+    return np.float64(energy)
 
 
-@hot_kernel
+@hot_part
 def _forward(
     weights: np.ndarray,
     bias: np.ndarray,
@@ -244,7 +245,7 @@ def _forward(
         scores[output] = total + output_bias[output]
 
 
-@hot_kernel
+@hot_part
 def _softmax(scores: np.ndarray, known: int, chances: np.ndarray) -> None:
     """Turn scores into probabilities over the known classes."""
     if known == 0:
@@ -261,7 +262,7 @@ def _softmax(scores: np.ndarray, known: int, chances: np.ndarray) -> None:
         chances[output] *= scale
 
 
-@hot_kernel
+@hot_part
 def _update(
     settings: np.ndarray,
     factor: float,
@@ -412,7 +413,7 @@ def _track_targets(
     power = row_number & (row_number - 1) == 0
     due = row_number < 8 or power or row_number % 256 == 0
     for output in range(list_target.shape[1]):
-        step = float(list_target[slot, output]) - target_mean[output]
+        step = np.float64(list_target[slot, output]) - target_mean[output]
         target_mean[output] += rate * step
         target_variance[output] += rate * (step * step * (1.0 - rate) - target_variance[output])
         if not due:
@@ -441,17 +442,21 @@ def _track_targets(
         scale_deviation[output] = deviation
 
 
-@growth_kernel
+@growth_part
 def _choose_slot(
-    label: int, ring_size: int, most_outputs: int, list_label: np.ndarray, random_state: np.ndarray
+    label: int,
+    ring_size: int,
+    list_label: np.ndarray,
+    tally: np.ndarray,
+    random_state: np.ndarray,
 ) -> int:
     """Choose which kept row makes room for one of class `label`, so that classes share evenly.
 
     Args:
         label: class of the new row.
         ring_size: kept rows, all in use.
-        most_outputs: classes there can be.
         list_label: int32, shape (slots,), classes of the kept rows come first.
+        tally: int64, shape (most outputs,), scratch.
         random_state: uint64, shape (1,).
 
     Returns:
@@ -459,7 +464,9 @@ def _choose_slot(
 
     Source: after Chrysakis & Moens 2020, "Online Continual Learning from Imbalanced Data".
     """
-    tally = np.zeros(most_outputs, np.int64)
+    most_outputs = tally.shape[0]
+    for output in range(most_outputs):
+        tally[output] = 0
     for slot in range(ring_size):
         tally[list_label[slot]] += 1
     present = 0
@@ -517,6 +524,8 @@ def learn_rows(
     active_count: np.ndarray,
     overflow_values: np.ndarray,
     overflow_count: np.ndarray,
+    phase: np.ndarray,
+    use: np.ndarray,
     reach_first: np.ndarray,
     reach_block: np.ndarray,
     home_row: np.ndarray,
@@ -539,6 +548,8 @@ def learn_rows(
     counters: np.ndarray,
     meters: np.ndarray,
     random_state: np.ndarray,
+    tally: np.ndarray,
+    scratch: np.ndarray,
 ) -> None:
     """Predict, score and learn `rows` rows in order.
 
@@ -558,7 +569,8 @@ def learn_rows(
         predicted: int32, shape (frame rows,), written for classes, -1 where no class is known.
     """
     ring_size = first_slot
-    compare_rate = float(settings[COMPARE_RATE])
+    compare_rate = np.float64(settings[COMPARE_RATE])
+    leak = np.float64(settings[LEAK])
     for row in range(rows):
         place = first + row
         meters[REHEARSAL_DEBT] = min(meters[REHEARSAL_DEBT], 64.0)
@@ -577,14 +589,16 @@ def learn_rows(
             if fresh and observe and left > 0 and counters[SECTIONS] == 0:
                 meters[DRIVE_ENERGY] = max(meters[DRIVE_ENERGY], 0.6 * left)
             for other in range(left):
-                channel = int(list_channel[slot, others[other]])
-                value = float(list_value[slot, others[other]])
+                # 64 bits, as everywhere: a second width would compile all that follows twice.
+                channel = int(np.int64(list_channel[slot, others[other]]))
+                value = np.float64(list_value[slot, others[other]])
                 if fresh and observe:
                     observe_value(
                         channel, value, resting_low, resting_high, knots, inverse, zero_section,
                         section_count, hot, active_values, active_count, overflow_values,
-                        overflow_count, reach_first, home_row, row_table, edge_neurons, weights,
-                        slow_weights, row_used, free_rows, counters, meters, random_state,
+                        overflow_count, phase, reach_first, home_row, row_table, edge_neurons,
+                        weights, slow_weights, row_used, free_rows, counters, meters, random_state,
+                        scratch,
                     )  # fmt: skip
                 energy += _push_sections(
                     channel, value, resting_low, resting_high, knots, inverse, zero_section,
@@ -597,6 +611,11 @@ def learn_rows(
             if fresh:
                 counters[LEARNED_ROWS] += 1
                 row_number = counters[LEARNED_ROWS]
+                if is_sampled(row_number):
+                    add_use(
+                        slot, list_channel, list_value, list_length, resting_low, resting_high,
+                        knots, inverse, zero_section, section_count, hot, use,
+                    )  # fmt: skip
                 if row_number <= 2000:
                     rate = max(0.002, 1.0 / row_number)
                     meters[DRIVE_ENERGY] += rate * (energy - meters[DRIVE_ENERGY])
@@ -608,25 +627,27 @@ def learn_rows(
                 if compare or use_slow:
                     _forward(
                         slow_weights, slow_bias, slow_output_weights, slow_output_bias,
-                        bucket_row, bucket_drive, bucket_length, known, settings[LEAK], hidden,
-                        hidden_blocks, slow_scores,
+                        bucket_row, bucket_drive, bucket_length, known, leak, hidden, hidden_blocks,
+                        slow_scores,
                     )  # fmt: skip
             _forward(
                 weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
-                bucket_length, known, settings[LEAK], hidden, hidden_blocks, scores,
+                bucket_length, known, leak, hidden, hidden_blocks, scores,
             )  # fmt: skip
 
             error = 0.0
             if classes:
-                label = int(list_label[slot])
+                label = int(np.int64(list_label[slot]))
                 _softmax(scores, known, delta)
                 if fresh:
-                    fast_loss = -math.log(max(float(delta[label]), 1e-6)) if label < known else 13.8
+                    fast_loss = (
+                        -math.log(max(np.float64(delta[label]), 1e-6)) if label < known else 13.8
+                    )
                     shown_loss = fast_loss
                     if compare or use_slow:
                         _softmax(slow_scores, known, slow_scores)
                         slow_loss = (
-                            -math.log(max(float(slow_scores[label]), 1e-6))
+                            -math.log(max(np.float64(slow_scores[label]), 1e-6))
                             if label < known
                             else 13.8
                         )
@@ -654,7 +675,7 @@ def learn_rows(
                         known = label + 1
                         counters[KNOWN_OUTPUTS] = known
                         _softmax(scores, known, delta)
-                error = 1.0 - float(delta[label])
+                error = 1.0 - np.float64(delta[label])
                 delta[label] -= np.float32(1.0)
             else:
                 total = 0.0
@@ -662,17 +683,17 @@ def learn_rows(
                 slow_loss = 0.0
                 for output in range(known):
                     wanted = (
-                        float(list_target[slot, output]) - scale_mean[output]
+                        np.float64(list_target[slot, output]) - scale_mean[output]
                     ) / scale_deviation[output]
-                    difference = float(scores[output]) - wanted
+                    difference = np.float64(scores[output]) - wanted
                     fast_loss += difference * difference / known
                     if compare or use_slow:
-                        slow_difference = float(slow_scores[output]) - wanted
+                        slow_difference = np.float64(slow_scores[output]) - wanted
                         slow_loss += slow_difference * slow_difference / known
                     if fresh:
                         shown = slow_scores[output] if use_slow else scores[output]
                         outputs[place, output] = (
-                            float(shown) * scale_deviation[output] + scale_mean[output]
+                            np.float64(shown) * scale_deviation[output] + scale_mean[output]
                         )
                     difference = min(max(difference, -3.0), 3.0)
                     delta[output] = difference
@@ -717,8 +738,7 @@ def learn_rows(
                     counters[RING_FILLED] += 1
                 elif settings[REHEARSE_BALANCED] != 0.0:
                     keep = _choose_slot(
-                        int(list_label[slot]), ring_size, output_bias.shape[0], list_label,
-                        random_state,
+                        int(np.int64(list_label[slot])), ring_size, list_label, tally, random_state,
                     )  # fmt: skip
                 else:
                     keep = int(counters[RING_NEXT])
@@ -842,8 +862,8 @@ def predict_rows(
         for other in range(left):
             item = others[other]
             _push_sections(
-                int(list_channel[slot, item]), float(list_value[slot, item]), resting_low,
-                resting_high, knots, inverse, zero_section, section_count, reach_first,
+                int(np.int64(list_channel[slot, item])), np.float64(list_value[slot, item]),
+                resting_low, resting_high, knots, inverse, zero_section, section_count, reach_first,
                 reach_block, row_table, bucket_row, bucket_drive, bucket_length,
             )  # fmt: skip
         _forward(
@@ -857,5 +877,5 @@ def predict_rows(
         else:
             for output in range(known):
                 outputs[first + row, output] = (
-                    float(scores[output]) * scale_deviation[output] + scale_mean[output]
+                    np.float64(scores[output]) * scale_deviation[output] + scale_mean[output]
                 )

@@ -11,6 +11,7 @@ from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names, is_cached
 from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows, predict_rows
+from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.scanning import count_non_finite, scan_rows
 
 __all__ = ["is_cached", "warm_up"]
@@ -27,11 +28,14 @@ def _tiny_arguments() -> dict[str, Any]:
     shapes: dict[type[np.generic], dict[str, tuple[int, ...]]] = {
         np.float32: {
             "start_values": (indices.START_ROWS, _CHANNELS),
+            "old_low": (_CHANNELS,),
+            "old_high": (_CHANNELS,),
             "resting_low": (_CHANNELS,),
             "resting_high": (_CHANNELS,),
             "knots": (_CHANNELS, indices.MOST_SECTIONS + 1),
             "inverse": (_CHANNELS, indices.MOST_SECTIONS),
             "hot": (_CHANNELS, indices.HOT_COLUMNS),
+            "use": (_CHANNELS,),
             "active_values": (_CHANNELS, indices.START_ROWS),
             "overflow_values": (_CHANNELS, 2, indices.OVERFLOW_VALUES),
             "weights": (_POOL, _WIDTH),
@@ -62,6 +66,8 @@ def _tiny_arguments() -> dict[str, Any]:
             "scale_mean": (_OUTPUTS,),
             "scale_deviation": (_OUTPUTS,),
             "meters": (indices.METERS,),
+            "utility": (_CHANNELS,),
+            "scratch": (indices.SCRATCH_LINES, indices.START_ROWS),
         },
         np.int32: {
             "zero_section": (_CHANNELS,),
@@ -84,8 +90,8 @@ def _tiny_arguments() -> dict[str, Any]:
             "predicted": (1,),
         },
         np.int16: {"scan_low_bytes": (_CHANNELS,), "scan_high_bytes": (_CHANNELS,)},
-        np.uint8: {"row_used": (_POOL,), "correct": (1,)},
-        np.int64: {"counters": (indices.COUNTERS,)},
+        np.uint8: {"row_used": (_POOL,), "correct": (1,), "phase": (_CHANNELS,)},
+        np.int64: {"counters": (indices.COUNTERS,), "tally": (_OUTPUTS,)},
         np.uint64: {"random_state": (1,)},
     }
     arguments: dict[str, Any] = {
@@ -130,4 +136,5 @@ def warm_up() -> float:
     _call(scan_rows, arguments, inputs=rows.astype(np.uint8), scan_low=low, scan_high=high)
     _call(learn_rows, arguments)
     _call(predict_rows, arguments)
+    _call(prune_channels, arguments)
     return time.perf_counter() - start

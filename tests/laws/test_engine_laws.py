@@ -19,6 +19,7 @@ from kyouko.domain.engine import (
     create_engine,
     restore_engine,
 )
+from kyouko.kernels import indices
 from tests.reference.structures import curve, flat, local, pictures, table
 
 Data = tuple[np.ndarray, np.ndarray]
@@ -81,6 +82,25 @@ def test_rows_one_by_one(kind: str, arrival: Arrival) -> None:
     assert_same_arrays(exported(whole), exported(single))
     alone = [single.predict(rows[place : place + 1])[0] for place in range(400, 500)]
     assert np.array_equal(whole.predict(rows[400:500]), np.stack(alone))
+
+
+@EVERY_ARRIVAL
+@EVERY_KIND
+def test_reviews_do_not_depend_on_frames(
+    kind: str, arrival: Arrival, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reviews that remove connections come at the same rows, in any frames and after a restart."""
+    monkeypatch.setattr(indices, "PRUNE_EVERY", 200)
+    structure, (rows, targets) = KINDS[kind]
+    whole, parts = GrowingEngine(structure), GrowingEngine(structure)
+    whole.learn(rows, targets, arrival=arrival)
+
+    parts.learn(rows[:399], targets[:399], arrival=arrival)
+    parts.learn(rows[399:400], targets[399:400], arrival=arrival)
+    copy = restore_engine(structure, parts.export_state())
+    copy.learn(rows[400:], targets[400:], arrival=arrival)
+
+    assert_same_arrays(exported(whole), exported(copy))  # type: ignore[arg-type]
 
 
 @EVERY_KIND

@@ -17,6 +17,7 @@ from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names
 from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows, predict_rows
+from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.scanning import count_non_finite, scan_rows
 
 __all__ = ["Engine", "EngineStatistics", "GrowingEngine", "Scored"]
@@ -34,7 +35,7 @@ _STOP_REASONS: Final = {
 # Arguments that differ from call to call come first; the rest are the state's arrays by name.
 _LEARN_SCALARS: Final = 10
 _PREDICT_SCALARS: Final = 7
-_BANDS_SCALARS: Final = 1
+_BANDS_SCALARS: Final = 3
 _LISTS: Final = ("list_channel", "list_value", "list_length")
 _AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
 
@@ -70,6 +71,8 @@ class EngineStatistics:
         neurons: hidden neurons; 0 before the first row.
         sections: intervals of all channels.
         input_connections: weights from sections to neurons.
+        pruned_connections: weights from sections to neurons removed so far because they hardly
+            mattered.
         output_connections: weights from neurons to outputs.
         connections: both.
         outputs: outputs known.
@@ -90,6 +93,7 @@ class EngineStatistics:
     neurons: int
     sections: int
     input_connections: int
+    pruned_connections: int
     output_connections: int
     connections: int
     outputs: int
@@ -163,6 +167,7 @@ class GrowingEngine:
         }
         self._learn_arrays = _pick(self.state, argument_names(learn_rows)[_LEARN_SCALARS:])
         self._bands_arrays = _pick(self.state, argument_names(choose_bands)[_BANDS_SCALARS:])
+        self._prune_arrays = _pick(self.state, argument_names(prune_channels))
         fast = argument_names(predict_rows)[_PREDICT_SCALARS:]
         slow = tuple(f"slow_{name}" if name in _AVERAGED else name for name in fast)
         self._fast_arrays = _pick(self.state, fast)
@@ -210,7 +215,9 @@ class GrowingEngine:
         learned = int(state.counters[indices.LEARNED_ROWS] - state.counters[indices.START_FROM])
         start = 0
         while start < rows:
-            stop = min(start + FRAME_SLOTS, rows)
+            total = int(state.counters[indices.LEARNED_ROWS])
+            until_review = indices.PRUNE_EVERY - total % indices.PRUNE_EVERY
+            stop = min(start + min(FRAME_SLOTS, until_review), rows)
             observe = True
             if learned < indices.START_ROWS:
                 # The bands may change before rows 1, 4, 16 and 64: scan no further than that.
@@ -235,6 +242,8 @@ class GrowingEngine:
                 start, stop - start, ring, observe, self._classes, settings, *results,
                 *self._learn_arrays,
             )  # fmt: skip
+            if stop - start == until_review:
+                prune_channels(*self._prune_arrays)
             learned += stop - start
             start = stop
         return scored
@@ -281,6 +290,7 @@ class GrowingEngine:
             neurons=neurons,
             sections=int(counters[indices.SECTIONS]),
             input_connections=input_connections,
+            pruned_connections=int(counters[indices.PRUNED_ROWS]) * self._topology.block_width,
             output_connections=output_connections,
             connections=input_connections + output_connections,
             outputs=self.outputs,
@@ -339,7 +349,8 @@ class GrowingEngine:
     def _choose_bands(self, rows: int) -> None:
         """Let the newest channels choose bands anew, and read the rehearsed rows anew with them."""
         state = self.state
-        choose_bands(rows, *self._bands_arrays)
+        old_bands = state.resting_low.copy(), state.resting_high.copy()
+        choose_bands(rows, *old_bands, *self._bands_arrays)
         filled = int(state.counters[indices.RING_FILLED])
         if filled == rows - 1 and state.counters[indices.START_FROM] == 0:
             low, high = self._scan_bands[np.dtype(np.float32)]

@@ -16,7 +16,7 @@ __all__ = ["FORMAT_VERSION", "EngineState", "export_arrays", "import_arrays"]
 
 Array = npt.NDArray[Any]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 _ENGINE: Final = "growing"
 
 # Follow from the structure, or hold nothing between calls.
@@ -24,6 +24,7 @@ _NOT_SAVED: Final = frozenset(
     {
         "reach_first", "reach_block", "edge_neurons", "bucket_row", "bucket_drive",
         "bucket_length", "others", "hidden", "hidden_delta", "scores", "slow_scores", "delta",
+        "tally", "utility", "scratch",
     }
 )  # fmt: skip
 _POOL: Final = ("weights", "slow_weights")
@@ -172,6 +173,7 @@ def _check_indices(state: NetworkState, structure: NetworkStructure) -> None:
     between(state.section_count, 0, indices.MOST_SECTIONS, "section_count")
     between(state.zero_section, 0, state.section_count.max(initial=0), "zero_section")
     between(state.active_count, 0, indices.START_ROWS, "active_count")
+    between(state.phase, indices.PHASE_NEW, indices.PHASE_PRUNED, "phase")
     between(state.overflow_count, 0, indices.OVERFLOW_VALUES - 1, "overflow_count")
     between(state.row_table, 0, capacity - 1, "row_table")
     between(state.free_rows, 0, capacity - 1, "free_rows")

@@ -48,6 +48,9 @@ class NetworkState:
     active_count        int32    (C,)        how many, 0 to 64; saved
     overflow_values     float32  (C, 2, 8)   offsets beyond the knots, below and above; saved
     overflow_count      int32    (C, 2)      how many, 0 to 7; saved
+    use                 float32  (C,)        sum of squared drives of a sixteenth of the rows; half
+                                             of it is forgotten at each review; saved
+    phase               uint8    (C,)        0 new, 1 reviewed, 2 pruned (see `indices`); saved
     reach_first         int32    (C+1,)      edges of channel c: reach_first[c] to [c+1]
     reach_block         int32    (E,)        block of an edge
     home_row            int32    (E,)        weight row kept for the edge's first section, or -1;
@@ -88,6 +91,9 @@ class NetworkState:
     scores              float32  (O,)        scratch
     slow_scores         float32  (O,)        scratch
     delta               float32  (O,)        scratch: derivative of the loss by the scores
+    tally               int64    (O,)        scratch: rehearsed rows of each class
+    utility             float64  (C,)        scratch: what each channel moves the scores by
+    scratch             float64  (30, 64)    scratch of growth, lines named in `indices`
     ==================  =======  ==========  =====================================================
     """
 
@@ -105,6 +111,8 @@ class NetworkState:
     active_count: Array
     overflow_values: Array
     overflow_count: Array
+    use: Array
+    phase: Array
     reach_first: Array
     reach_block: Array
     home_row: Array
@@ -141,6 +149,9 @@ class NetworkState:
     scores: Array
     slow_scores: Array
     delta: Array
+    tally: Array
+    utility: Array
+    scratch: Array
 
     @property
     def hidden_blocks(self) -> Array:
@@ -225,6 +236,8 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
         "active_count": ((channels,), np.int32),
         "overflow_values": ((channels, 2, indices.OVERFLOW_VALUES), np.float32),
         "overflow_count": ((channels, 2), np.int32),
+        "use": ((channels,), np.float32),
+        "phase": ((channels,), np.uint8),
         "reach_first": ((channels + 1,), np.int32),
         "reach_block": ((edges,), np.int32),
         "home_row": ((edges,), np.int32),
@@ -252,6 +265,9 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
         "scores": ((outputs,), np.float32),
         "slow_scores": ((outputs,), np.float32),
         "delta": ((outputs,), np.float32),
+        "tally": ((outputs,), np.int64),
+        "utility": ((channels,), np.float64),
+        "scratch": ((indices.SCRATCH_LINES, indices.START_ROWS), np.float64),
     }
 
 

@@ -20,9 +20,9 @@ values = st.lists(
 
 def run_find_band(numbers: list[float]) -> tuple[float, float]:
     """Give the kernel its sorted scratch array."""
-    ordered = np.zeros(indices.START_ROWS, np.float64)
-    ordered[: len(numbers)] = sorted(numbers)
-    return growth._find_band(ordered, len(numbers))
+    scratch = np.zeros((indices.SCRATCH_LINES, indices.START_ROWS), np.float64)
+    scratch[indices.ORDERED, : len(numbers)] = sorted(numbers)
+    return growth._find_band(scratch, len(numbers))
 
 
 @settings(deadline=None, max_examples=50)
@@ -45,11 +45,11 @@ def test_place_knots_agrees(numbers: list[float], wanted: int) -> None:
     """The knots are those of the slow twin, ascending, with 0 among them."""
     stored = np.zeros((1, indices.START_ROWS), np.float32)
     stored[0, : len(numbers)] = numbers
-    knots = np.zeros(indices.MOST_SECTIONS + 1, np.float64)
+    scratch = np.zeros((indices.SCRATCH_LINES, indices.START_ROWS), np.float64)
 
-    count = growth._place_knots(stored, 0, len(numbers), wanted, knots)
+    count = growth._place_knots(stored, 0, len(numbers), wanted, scratch)
 
-    found = knots[:count].tolist()
+    found = scratch[indices.NEW_KNOTS, :count].tolist()
     assert pytest.approx(coding.place_knots(numbers, wanted), rel=1e-6) == found
     assert found == sorted(found)
     assert 0.0 in found

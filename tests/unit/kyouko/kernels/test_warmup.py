@@ -7,7 +7,7 @@ import pytest
 
 from kyouko.domain.engine import Arrival, TaskKind, create_engine
 from kyouko.kernels import compile as compilation
-from kyouko.kernels import growth, learning, scanning
+from kyouko.kernels import growth, learning, pruning, scanning
 from kyouko.kernels.warmup import warm_up
 from tests.reference.structures import curve, flat, local, pictures, table
 
@@ -38,6 +38,7 @@ def test_use_compiles_nothing_more() -> None:
         learning.predict_rows,
         growth.choose_bands,
         growth.start_outputs,
+        pruning.prune_channels,
         scanning.count_non_finite,
     ):
         assert 1 == len(kernel.signatures), kernel  # type: ignore[union-attr]
