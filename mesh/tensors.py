@@ -73,14 +73,12 @@ def _from_values(
     count: int,
     field: str,
 ) -> Array:
-    values = np.array(tensor.values.values, dtype=np.float64)
-    if len(values) != count:
+    came = len(tensor.values.values)
+    if came != count:
         raise _invalid(
-            field,
-            f"shape {list(shape)} takes {count} values, but {len(values)} came",
-            count,
-            len(values),
+            field, f"shape {list(shape)} takes {count} values, but {came} came", count, came
         )
+    values = np.array(tensor.values.values, dtype=np.float64)
     if dtype.kind in "iu" and not np.all(_fits(values, dtype)):
         raise _invalid(field, f"holds values that are no {dtype.name} numbers", count, len(values))
     with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite.
