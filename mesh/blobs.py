@@ -158,11 +158,12 @@ class BlobStore:
             await obstore.delete_async(self._store, name)
 
     async def names(self, prefix: str = "") -> AsyncIterator[str]:
-        """Yield the names of all blobs below a prefix."""
+        """Yield the names of all blobs below a prefix; the store's own mark is none."""
         with _system_errors():
             async for batch in obstore.list(self._store, prefix=prefix):
                 for blob in batch:
-                    yield str(blob["path"])
+                    if blob["path"] != _MARK:
+                        yield str(blob["path"])
 
     def remove_unfinished(self) -> int:
         """Remove what a killed process left half written in the folder.
