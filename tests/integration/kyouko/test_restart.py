@@ -51,11 +51,15 @@ async def test_networks_survive_a_restart(
 
     async with start_kyouko(misaki, address_of(shiori), tmp_path, shiori.alice) as kyouko:
         network = await kyouko.network()
+        health = await health_pb2_grpc.HealthStub(kyouko.channel).Check(
+            health_pb2.HealthCheckRequest(service="dependencies.snapshots")
+        )
         async with kyouko.stream(return_outputs=True) as stream:
             opened = await stream.opened()
             await stream.send(1, inputs[:50])
             after = await stream.read()
 
+    assert health_pb2.HealthCheckResponse.SERVING == health.status
     assert (500, 500) == (network.kept_rows, network.statistics.learned_rows)
     assert ["high", "low"] == sorted(opened.network.labels)
     assert before.result.outputs == after.result.outputs
