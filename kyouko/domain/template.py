@@ -20,7 +20,7 @@ from kyouko.domain.engine import (
     ReachKind,
     TaskKind,
 )
-from kyouko.domain.engine.topology import choose_block_width, lay_out
+from kyouko.domain.engine.growing.topology import choose_block_width, lay_out
 from mesh.errors import FieldViolation, InvalidArgument
 
 Vector = tuple[float, float, float]

@@ -284,7 +284,7 @@ def _regrid_channel(
     A channel's first sections get random rows scaled so that a row of inputs gives a sum of about
     unit variance.
 
-    Besides the arrays of the layout table in `kyouko.domain.engine.state`:
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         channel: the channel.
         old_low: lower end of the resting band to which the present knots refer.
         old_high: upper end of it.
@@ -448,7 +448,7 @@ def observe_value(
     and the eighth of them opens one more section, so a single outlier does nothing. A pruned
     channel grows again at its 16th active value.
 
-    Besides the arrays of the layout table in `kyouko.domain.engine.state`:
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         channel: the channel, outside its resting band.
         value: its raw value; infinite and near-overflow values teach nothing.
     """
@@ -578,7 +578,7 @@ def choose_bands(
 ) -> None:
     """Choose the resting bands of the newest channels, and lay their sections anew.
 
-    Besides the arrays of the layout table in `kyouko.domain.engine.state`:
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         rows: rows stored in `start_values`, the present one included.
         old_low: float32, shape (channels,), copy of `resting_low`: the bands up to now.
         old_high: the same of `resting_high`.

@@ -286,7 +286,7 @@ def _update(
     lr * T < 2 cannot overshoot on squared error (< 8 on softmax): that is what makes one setting
     serve all data. T = 1 + |h|^2 + sum_b (1 + sum_b d^2) |dh_b|^2 / |delta|^2.
 
-    Besides the arrays of the layout table in `kyouko.domain.engine.state`:
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         settings: the preset vector, see `indices`.
         factor: what the running error or noise makes of the step, 0 to 1.
         delta: float32, shape (most outputs,), derivative of the loss by each score.
@@ -398,7 +398,7 @@ def _track_targets(
 ) -> None:
     """Follow the targets' mean and variance, and rescale the outputs without changing them.
 
-    Besides the arrays of the layout table in `kyouko.domain.engine.state`:
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         list_target: float32, shape (slots, outputs).
         slot: slot of this row.
         row_number: number of this row, from 1.
@@ -556,7 +556,7 @@ def learn_rows(
     One long function: each call between kernels costs about as much as a row of a small network
     has to spend, and the order of the steps is the algorithm.
 
-    Besides the arrays of the layout table in `kyouko.domain.engine.state`:
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         first: place of the first row in `outputs`, `losses`, `correct` and `predicted`.
         rows: number of rows; their lists are in the slots from `first_slot` on.
         first_slot: also the number of slots that hold rehearsed rows.
@@ -844,7 +844,7 @@ def predict_rows(
 ) -> None:
     """Predict `rows` rows; only scratch arrays and `outputs` are written.
 
-    Besides the arrays of the layout table in `kyouko.domain.engine.state`:
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         first: place of the first row in `outputs`.
         rows: number of rows; their lists are in the slots from `first_slot` on.
         first_slot: first list slot.

@@ -100,7 +100,7 @@ def prune_channels(
     that are driven all the time would only grow again at once. A channel that has grown since the
     last review is not judged yet. Afterwards half of what was summed up is forgotten.
 
-    Besides the arrays of the layout table in `kyouko.domain.engine.state`:
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         utility: float64, shape (channels,), written.
     """
     width = weights.shape[1]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kyouko.domain.engine.state import NetworkState
+from kyouko.domain.engine.growing.state import NetworkState
 from kyouko.kernels import indices
 from tests.reference.coding import drive_sections
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from kyouko.domain.engine.state import NetworkState
+from kyouko.domain.engine.growing.state import NetworkState
 from kyouko.kernels import indices
 from tests.reference.coding import drive_sections
 from tests.reference.network import copy_weights

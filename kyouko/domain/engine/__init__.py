@@ -1,22 +1,39 @@
 """The engine: networks that learn one row at a time, behind one interface."""
 
 from kyouko.domain.engine.errors import EngineInputError, EngineStateError, EngineStructureError
-from kyouko.domain.engine.growing import Engine, EngineStatistics, GrowingEngine, Scored
-from kyouko.domain.engine.snapshot import EngineState, import_arrays
+from kyouko.domain.engine.growing.engine import GrowingEngine
+from kyouko.domain.engine.interface import (
+    Engine,
+    EngineState,
+    EngineStatistics,
+    GrowthEvent,
+    GrowthKind,
+    Scored,
+)
 from kyouko.domain.engine.structure import (
+    Activation,
     Arrival,
+    Connection,
+    Device,
     EngineOptions,
     InputPopulation,
+    NetworkKind,
     NetworkStructure,
+    Optimizer,
+    Organisation,
     OutputPopulation,
     Population,
     Reach,
     ReachKind,
+    Spiking,
     TaskKind,
 )
 
 __all__ = [
+    "Activation",
     "Arrival",
+    "Connection",
+    "Device",
     "Engine",
     "EngineInputError",
     "EngineOptions",
@@ -25,13 +42,19 @@ __all__ = [
     "EngineStatistics",
     "EngineStructureError",
     "GrowingEngine",
+    "GrowthEvent",
+    "GrowthKind",
     "InputPopulation",
+    "NetworkKind",
     "NetworkStructure",
+    "Optimizer",
+    "Organisation",
     "OutputPopulation",
     "Population",
     "Reach",
     "ReachKind",
     "Scored",
+    "Spiking",
     "TaskKind",
     "create_engine",
     "restore_engine",
@@ -53,6 +76,6 @@ def restore_engine(structure: NetworkStructure, state: EngineState) -> Engine:
     Raises:
         EngineStateError: if the state does not belong to this structure or version.
     """
-    engine = GrowingEngine(structure)
-    import_arrays(structure, engine.state, state)
+    engine = create_engine(structure)
+    engine.import_state(state)
     return engine

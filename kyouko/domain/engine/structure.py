@@ -8,14 +8,21 @@ from typing import Final
 from kyouko.domain.engine.errors import EngineStructureError
 
 __all__ = [
+    "Activation",
     "Arrival",
+    "Connection",
+    "Device",
     "EngineOptions",
     "InputPopulation",
+    "NetworkKind",
     "NetworkStructure",
+    "Optimizer",
+    "Organisation",
     "OutputPopulation",
     "Population",
     "Reach",
     "ReachKind",
+    "Spiking",
     "TaskKind",
 ]
 
@@ -32,6 +39,35 @@ class TaskKind(enum.Enum):
     NUMBERS = "numbers"
 
 
+class NetworkKind(enum.Enum):
+    """How a network comes to its connections."""
+
+    GROWING = "growing"
+    STATIC = "static"
+
+
+class Activation(enum.Enum):
+    """What a hidden neuron of a static network makes of its sum."""
+
+    RECTIFIED = "relu"
+    TANH = "tanh"
+    SIGMOID = "sigmoid"
+
+
+class Optimizer(enum.Enum):
+    """The rule by which a static network changes its weights."""
+
+    SGD = "sgd"
+    ADAM = "adam"
+
+
+class Device(enum.Enum):
+    """Where a static network computes."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
 class Arrival(enum.Enum):
     """How rows arrive; selects the preset of the learning rule."""
 
@@ -45,6 +81,7 @@ class ReachKind(enum.Enum):
     ALL = "all"
     WINDOW = "window"
     RADIUS = "radius"
+    CHANNELS = "channels"
 
 
 @dataclass(frozen=True)
@@ -52,26 +89,49 @@ class Reach:
     """The part of space from which a population takes its inputs.
 
     Attributes:
-        kind: all channels, a box, or a ball.
+        kind: everything, a box, a ball, or a list of channels.
         window: full edge lengths of the box, centred on the population's position.
         radius: radius of the ball around the population's position.
+        channels: ascending places in the row, for a reach that was learned.
+        falloff: None, or the distance at which the chance of a connection inside the reach has
+            fallen to 1/e; it falls as exp(-(distance / falloff)^2).
     """
 
     kind: ReachKind = ReachKind.ALL
     window: Vector | None = None
     radius: float | None = None
+    channels: tuple[int, ...] = ()
+    falloff: float | None = None
+
+
+@dataclass(frozen=True)
+class Spiking:
+    """How neurons hold and lose potential over rows; see docs/engine.md.
+
+    Attributes:
+        leak: share of the potential that is kept from row to row, 0 to below 1.
+        cooldown: share of the raised threshold that is kept from row to row after a spike.
+        refractory: rows for which a neuron that has spiked stays silent.
+    """
+
+    leak: float = 0.5
+    cooldown: float = 0.0
+    refractory: int = 0
 
 
 @dataclass(frozen=True)
 class Population:
-    """Hidden neurons at one position.
+    """Hidden neurons at one position; in a static network, one layer.
 
     Attributes:
-        name: unique among the populations.
+        name: unique among all populations.
         position: in the units of the inputs' positions.
         neurons: how many.
-        inputs: names of the input populations it may connect to; empty means all.
-        reach: which of their channels.
+        inputs: names of the populations it may connect to, input populations or hidden ones
+            declared before it; empty means all input populations.
+        reach: which part of them.
+        spiking: None for neurons without memory.
+        activation: of a static network's neurons.
     """
 
     name: str
@@ -79,6 +139,40 @@ class Population:
     neurons: int
     inputs: tuple[str, ...] = ()
     reach: Reach = field(default_factory=Reach)
+    spiking: Spiking | None = None
+    activation: Activation = Activation.RECTIFIED
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A long connection: a population reaches another one wherever the two lie.
+
+    Attributes:
+        source: name of an input population, or of a hidden one declared before the target.
+        target: name of a hidden population.
+        chance: of each possible connection, above 0 to 1.
+    """
+
+    source: str
+    target: str
+    chance: float = 1.0
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """Local populations that the network adds by itself once it has seen some rows.
+
+    Attributes:
+        populations: how many.
+        neurons: of each.
+        channels: how many of the nearest channels each of them reaches.
+        at_row: learned rows after which the topology is found.
+    """
+
+    populations: int = 16
+    neurons: int = 32
+    channels: int = 140
+    at_row: int = 500
 
 
 @dataclass(frozen=True)
@@ -91,6 +185,8 @@ class InputPopulation:
         shape: (nx, ny, nz).
         position: of the first channel.
         spacing: distance between neighbours.
+        delays: ascending numbers of rows; the value of each channel that many rows ago is an
+            input too. The present value always is.
     """
 
     name: str
@@ -98,6 +194,7 @@ class InputPopulation:
     shape: tuple[int, int, int]
     position: Vector
     spacing: float = 1.0
+    delays: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +223,11 @@ class EngineOptions:
         max_outputs: most classes that may open.
         rehearsal_rows: rows kept to be learned again; None for 500.
         rehearsal_steps: extra learning steps for each stored row, 0 to 16.
+        experts: whether small experts answer beside a growing network where they do better; None
+            for streams of few channels.
+        optimizer: of a static network.
+        learning_rate: of a static network; None for 0.01 (SGD) or 0.001 (Adam).
+        device: of a static network.
     """
 
     seed: int = 1
@@ -133,6 +235,10 @@ class EngineOptions:
     max_outputs: int = 256
     rehearsal_rows: int | None = None
     rehearsal_steps: float | None = None
+    experts: bool | None = None
+    optimizer: Optimizer = Optimizer.SGD
+    learning_rate: float | None = None
+    device: Device = Device.CPU
 
 
 @dataclass(frozen=True)
@@ -141,15 +247,21 @@ class NetworkStructure:
 
     Attributes:
         inputs: their channels, one after the other, form a row.
-        populations: hidden populations.
+        populations: hidden populations; of a static network the layers, in order.
         output: the one output population.
         options: settings of the engine.
+        kind: growing, or static with all connections from the start.
+        connections: long connections, beside what the populations reach.
+        organisation: None, or the local populations that the network finds by itself.
     """
 
     inputs: tuple[InputPopulation, ...]
     populations: tuple[Population, ...]
     output: OutputPopulation
     options: EngineOptions = field(default_factory=EngineOptions)
+    kind: NetworkKind = NetworkKind.GROWING
+    connections: tuple[Connection, ...] = ()
+    organisation: Organisation | None = None
 
     @property
     def channels(self) -> int:

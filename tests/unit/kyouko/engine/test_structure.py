@@ -18,7 +18,7 @@ from kyouko.domain.engine import (
     TaskKind,
     create_engine,
 )
-from kyouko.domain.engine.topology import choose_block_width, lay_out, locate_channels
+from kyouko.domain.engine.growing.topology import choose_block_width, lay_out, locate_channels
 from tests.reference.structures import flat
 
 SPACE = NetworkStructure(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kyouko.domain.engine import Arrival, GrowingEngine
-from kyouko.domain.engine.state import NetworkState
+from kyouko.domain.engine.growing.state import NetworkState
 from kyouko.kernels import growth, indices
 from kyouko.kernels.compile import argument_names
 from tests.reference import coding

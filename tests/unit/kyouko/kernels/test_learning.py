@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kyouko.domain.engine import Arrival, GrowingEngine, NetworkStructure, TaskKind
-from kyouko.domain.engine.presets import choose_settings
+from kyouko.domain.engine.growing.presets import choose_settings
 from kyouko.kernels import indices, learning
 from kyouko.kernels.compile import argument_names
 from tests.reference.network import (

@@ -13,7 +13,7 @@ from kyouko.domain.engine import (
     ReachKind,
     TaskKind,
 )
-from kyouko.domain.engine.topology import lay_out
+from kyouko.domain.engine.growing.topology import lay_out
 from kyouko.domain.template import NetworkTemplate, TemplateInput, check, resolve
 from kyouko.templates import shipped_templates
 from mesh.errors import InvalidArgument

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.errors import EngineStructureError
-from kyouko.domain.engine.presets import rehearsal_rows
+from kyouko.domain.engine.growing.presets import rehearsal_rows
+from kyouko.domain.engine.growing.topology import Topology
 from kyouko.domain.engine.structure import NetworkStructure, TaskKind
-from kyouko.domain.engine.topology import Topology
 from kyouko.kernels import indices
 
 __all__ = ["FRAME_SLOTS", "NetworkState", "allocate_state"]

@@ -5,9 +5,9 @@ from dataclasses import fields
 import numpy as np
 
 from kyouko.domain.engine.errors import EngineStructureError
-from kyouko.domain.engine.state import FRAME_SLOTS, NetworkState, allocate_state
+from kyouko.domain.engine.growing.state import FRAME_SLOTS, NetworkState, allocate_state
+from kyouko.domain.engine.growing.topology import Topology
 from kyouko.domain.engine.structure import NetworkStructure
-from kyouko.domain.engine.topology import Topology
 from kyouko.kernels import indices
 
 __all__ = ["widen_state"]

@@ -1,18 +1,19 @@
 """Export and import of a network's state, exact to the bit; no files, no formats on disk."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.errors import EngineStateError
-from kyouko.domain.engine.state import NetworkState
+from kyouko.domain.engine.growing.state import NetworkState
+from kyouko.domain.engine.interface import EngineState
 from kyouko.domain.engine.structure import NetworkStructure
 from kyouko.kernels import indices
 from kyouko.kernels.compile import SOURCE_STAMP
 
-__all__ = ["FORMAT_VERSION", "EngineState", "export_arrays", "import_arrays"]
+__all__ = ["FORMAT_VERSION", "export_arrays", "import_arrays"]
 
 Array = npt.NDArray[Any]
 
@@ -30,19 +31,6 @@ _NOT_SAVED: Final = frozenset(
 _POOL: Final = ("weights", "slow_weights")
 _LISTS: Final = ("list_channel", "list_value")
 _SLOTS: Final = ("list_length", "list_label", "list_target")
-
-
-@dataclass(frozen=True)
-class EngineState:
-    """A network as named arrays and a header that JSON can hold.
-
-    Attributes:
-        arrays: copies; safe to keep while the network learns on.
-        header: format and kernel version, and what the arrays must fit.
-    """
-
-    arrays: dict[str, Array]
-    header: dict[str, Any]
 
 
 def _describe(structure: NetworkStructure, state: NetworkState) -> dict[str, Any]:

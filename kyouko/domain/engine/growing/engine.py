@@ -1,18 +1,19 @@
 """The growing network: the engine's border, where arrays are checked and kernels called."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.errors import EngineInputError
-from kyouko.domain.engine.presets import choose_settings
-from kyouko.domain.engine.snapshot import EngineState, export_arrays
-from kyouko.domain.engine.state import FRAME_SLOTS, NetworkState, allocate_state
+from kyouko.domain.engine.growing.presets import choose_settings
+from kyouko.domain.engine.growing.snapshot import export_arrays, import_arrays
+from kyouko.domain.engine.growing.state import FRAME_SLOTS, NetworkState, allocate_state
+from kyouko.domain.engine.growing.topology import Topology, lay_out
+from kyouko.domain.engine.growing.widening import widen_state
+from kyouko.domain.engine.interface import EngineState, EngineStatistics, GrowthEvent, Scored
 from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure, TaskKind
-from kyouko.domain.engine.topology import Topology, lay_out
-from kyouko.domain.engine.widening import widen_state
 from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names
 from kyouko.kernels.growth import choose_bands, start_outputs
@@ -20,7 +21,7 @@ from kyouko.kernels.learning import learn_rows, predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.scanning import count_non_finite, scan_rows
 
-__all__ = ["Engine", "EngineStatistics", "GrowingEngine", "Scored"]
+__all__ = ["GrowingEngine"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -38,103 +39,6 @@ _PREDICT_SCALARS: Final = 7
 _BANDS_SCALARS: Final = 3
 _LISTS: Final = ("list_channel", "list_value", "list_length")
 _AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Predictions made before each row was learned, and how good they were.
-
-    Attributes:
-        outputs: float32, shape (rows, outputs): probabilities or numbers; 0 for classes that
-            were not known at that row.
-        loss: float32, shape (rows,): classes: cross-entropy in nats, at most 13.8 (also for a
-            label never seen before); numbers: mean over the outputs of the squared error in units
-            of the target's variance so far, and 0 for the very first row, which has no unit yet.
-        correct: uint8, shape (rows,): 1 where the most probable class was right; 0 for numbers.
-        predicted: int32, shape (rows,): most probable class, -1 where none was known or for
-            numbers.
-    """
-
-    outputs: Float32
-    loss: Float32
-    correct: npt.NDArray[np.uint8]
-    predicted: npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class EngineStatistics:
-    """What the network has become.
-
-    Attributes:
-        learned_rows: rows learned, rehearsal not counted.
-        updated_rows: those whose error called for a change of weights.
-        neurons: hidden neurons; 0 before the first row.
-        sections: intervals of all channels.
-        input_connections: weights from sections to neurons.
-        pruned_connections: weights from sections to neurons removed so far because they hardly
-            mattered.
-        output_connections: weights from neurons to outputs.
-        connections: both.
-        outputs: outputs known.
-        memory_bytes: memory in use; stays below the limit.
-        memory_limit_bytes: the declared limit.
-        growth_stopped: whether the network could not grow when it wanted to.
-        growth_stop_reason: why, else empty.
-        running_loss: of about the last 1,000 rows, in the unit of `Scored.loss`.
-        running_error: share of wrong classes, or mean absolute error in standard deviations
-            (at most 1), of about the last 1,000 rows.
-        drift_alarms: times the error rose more than chance explains.
-        non_finite_values: NaN and infinite inputs met while learning.
-        uses_averaged_weights: whether predictions come from the averaged weights now.
-    """
-
-    learned_rows: int
-    updated_rows: int
-    neurons: int
-    sections: int
-    input_connections: int
-    pruned_connections: int
-    output_connections: int
-    connections: int
-    outputs: int
-    memory_bytes: int
-    memory_limit_bytes: int
-    growth_stopped: bool
-    growth_stop_reason: str
-    running_loss: float
-    running_error: float
-    drift_alarms: int
-    non_finite_values: int
-    uses_averaged_weights: bool
-
-
-class Engine(Protocol):
-    """A network that learns row by row. One owner at a time; it takes no locks."""
-
-    structure: NetworkStructure
-
-    @property
-    def channels(self) -> int:
-        """Width of a row."""
-
-    @property
-    def outputs(self) -> int:
-        """Outputs known now."""
-
-    def learn(self, inputs: Array, targets: Array, *, arrival: Arrival) -> Scored:
-        """Predict, score and learn each row in order."""
-
-    def predict(self, inputs: Array) -> Float32:
-        """Predict each row; changes nothing."""
-
-    def statistics(self) -> EngineStatistics:
-        """Describe the network."""
-
-    def export_state(self) -> EngineState:
-        """Copy everything that a network needs to continue exactly as this one."""
-
-    def add_channels(self, population: InputPopulation) -> None:
-        """Widen the rows by a new input population; what was learned stays as it is."""
 
 
 class GrowingEngine:
@@ -305,9 +209,21 @@ class GrowingEngine:
             uses_averaged_weights=self._prefers_slow(),
         )
 
+    def events(self, since: int = 0) -> tuple[GrowthEvent, ...]:
+        """Return the latest growth events whose number is above `since`, oldest first."""
+        raise NotImplementedError(since)
+
     def export_state(self) -> EngineState:
         """Copy everything that a network needs to continue exactly as this one."""
         return export_arrays(self.structure, self.state)
+
+    def import_state(self, saved: EngineState) -> None:
+        """Become the exported network.
+
+        Raises:
+            EngineStateError: if the state does not belong to this structure or version.
+        """
+        import_arrays(self.structure, self.state, saved)
 
     def add_channels(self, population: InputPopulation) -> None:
         """Widen the rows by a new input population; what was learned stays as it is.
