@@ -151,7 +151,14 @@ class Engine(Protocol):
         """Predict, score and learn each row in order."""
 
     def predict(self, inputs: Array) -> Float32:
-        """Predict each row; changes nothing."""
+        """Predict each row as if it came next; changes nothing."""
+
+    def observe(self, inputs: Array) -> Float32:
+        """Predict each row in order, and let it pass without learning from it.
+
+        In a network with delays or potentials these rows become the past of those that follow;
+        without memory it is `predict`.
+        """
 
     def statistics(self) -> EngineStatistics:
         """Describe the network."""

@@ -179,6 +179,10 @@ class GrowingEngine:
             predict_rows(start, stop - start, ring, self._classes, leak, known, outputs, *arrays)
         return outputs
 
+    def observe(self, inputs: Array) -> Float32:
+        """Predict each row; a growing network has no past that they could become."""
+        return self.predict(inputs)
+
     def statistics(self) -> EngineStatistics:
         """Describe the network; cheap enough for every frame."""
         state = self.state
