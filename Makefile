@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos protos-check baseline lint format test bench demo up down dashboard manifests clean
+.PHONY: help setup protos protos-check baseline lint format test bench pictures demo up down dashboard manifests clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,8 +51,16 @@ format: setup ## Put code and contracts into their standard form
 test: setup ## Run all tests; T=path runs a piece
 	$(BIN)/python -m pytest $(T)
 
-bench: setup ## Measure speed and accuracy; T=mesh or T=engine runs a part
+$(VENV)/.bench-ready: $(VENV)/.ready
+	@echo "Adding the peers of the measurements to .venv: River, scikit-learn, matplotlib"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench-ready ## Measure speed and accuracy; T=mnist runs a part, T=--help lists them
 	$(BIN)/python -m tests.bench $(T)
+
+pictures: $(VENV)/.bench-ready ## Draw docs/pictures anew from real runs
+	$(BIN)/python -m tests.bench.pictures $(T)
 
 demo: setup ## Start the mesh, learn MNIST through it, say how good and how fast, stop
 	$(BIN)/hanami demo mnist

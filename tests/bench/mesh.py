@@ -31,7 +31,7 @@ from tests.bench.echo_server import METHOD
 from tests.bench.gateway import bench_gateway, free_port
 from tests.bench.mnist import Mnist
 from tests.bench.networks import structure_of
-from tests.bench.report import Figure
+from tests.bench.report import Figure, at_least
 
 FRAME_ROWS = 64
 TEMPLATE = "templates/grid"
@@ -74,7 +74,7 @@ def _figures(single: list[tuple[float, float, float]]) -> list[Figure]:
             "rows/s",
             "mesh.serial_limit",
             median(shares),
-            least=LEAST_SHARE,
+            must=at_least(LEAST_SHARE, of="ratio"),
             runs=shares,
         ),
     ]

@@ -1,12 +1,14 @@
-"""What a measurement found, as a table for people and as JSON for programs."""
+"""What a measurement found: a table and a report for people, JSON for programs."""
 
 import json
 import os
 import platform
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +17,45 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(".bench") / "results.json"
+REPORT = Path(".bench") / "report.md"
+
+_HEADINGS = ("name", "value", "unit", "reference", "ratio", "spread", "must", "goal")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A limit for a figure; made by `at_least` and `at_most`.
+
+    Attributes:
+        sign: which side of the limit is good.
+        limit: the limit itself still is good.
+        of: what has to keep to it, the figure's value or its ratio to the reference.
+    """
+
+    sign: Literal[">=", "<="]
+    limit: float
+    of: Literal["value", "ratio"]
+
+    def holds(self, value: float, ratio: float | None) -> bool:
+        """Tell whether a figure keeps to the limit; what was not measured does not."""
+        found = value if self.of == "value" else ratio
+        if found is None:
+            return False
+        return found >= self.limit if self.sign == ">=" else found <= self.limit
+
+    def __str__(self) -> str:
+        """Return the bound as people write it: `>= 97.1`, `>= 3 x`."""
+        return f"{self.sign} {self.limit:g}{' x' if self.of == 'ratio' else ''}"
+
+
+def at_least(limit: float, *, of: Literal["value", "ratio"] = "value") -> Bound:
+    """Return the bound of a figure that should be high."""
+    return Bound(">=", limit, of)
+
+
+def at_most(limit: float, *, of: Literal["value", "ratio"] = "value") -> Bound:
+    """Return the bound of a figure that should be low."""
+    return Bound("<=", limit, of)
 
 
 @dataclass(frozen=True)
@@ -23,13 +64,15 @@ class Figure:
 
     Attributes:
         name: What was measured, dotted: `mesh.learn`.
-        value: The median, where there are several runs.
+        value: The mean over seeds, or the median of times.
         unit: Its unit.
         reference: What it is compared with, in words; empty when with nothing.
         ratio: value / reference's value; None without a reference.
-        least: The least ratio demanded; None for no such demand.
-        most: The greatest ratio demanded; None for no such demand.
-        runs: The single runs, in order.
+        must: What is demanded; None for no such demand. A miss fails the run.
+        goal: What is wished for; a miss is shown, no more.
+        runs: The single values, one for each seed or repetition, in order.
+        note: What a reader has to know: a subset, a different protocol.
+        part: The part of the measurements it belongs to; set by `python -m tests.bench`.
     """
 
     name: str
@@ -37,24 +80,26 @@ class Figure:
     unit: str
     reference: str = ""
     ratio: float | None = None
-    least: float | None = None
-    most: float | None = None
+    must: Bound | None = None
+    goal: Bound | None = None
     runs: Sequence[float] = ()
+    note: str = ""
+    part: str = ""
 
     @property
     def met(self) -> bool:
-        """Whether the demands on the ratio are met."""
-        if self.ratio is None:
-            return self.least is None and self.most is None
-        return (self.least is None or self.ratio >= self.least) and (
-            self.most is None or self.ratio <= self.most
-        )
+        """Whether it is as demanded."""
+        return self.must is None or self.must.holds(self.value, self.ratio)
 
     @property
-    def demand(self) -> str:
-        """What is demanded of the ratio, in signs."""
-        bounds = ((">=", self.least), ("<=", self.most))
-        return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+    def reached(self) -> bool:
+        """Whether it is as wished for."""
+        return self.goal is None or self.goal.holds(self.value, self.ratio)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of the runs; None for fewer than two."""
+        return statistics.stdev(self.runs) if len(self.runs) > 1 else None
 
 
 def machine_facts() -> dict[str, Any]:
@@ -71,28 +116,91 @@ def machine_facts() -> dict[str, Any]:
 
 
 def write_results(figures: Sequence[Figure], facts: dict[str, Any]) -> None:
-    """Write `.bench/results.json`."""
+    """Write `.bench/results.json` and `.bench/report.md`."""
     RESULTS.parent.mkdir(exist_ok=True)
-    content = {"machine": facts, "figures": [asdict(figure) for figure in figures]}
+    content = {"machine": facts, "figures": [_as_json(figure) for figure in figures]}
     RESULTS.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    REPORT.write_text(render_report(figures, facts), encoding="utf-8")
 
 
-def print_table(figures: Sequence[Figure]) -> None:
-    """Print the figures as a table."""
-    table = Table(title="Measured")
-    for heading in ("name", "value", "unit", "reference", "ratio", "demanded"):
-        justify: Literal["left", "right"] = "right" if heading in {"value", "ratio"} else "left"
-        table.add_column(heading, justify=justify, no_wrap=heading == "name")
+def render_report(figures: Sequence[Figure], facts: dict[str, Any]) -> str:
+    """Return the figures as a page of Markdown, one table for each part."""
+    lines = ["# Measured", ""]
+    lines += [f"* {name.replace('_', ' ')}: {value}" for name, value in facts.items()]
+    lines += ["", *_verdicts(figures)]
+    for part, group in groupby(figures, key=lambda figure: figure.part):
+        lines += ["", f"## {part}", "", "| " + " | ".join(_HEADINGS) + " |"]
+        lines.append("| --- | ---: | --- | --- | ---: | ---: | --- | --- |")
+        lines += _markdown_rows(list(group))
+    return "\n".join(lines) + "\n"
+
+
+def print_table(figures: Sequence[Figure], console: Console | None = None) -> None:
+    """Print the figures as one table for each part."""
+    wide = Console(width=None if sys.stdout.isatty() else 150)
+    for part, group in groupby(figures, key=lambda figure: figure.part):
+        table = Table(title=part, title_justify="left")
+        for heading in _HEADINGS:
+            right = heading in {"value", "ratio", "spread"}
+            table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        for figure in group:
+            name, *middle, must, goal = _cells(figure)
+            colours = "" if figure.met else "red", "" if figure.reached else "yellow"
+            marked = [
+                f"[{colour}]{text}[/]" if colour else text
+                for colour, text in zip(colours, (must, goal), strict=True)
+            ]
+            note = f"\n[dim]{figure.note}[/]" if figure.note else ""
+            table.add_row(name + note, *middle, *marked)
+        (console or wide).print(table)
+
+
+def _as_json(figure: Figure) -> dict[str, Any]:
+    content = asdict(figure)
+    content |= {"must": None if figure.must is None else str(figure.must), "met": figure.met}
+    content |= {"goal": None if figure.goal is None else str(figure.goal)}
+    content |= {"reached": figure.reached, "spread": figure.spread, "seeds": list(figure.runs)}
+    del content["runs"]
+    return content
+
+
+def _markdown_rows(figures: list[Figure]) -> list[str]:
+    notes = list(dict.fromkeys(figure.note for figure in figures if figure.note))
+    rows = []
     for figure in figures:
-        table.add_row(
-            figure.name,
-            f"{figure.value:,.4g}" if figure.value < 1000 else f"{figure.value:,.0f}",
-            figure.unit,
-            figure.reference,
-            "" if figure.ratio is None else f"{figure.ratio:.3f}",
-            figure.demand if figure.met else f"[red]{figure.demand} MISSED[/red]",
-        )
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        name, *others = _cells(figure)
+        mark = f" ({notes.index(figure.note) + 1})" if figure.note else ""
+        rows.append("| " + " | ".join([name + mark, *others]) + " |")
+    if notes:
+        rows += ["", *(f"{place}. {note}" for place, note in enumerate(notes, 1))]
+    return rows
+
+
+def _verdicts(figures: Sequence[Figure]) -> list[str]:
+    musts = [figure for figure in figures if figure.must is not None]
+    goals = [figure for figure in figures if figure.goal is not None]
+    missed = [figure.name for figure in musts if not figure.met]
+    open_goals = [figure.name for figure in goals if not figure.reached]
+    lines = [f"{len(musts) - len(missed)} of {len(musts)} demands are met."]
+    if missed:
+        lines.append(f"Missed: {', '.join(missed)}.")
+    lines.append(f"{len(goals) - len(open_goals)} of {len(goals)} goals are reached.")
+    if open_goals:
+        lines.append(f"Not reached: {', '.join(open_goals)}.")
+    return lines
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    must = "" if figure.must is None else f"{figure.must}{'' if figure.met else ' MISSED'}"
+    goal = "" if figure.goal is None else f"{figure.goal}{'' if figure.reached else ' not yet'}"
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.3g}"
+    spread = "" if figure.spread is None else f"{_number(figure.spread)} of {len(figure.runs)}"
+    value = _number(figure.value)
+    return figure.name, value, figure.unit, figure.reference, ratio, spread, must, goal
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _processor() -> str:
