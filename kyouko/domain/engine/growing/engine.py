@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kyouko.domain.engine.errors import EngineInputError
+from kyouko.domain.engine.arrays import check_inputs, check_targets
 from kyouko.domain.engine.growing.presets import choose_settings
 from kyouko.domain.engine.growing.snapshot import export_arrays, import_arrays
 from kyouko.domain.engine.growing.state import FRAME_SLOTS, NetworkState, allocate_state
@@ -99,8 +99,14 @@ class GrowingEngine:
         Raises:
             EngineInputError: if an array does not fit; then nothing was learned.
         """
-        rows = self._check_inputs(inputs)
-        outputs = self._check_targets(targets, rows)
+        rows = check_inputs(inputs, self.channels)
+        outputs = check_targets(
+            targets,
+            rows,
+            classes=self._classes,
+            known=self.outputs,
+            most=self.structure.most_outputs,
+        )
         scored = Scored(
             outputs=np.zeros((rows, outputs), np.float32),
             loss=np.zeros(rows, np.float32),
@@ -164,7 +170,7 @@ class GrowingEngine:
         Raises:
             EngineInputError: if the array does not fit.
         """
-        rows = self._check_inputs(inputs)
+        rows = check_inputs(inputs, self.channels)
         state = self.state
         known = self.outputs
         outputs = np.zeros((rows, known), np.float32)
@@ -278,41 +284,6 @@ class GrowingEngine:
         else:
             state.counters[indices.RING_FILLED] = 0
             state.counters[indices.RING_NEXT] = 0
-
-    def _check_inputs(self, inputs: Array) -> int:
-        if not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
-            found = f"{np.ndim(inputs)} dimensions"
-            raise EngineInputError("inputs", found, f"shape (rows, {self.channels})")
-        if inputs.shape[1] != self.channels:
-            found = f"rows of {inputs.shape[1]} channels"
-            raise EngineInputError("inputs", found, f"shape (rows, {self.channels})")
-        if inputs.dtype not in self._buffers:
-            raise EngineInputError("inputs", f"dtype {inputs.dtype}", "uint8 or float32")
-        return len(inputs)
-
-    def _check_targets(self, targets: Array, rows: int) -> int:
-        """Check the targets and return the outputs known after learning them."""
-        known = self.outputs
-        if not isinstance(targets, np.ndarray):
-            raise EngineInputError("targets", type(targets).__name__, "a numpy array")
-        shape: tuple[int, ...] = (rows,) if self._classes else (rows, known)
-        dtype = np.dtype(np.int32 if self._classes else np.float32)
-        if targets.shape != shape:
-            raise EngineInputError("targets", f"shape {targets.shape}", f"shape {shape}")
-        if targets.dtype != dtype:
-            raise EngineInputError("targets", f"dtype {targets.dtype}", str(dtype))
-        if rows == 0:
-            return known
-        if not self._classes:
-            if not np.isfinite(targets).all():
-                raise EngineInputError("targets", "NaN or infinite values", "finite numbers")
-            return known
-        most = self.structure.most_outputs
-        lowest, highest = int(targets.min()), int(targets.max())
-        if lowest < 0 or highest >= most:
-            found = f"label {lowest if lowest < 0 else highest}"
-            raise EngineInputError("targets", found, f"0 to {most - 1}")
-        return max(known, highest + 1)
 
 
 def _pick(state: NetworkState, names: tuple[str, ...]) -> tuple[Array, ...]:
