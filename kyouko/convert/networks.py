@@ -1,5 +1,7 @@
 """Networks to messages, and the names of networks."""
 
+from dataclasses import asdict
+
 from google.protobuf.timestamp_pb2 import Timestamp
 from hanami.kyouko.v1 import network_service_pb2 as pb
 
@@ -43,4 +45,9 @@ def statistics_message(statistics: NetworkStatistics) -> pb.NetworkStatistics:
         memory_bytes=statistics.memory_bytes,
         growth_stopped=statistics.growth_stopped,
         running_loss=statistics.running_loss,
+        running_error=statistics.running_error,
+        pruned_connections=statistics.pruned_connections,
+        drift_alarms=statistics.drift_alarms,
+        non_finite_values=statistics.non_finite_values,
+        experts=[pb.ExpertShare(**asdict(item)) for item in statistics.experts],
     )

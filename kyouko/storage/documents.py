@@ -8,66 +8,27 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from kyouko.domain.engine import (
-    EngineOptions,
-    InputPopulation,
-    NetworkStructure,
-    OutputPopulation,
-    Population,
-    Reach,
-    ReachKind,
-    TaskKind,
-)
+from pydantic import TypeAdapter
+
+from kyouko.domain.engine import NetworkStructure
 from kyouko.domain.networks.network import NetworkStatistics
 from kyouko.domain.tasks.task import Failure, TaskProgress, Totals
 
 Document = dict[str, Any]
 
+_STRUCTURES = TypeAdapter(NetworkStructure)
+_STATISTICS = TypeAdapter(NetworkStatistics)
+
 
 def structure_document(structure: NetworkStructure) -> Document:
     """Return a structure as JSON can hold it."""
-    document = asdict(structure)
-    document["output"]["kind"] = structure.output.kind.value
-    for item, population in zip(document["populations"], structure.populations, strict=True):
-        item["reach"]["kind"] = population.reach.kind.value
+    document: Document = _STRUCTURES.dump_python(structure, mode="json")
     return document
 
 
 def structure_in(document: Document) -> NetworkStructure:
-    """Return the structure in a document."""
-    return NetworkStructure(
-        inputs=tuple(
-            InputPopulation(
-                **{**item, "shape": tuple(item["shape"]), "position": tuple(item["position"])}
-            )
-            for item in document["inputs"]
-        ),
-        populations=tuple(_population(item) for item in document["populations"]),
-        output=OutputPopulation(
-            **{**document["output"], "kind": TaskKind(document["output"]["kind"])}
-        ),
-        options=EngineOptions(**document["options"]),
-    )
-
-
-def _population(item: Document) -> Population:
-    reach = item["reach"]
-    window = reach["window"]
-    return Population(
-        name=item["name"],
-        position=_triple(item["position"]),
-        neurons=item["neurons"],
-        inputs=tuple(item["inputs"]),
-        reach=Reach(
-            kind=ReachKind(reach["kind"]),
-            window=None if window is None else _triple(window),
-            radius=reach["radius"],
-        ),
-    )
-
-
-def _triple(values: list[float]) -> tuple[float, float, float]:
-    return (values[0], values[1], values[2])
+    """Return the structure in a document; fields that came later have their defaults."""
+    return _STRUCTURES.validate_python(document)
 
 
 def statistics_document(statistics: NetworkStatistics) -> Document:
@@ -81,7 +42,7 @@ def statistics_document(statistics: NetworkStatistics) -> Document:
 
 def statistics_in(document: Document) -> NetworkStatistics:
     """Return the statistics in a document."""
-    return NetworkStatistics(**document)
+    return _STATISTICS.validate_python(document)
 
 
 def progress_document(progress: TaskProgress) -> Document:

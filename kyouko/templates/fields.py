@@ -15,6 +15,12 @@ T = TypeVar("T")
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
 _NUMBER: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _MOST_DIGITS: Final = 20
+# YAML 1.2 core schema
+_BOOLEANS: Final = {
+    word: value
+    for value, words in ((True, "true True TRUE"), (False, "false False FALSE"))
+    for word in words.split()
+}
 
 
 @dataclass
@@ -95,6 +101,23 @@ class Fields:
         known = [value for value in values if value is not None]
         return known if self._is_triple(name, len(values), len(known)) else None
 
+    def integer_list(self, name: str) -> tuple[int, ...]:
+        """Return a list of whole numbers, empty when it is left out."""
+        values = [self._as_integer(path, node) for path, node in self._list(name)]
+        return tuple(value for value in values if value is not None)
+
+    def boolean(self, name: str) -> bool | None:
+        """Return true or false, None when it is left out."""
+        node = self._take(name)
+        if node is None:
+            return None
+        if isinstance(node, Scalar) and node.plain and node.text in _BOOLEANS:
+            return _BOOLEANS[node.text]
+        self._findings.report(
+            self._path_of(name), f"has to be true or false, not {_kind(node)}", node.mark
+        )
+        return None
+
     def vector(self, name: str) -> tuple[float, float, float] | None:
         """Return three numbers, None when they are left out."""
         values = [self._as_number(path, node) for path, node in self._list(name)]
@@ -110,6 +133,13 @@ class Fields:
             self.report(name, f"{word!r} is not one of {', '.join(choices)}{_near(word, choices)}")
         return choices.get(word)
 
+    def optional_choice(self, name: str, choices: AnyMapping[str, T], default: T) -> T:
+        """Return one of several values by its word, the default when it is left out."""
+        if name in self._node.entries:
+            return self.choice(name, choices) or default
+        self._known.append(name)
+        return default
+
     def section(self, name: str) -> "Fields | None":
         """Return a mapping inside this one, None when it is left out."""
         node = self._take(name)
@@ -121,6 +151,10 @@ class Fields:
             self._known.append(name)
             self._missing.append(name)
             return []
+        return self.optional_sections(name)
+
+    def optional_sections(self, name: str) -> list["Fields"]:
+        """Return a list of mappings, empty when it is left out."""
         found = (fields_of(node, path, self._findings) for path, node in self._list(name))
         return [item for item in found if item is not None]
 

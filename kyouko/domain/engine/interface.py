@@ -9,7 +9,15 @@ import numpy.typing as npt
 
 from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure
 
-__all__ = ["Engine", "EngineState", "EngineStatistics", "GrowthEvent", "GrowthKind", "Scored"]
+__all__ = [
+    "Engine",
+    "EngineState",
+    "EngineStatistics",
+    "ExpertShare",
+    "GrowthEvent",
+    "GrowthKind",
+    "Scored",
+]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -71,6 +79,21 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class ExpertShare:
+    """The share of one expert in a network's answers.
+
+    Attributes:
+        name: `network`, or the name of an expert beside it.
+        weight: in the answers now, 0 to 1.
+        awake: whether it learns now; one that does not pay sleeps.
+    """
+
+    name: str
+    weight: float
+    awake: bool
+
+
+@dataclass(frozen=True)
 class EngineStatistics:
     """What the network has become.
 
@@ -95,6 +118,7 @@ class EngineStatistics:
         drift_alarms: times the error rose more than chance explains.
         non_finite_values: NaN and infinite inputs met while learning.
         uses_averaged_weights: whether predictions come from the averaged weights now.
+        experts: who answers; empty for a network alone.
     """
 
     learned_rows: int
@@ -115,6 +139,7 @@ class EngineStatistics:
     drift_alarms: int
     non_finite_values: int
     uses_averaged_weights: bool
+    experts: tuple[ExpertShare, ...] = ()
 
 
 @dataclass(frozen=True)

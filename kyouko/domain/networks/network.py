@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kyouko.domain.engine import EngineState, EngineStatistics, NetworkStructure
+from kyouko.domain.engine import EngineState, EngineStatistics, ExpertShare, NetworkStructure
 from kyouko.domain.networks.scoring import GREATEST_LOSS
 
 
@@ -22,6 +22,11 @@ class NetworkStatistics:
     memory_bytes: int = 0
     growth_stopped: str = ""
     running_loss: float = 0.0
+    running_error: float = 0.0
+    pruned_connections: int = 0
+    drift_alarms: int = 0
+    non_finite_values: int = 0
+    experts: tuple[ExpertShare, ...] = ()
 
     @property
     def connections(self) -> int:
@@ -42,6 +47,11 @@ def statistics_of(engine: EngineStatistics) -> NetworkStatistics:
         growth_stopped=engine.growth_stop_reason,
         # In this order NaN is as bad as infinity.
         running_loss=min(GREATEST_LOSS, engine.running_loss),
+        running_error=min(1.0, engine.running_error),
+        pruned_connections=engine.pruned_connections,
+        drift_alarms=engine.drift_alarms,
+        non_finite_values=engine.non_finite_values,
+        experts=engine.experts,
     )
 
 

@@ -96,6 +96,11 @@ class NetworkStatistics(_message.Message):
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     GROWTH_STOPPED_FIELD_NUMBER: _builtins.int
     RUNNING_LOSS_FIELD_NUMBER: _builtins.int
+    PRUNED_CONNECTIONS_FIELD_NUMBER: _builtins.int
+    RUNNING_ERROR_FIELD_NUMBER: _builtins.int
+    DRIFT_ALARMS_FIELD_NUMBER: _builtins.int
+    NON_FINITE_VALUES_FIELD_NUMBER: _builtins.int
+    EXPERTS_FIELD_NUMBER: _builtins.int
     learned_rows: _builtins.int
     """Rows learned since the network was created."""
     neurons: _builtins.int
@@ -116,6 +121,18 @@ class NetworkStatistics(_message.Message):
     """Growth has stopped because a bound was reached; the sentence says which."""
     running_loss: _builtins.float
     """The running mean of the loss of rows before they were learned."""
+    pruned_connections: _builtins.int
+    """Weights from sections to hidden neurons that were removed because they hardly mattered."""
+    running_error: _builtins.float
+    """The running share of wrong classes, or mean absolute error in standard deviations (at most 1)."""
+    drift_alarms: _builtins.int
+    """Times the error rose more than chance explains."""
+    non_finite_values: _builtins.int
+    """NaN and infinite inputs met while learning."""
+    @_builtins.property
+    def experts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpertShare]:
+        """Who answers: the network and the small experts beside it; empty for a network alone."""
+
     def __init__(
         self,
         *,
@@ -129,14 +146,49 @@ class NetworkStatistics(_message.Message):
         memory_bytes: _builtins.int = ...,
         growth_stopped: _builtins.str = ...,
         running_loss: _builtins.float = ...,
+        pruned_connections: _builtins.int = ...,
+        running_error: _builtins.float = ...,
+        drift_alarms: _builtins.int = ...,
+        non_finite_values: _builtins.int = ...,
+        experts: _abc.Iterable[Global___ExpertShare] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "growth_stopped", b"growth_stopped", "input_connections", b"input_connections", "learned_rows", b"learned_rows", "memory_bytes", b"memory_bytes", "neurons", b"neurons", "output_connections", b"output_connections", "outputs", b"outputs", "running_loss", b"running_loss", "sections", b"sections"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "drift_alarms", b"drift_alarms", "experts", b"experts", "growth_stopped", b"growth_stopped", "input_connections", b"input_connections", "learned_rows", b"learned_rows", "memory_bytes", b"memory_bytes", "neurons", b"neurons", "non_finite_values", b"non_finite_values", "output_connections", b"output_connections", "outputs", b"outputs", "pruned_connections", b"pruned_connections", "running_error", b"running_error", "running_loss", b"running_loss", "sections", b"sections"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NetworkStatistics: _TypeAlias = NetworkStatistics  # noqa: Y015
+
+@_typing.final
+class ExpertShare(_message.Message):
+    """The share of one expert in the answers of a network."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    AWAKE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The expert: `network`, `linear`, `memory`."""
+    weight: _builtins.float
+    """Its weight in the answers now, 0 to 1."""
+    awake: _builtins.bool
+    """Whether it learns now; one that does not pay sleeps and is tried again now and then."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        weight: _builtins.float = ...,
+        awake: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awake", b"awake", "name", b"name", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpertShare: _TypeAlias = ExpertShare  # noqa: Y015
 
 @_typing.final
 class CreateNetworkRequest(_message.Message):

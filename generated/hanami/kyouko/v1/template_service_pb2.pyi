@@ -19,6 +19,106 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _NetworkKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NetworkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NetworkKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NETWORK_KIND_UNSPECIFIED: _NetworkKind.ValueType  # 0
+    """Not set: growing."""
+    NETWORK_KIND_GROWING: _NetworkKind.ValueType  # 1
+    """Starts without connections and grows them while it learns."""
+    NETWORK_KIND_STATIC: _NetworkKind.ValueType  # 2
+    """Classical layers with all their connections from the start."""
+
+class NetworkKind(_NetworkKind, metaclass=_NetworkKindEnumTypeWrapper):
+    """How a network comes to its connections."""
+
+NETWORK_KIND_UNSPECIFIED: NetworkKind.ValueType  # 0
+"""Not set: growing."""
+NETWORK_KIND_GROWING: NetworkKind.ValueType  # 1
+"""Starts without connections and grows them while it learns."""
+NETWORK_KIND_STATIC: NetworkKind.ValueType  # 2
+"""Classical layers with all their connections from the start."""
+Global___NetworkKind: _TypeAlias = NetworkKind  # noqa: Y015
+
+class _Activation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ActivationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Activation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACTIVATION_UNSPECIFIED: _Activation.ValueType  # 0
+    """Not set: rectified."""
+    ACTIVATION_RELU: _Activation.ValueType  # 1
+    """The sum where it is positive, else 0."""
+    ACTIVATION_TANH: _Activation.ValueType  # 2
+    """The hyperbolic tangent."""
+    ACTIVATION_SIGMOID: _Activation.ValueType  # 3
+    """The logistic function."""
+
+class Activation(_Activation, metaclass=_ActivationEnumTypeWrapper):
+    """What a neuron of a static network makes of its sum."""
+
+ACTIVATION_UNSPECIFIED: Activation.ValueType  # 0
+"""Not set: rectified."""
+ACTIVATION_RELU: Activation.ValueType  # 1
+"""The sum where it is positive, else 0."""
+ACTIVATION_TANH: Activation.ValueType  # 2
+"""The hyperbolic tangent."""
+ACTIVATION_SIGMOID: Activation.ValueType  # 3
+"""The logistic function."""
+Global___Activation: _TypeAlias = Activation  # noqa: Y015
+
+class _Optimizer:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OptimizerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Optimizer.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OPTIMIZER_UNSPECIFIED: _Optimizer.ValueType  # 0
+    """Not set: plain gradient descent."""
+    OPTIMIZER_SGD: _Optimizer.ValueType  # 1
+    """Plain stochastic gradient descent."""
+    OPTIMIZER_ADAM: _Optimizer.ValueType  # 2
+    """Adam."""
+
+class Optimizer(_Optimizer, metaclass=_OptimizerEnumTypeWrapper):
+    """The rule by which a static network changes its weights."""
+
+OPTIMIZER_UNSPECIFIED: Optimizer.ValueType  # 0
+"""Not set: plain gradient descent."""
+OPTIMIZER_SGD: Optimizer.ValueType  # 1
+"""Plain stochastic gradient descent."""
+OPTIMIZER_ADAM: Optimizer.ValueType  # 2
+"""Adam."""
+Global___Optimizer: _TypeAlias = Optimizer  # noqa: Y015
+
+class _Device:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeviceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Device.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEVICE_UNSPECIFIED: _Device.ValueType  # 0
+    """Not set: the processor."""
+    DEVICE_CPU: _Device.ValueType  # 1
+    """The processor."""
+    DEVICE_GPU: _Device.ValueType  # 2
+    """A graphics processor; kyouko needs its `torch` extra for it."""
+
+class Device(_Device, metaclass=_DeviceEnumTypeWrapper):
+    """Where a static network computes."""
+
+DEVICE_UNSPECIFIED: Device.ValueType  # 0
+"""Not set: the processor."""
+DEVICE_CPU: Device.ValueType  # 1
+"""The processor."""
+DEVICE_GPU: Device.ValueType  # 2
+"""A graphics processor; kyouko needs its `torch` extra for it."""
+Global___Device: _TypeAlias = Device  # noqa: Y015
+
 class _OutputKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -89,6 +189,11 @@ class NetworkTemplate(_message.Message):
     POPULATIONS_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CONNECTIONS_FIELD_NUMBER: _builtins.int
+    ORGANISATION_FIELD_NUMBER: _builtins.int
+    kind: Global___NetworkKind.ValueType
+    """How the network comes to its connections; growing when left out."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___InputPopulation]:
         """Where rows enter; their channels side by side form a row."""
@@ -105,6 +210,14 @@ class NetworkTemplate(_message.Message):
     def options(self) -> Global___NetworkOptions:
         """Bounds and choices."""
 
+    @_builtins.property
+    def connections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Connection]:
+        """Long connections, beside what the populations reach. Growing networks only."""
+
+    @_builtins.property
+    def organisation(self) -> Global___Organisation:
+        """Local populations that the network finds by itself; none when left out. Growing networks only."""
+
     def __init__(
         self,
         *,
@@ -112,14 +225,98 @@ class NetworkTemplate(_message.Message):
         populations: _abc.Iterable[Global___Population] | None = ...,
         outputs: _abc.Iterable[Global___OutputPopulation] | None = ...,
         options: Global___NetworkOptions | None = ...,
+        kind: Global___NetworkKind.ValueType = ...,
+        connections: _abc.Iterable[Global___Connection] | None = ...,
+        organisation: Global___Organisation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "organisation", b"organisation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "options", b"options", "outputs", b"outputs", "populations", b"populations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "inputs", b"inputs", "kind", b"kind", "options", b"options", "organisation", b"organisation", "outputs", b"outputs", "populations", b"populations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NetworkTemplate: _TypeAlias = NetworkTemplate  # noqa: Y015
+
+@_typing.final
+class Connection(_message.Message):
+    """A long connection: a population reaches another one wherever the two lie."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    CHANCE_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The name of an input population, or of a hidden one declared before the target."""
+    target: _builtins.str
+    """The name of a hidden population."""
+    chance: _builtins.float
+    """The chance of each possible connection; 1 when left out."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        target: _builtins.str = ...,
+        chance: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_chance", b"_chance", "chance", b"chance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chance", b"_chance", "chance", b"chance", "source", b"source", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__chance: _TypeAlias = _typing.Literal["chance"]  # noqa: Y015
+    _WhichOneofArgType__chance: _TypeAlias = _typing.Literal["_chance", b"_chance"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__chance) -> _WhichOneofReturnType__chance | None: ...
+
+Global___Connection: _TypeAlias = Connection  # noqa: Y015
+
+@_typing.final
+class Organisation(_message.Message):
+    """Local populations that a network adds by itself once it has seen some rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POPULATIONS_FIELD_NUMBER: _builtins.int
+    NEURONS_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    AT_ROW_FIELD_NUMBER: _builtins.int
+    populations: _builtins.int
+    """How many; 16 when left out."""
+    neurons: _builtins.int
+    """The neurons of each; 32 when left out."""
+    channels: _builtins.int
+    """The nearest channels that each of them reaches; 140 when left out."""
+    at_row: _builtins.int
+    """The learned rows after which the topology is found; 500 when left out."""
+    def __init__(
+        self,
+        *,
+        populations: _builtins.int | None = ...,
+        neurons: _builtins.int | None = ...,
+        channels: _builtins.int | None = ...,
+        at_row: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_at_row", b"_at_row", "_channels", b"_channels", "_neurons", b"_neurons", "_populations", b"_populations", "at_row", b"at_row", "channels", b"channels", "neurons", b"neurons", "populations", b"populations"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_at_row", b"_at_row", "_channels", b"_channels", "_neurons", b"_neurons", "_populations", b"_populations", "at_row", b"at_row", "channels", b"channels", "neurons", b"neurons", "populations", b"populations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__at_row: _TypeAlias = _typing.Literal["at_row"]  # noqa: Y015
+    _WhichOneofArgType__at_row: _TypeAlias = _typing.Literal["_at_row", b"_at_row"]  # noqa: Y015
+    _WhichOneofReturnType__channels: _TypeAlias = _typing.Literal["channels"]  # noqa: Y015
+    _WhichOneofArgType__channels: _TypeAlias = _typing.Literal["_channels", b"_channels"]  # noqa: Y015
+    _WhichOneofReturnType__neurons: _TypeAlias = _typing.Literal["neurons"]  # noqa: Y015
+    _WhichOneofArgType__neurons: _TypeAlias = _typing.Literal["_neurons", b"_neurons"]  # noqa: Y015
+    _WhichOneofReturnType__populations: _TypeAlias = _typing.Literal["populations"]  # noqa: Y015
+    _WhichOneofArgType__populations: _TypeAlias = _typing.Literal["_populations", b"_populations"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__at_row) -> _WhichOneofReturnType__at_row | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__channels) -> _WhichOneofReturnType__channels | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__neurons) -> _WhichOneofReturnType__neurons | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__populations) -> _WhichOneofReturnType__populations | None: ...
+
+Global___Organisation: _TypeAlias = Organisation  # noqa: Y015
 
 @_typing.final
 class Position(_message.Message):
@@ -191,6 +388,7 @@ class InputPopulation(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     EXTENT_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    DELAYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name, unique in the template."""
     channels: _builtins.int
@@ -205,6 +403,10 @@ class InputPopulation(_message.Message):
     def position(self) -> Global___Position:
         """Where the first channel lies."""
 
+    @_builtins.property
+    def delays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ascending numbers of rows: what each channel was that many rows ago enters beside what it is."""
+
     def __init__(
         self,
         *,
@@ -212,10 +414,11 @@ class InputPopulation(_message.Message):
         channels: _builtins.int | None = ...,
         extent: Global___Extent | None = ...,
         position: Global___Position | None = ...,
+        delays: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_channels", b"_channels", "channels", b"channels", "extent", b"extent", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_channels", b"_channels", "channels", b"channels", "extent", b"extent", "name", b"name", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_channels", b"_channels", "channels", b"channels", "delays", b"delays", "extent", b"extent", "name", b"name", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__channels: _TypeAlias = _typing.Literal["channels"]  # noqa: Y015
     _WhichOneofArgType__channels: _TypeAlias = _typing.Literal["_channels", b"_channels"]  # noqa: Y015
@@ -225,7 +428,7 @@ Global___InputPopulation: _TypeAlias = InputPopulation  # noqa: Y015
 
 @_typing.final
 class Population(_message.Message):
-    """A group of hidden neurons at one place."""
+    """A group of hidden neurons at one place; in a static network, one layer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -233,17 +436,25 @@ class Population(_message.Message):
     NEURONS_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     REACH_FIELD_NUMBER: _builtins.int
+    SPIKING_FIELD_NUMBER: _builtins.int
+    ACTIVATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name, unique in the template."""
     neurons: _builtins.int
     """The most neurons that may grow here."""
+    activation: Global___Activation.ValueType
+    """What the neurons make of their sums; rectified when left out. Static networks only."""
     @_builtins.property
     def position(self) -> Global___Position:
         """Where the population lies."""
 
     @_builtins.property
     def reach(self) -> Global___Reach:
-        """Which input channels it may connect to; all when left out."""
+        """What it may connect to; all input channels when left out. Growing networks only."""
+
+    @_builtins.property
+    def spiking(self) -> Global___Spiking:
+        """Neurons that hold potential from row to row; plain ones when left out. Growing networks only."""
 
     def __init__(
         self,
@@ -252,29 +463,77 @@ class Population(_message.Message):
         neurons: _builtins.int = ...,
         position: Global___Position | None = ...,
         reach: Global___Reach | None = ...,
+        spiking: Global___Spiking | None = ...,
+        activation: Global___Activation.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "reach", b"reach"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "reach", b"reach", "spiking", b"spiking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "neurons", b"neurons", "position", b"position", "reach", b"reach"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "name", b"name", "neurons", b"neurons", "position", b"position", "reach", b"reach", "spiking", b"spiking"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Population: _TypeAlias = Population  # noqa: Y015
 
 @_typing.final
+class Spiking(_message.Message):
+    """How neurons hold and lose potential from row to row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAK_FIELD_NUMBER: _builtins.int
+    COOLDOWN_FIELD_NUMBER: _builtins.int
+    REFRACTORY_FIELD_NUMBER: _builtins.int
+    leak: _builtins.float
+    """The share of the potential that is kept; 0.5 when left out."""
+    cooldown: _builtins.float
+    """The share of the threshold's rise after a spike that is kept; 0 when left out."""
+    refractory: _builtins.int
+    """Rows for which a neuron stays silent after a spike; 0 when left out."""
+    def __init__(
+        self,
+        *,
+        leak: _builtins.float | None = ...,
+        cooldown: _builtins.float | None = ...,
+        refractory: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cooldown", b"_cooldown", "_leak", b"_leak", "_refractory", b"_refractory", "cooldown", b"cooldown", "leak", b"leak", "refractory", b"refractory"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cooldown", b"_cooldown", "_leak", b"_leak", "_refractory", b"_refractory", "cooldown", b"cooldown", "leak", b"leak", "refractory", b"refractory"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cooldown: _TypeAlias = _typing.Literal["cooldown"]  # noqa: Y015
+    _WhichOneofArgType__cooldown: _TypeAlias = _typing.Literal["_cooldown", b"_cooldown"]  # noqa: Y015
+    _WhichOneofReturnType__leak: _TypeAlias = _typing.Literal["leak"]  # noqa: Y015
+    _WhichOneofArgType__leak: _TypeAlias = _typing.Literal["_leak", b"_leak"]  # noqa: Y015
+    _WhichOneofReturnType__refractory: _TypeAlias = _typing.Literal["refractory"]  # noqa: Y015
+    _WhichOneofArgType__refractory: _TypeAlias = _typing.Literal["_refractory", b"_refractory"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cooldown) -> _WhichOneofReturnType__cooldown | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leak) -> _WhichOneofReturnType__leak | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__refractory) -> _WhichOneofReturnType__refractory | None: ...
+
+Global___Spiking: _TypeAlias = Spiking  # noqa: Y015
+
+@_typing.final
 class Reach(_message.Message):
-    """Which input channels a population may connect to."""
+    """Which channels and neurons a population may connect to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     INPUTS_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     RADIUS_FIELD_NUMBER: _builtins.int
+    FALLOFF_FIELD_NUMBER: _builtins.int
     radius: _builtins.float
     """A ball of this radius around the population's position."""
+    falloff: _builtins.float
+    """The distance at which the chance of a connection inside the shape has fallen to 1/e: it falls
+    as exp(-(distance / falloff)^2). Every connection is possible when left out.
+    """
     @_builtins.property
     def inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The names of the input populations; all when empty."""
+        """The names of the populations: inputs, or hidden ones declared before; all inputs when empty."""
 
     @_builtins.property
     def window(self) -> Global___Position:
@@ -286,13 +545,19 @@ class Reach(_message.Message):
         inputs: _abc.Iterable[_builtins.str] | None = ...,
         window: Global___Position | None = ...,
         radius: _builtins.float = ...,
+        falloff: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["radius", b"radius", "shape", b"shape", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_falloff", b"_falloff", "falloff", b"falloff", "radius", b"radius", "shape", b"shape", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "radius", b"radius", "shape", b"shape", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_falloff", b"_falloff", "falloff", b"falloff", "inputs", b"inputs", "radius", b"radius", "shape", b"shape", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__falloff: _TypeAlias = _typing.Literal["falloff"]  # noqa: Y015
+    _WhichOneofArgType__falloff: _TypeAlias = _typing.Literal["_falloff", b"_falloff"]  # noqa: Y015
     _WhichOneofReturnType_shape: _TypeAlias = _typing.Literal["window", "radius"]  # noqa: Y015
     _WhichOneofArgType_shape: _TypeAlias = _typing.Literal["shape", b"shape"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__falloff) -> _WhichOneofReturnType__falloff | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_shape) -> _WhichOneofReturnType_shape | None: ...
 
 Global___Reach: _TypeAlias = Reach  # noqa: Y015
@@ -338,33 +603,75 @@ class NetworkOptions(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     MEMORY_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
     MAX_LABELS_FIELD_NUMBER: _builtins.int
+    REHEARSAL_ROWS_FIELD_NUMBER: _builtins.int
+    REHEARSAL_STEPS_FIELD_NUMBER: _builtins.int
+    EXPERTS_FIELD_NUMBER: _builtins.int
+    OPTIMIZER_FIELD_NUMBER: _builtins.int
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
     seed: _builtins.int
     """Where randomness starts: same seed and same rows give the same network. 1 when left out."""
     memory_limit_bytes: _builtins.int
     """The most memory the network may use; 256 MiB when left out."""
     max_labels: _builtins.int
     """The most labels that may open outputs; 256 when left out."""
+    rehearsal_rows: _builtins.int
+    """Rows that a growing network keeps to learn them again; 500 when left out."""
+    rehearsal_steps: _builtins.float
+    """Extra learning steps for each row that is kept; chosen by the way rows arrive when left out."""
+    experts: _builtins.bool
+    """Whether small experts answer beside a growing network where they do better; for streams of few
+    channels when left out.
+    """
+    optimizer: Global___Optimizer.ValueType
+    """How a static network changes its weights."""
+    learning_rate: _builtins.float
+    """The learning rate of a static network; 0.01 (SGD) or 0.001 (Adam) when left out."""
+    device: Global___Device.ValueType
+    """Where a static network computes."""
     def __init__(
         self,
         *,
         seed: _builtins.int | None = ...,
         memory_limit_bytes: _builtins.int | None = ...,
         max_labels: _builtins.int | None = ...,
+        rehearsal_rows: _builtins.int | None = ...,
+        rehearsal_steps: _builtins.float | None = ...,
+        experts: _builtins.bool | None = ...,
+        optimizer: Global___Optimizer.ValueType = ...,
+        learning_rate: _builtins.float | None = ...,
+        device: Global___Device.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_labels", b"_max_labels", "_memory_limit_bytes", b"_memory_limit_bytes", "_seed", b"_seed", "max_labels", b"max_labels", "memory_limit_bytes", b"memory_limit_bytes", "seed", b"seed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_experts", b"_experts", "_learning_rate", b"_learning_rate", "_max_labels", b"_max_labels", "_memory_limit_bytes", b"_memory_limit_bytes", "_rehearsal_rows", b"_rehearsal_rows", "_rehearsal_steps", b"_rehearsal_steps", "_seed", b"_seed", "experts", b"experts", "learning_rate", b"learning_rate", "max_labels", b"max_labels", "memory_limit_bytes", b"memory_limit_bytes", "rehearsal_rows", b"rehearsal_rows", "rehearsal_steps", b"rehearsal_steps", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_labels", b"_max_labels", "_memory_limit_bytes", b"_memory_limit_bytes", "_seed", b"_seed", "max_labels", b"max_labels", "memory_limit_bytes", b"memory_limit_bytes", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_experts", b"_experts", "_learning_rate", b"_learning_rate", "_max_labels", b"_max_labels", "_memory_limit_bytes", b"_memory_limit_bytes", "_rehearsal_rows", b"_rehearsal_rows", "_rehearsal_steps", b"_rehearsal_steps", "_seed", b"_seed", "device", b"device", "experts", b"experts", "learning_rate", b"learning_rate", "max_labels", b"max_labels", "memory_limit_bytes", b"memory_limit_bytes", "optimizer", b"optimizer", "rehearsal_rows", b"rehearsal_rows", "rehearsal_steps", b"rehearsal_steps", "seed", b"seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__experts: _TypeAlias = _typing.Literal["experts"]  # noqa: Y015
+    _WhichOneofArgType__experts: _TypeAlias = _typing.Literal["_experts", b"_experts"]  # noqa: Y015
+    _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
     _WhichOneofReturnType__max_labels: _TypeAlias = _typing.Literal["max_labels"]  # noqa: Y015
     _WhichOneofArgType__max_labels: _TypeAlias = _typing.Literal["_max_labels", b"_max_labels"]  # noqa: Y015
     _WhichOneofReturnType__memory_limit_bytes: _TypeAlias = _typing.Literal["memory_limit_bytes"]  # noqa: Y015
     _WhichOneofArgType__memory_limit_bytes: _TypeAlias = _typing.Literal["_memory_limit_bytes", b"_memory_limit_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__rehearsal_rows: _TypeAlias = _typing.Literal["rehearsal_rows"]  # noqa: Y015
+    _WhichOneofArgType__rehearsal_rows: _TypeAlias = _typing.Literal["_rehearsal_rows", b"_rehearsal_rows"]  # noqa: Y015
+    _WhichOneofReturnType__rehearsal_steps: _TypeAlias = _typing.Literal["rehearsal_steps"]  # noqa: Y015
+    _WhichOneofArgType__rehearsal_steps: _TypeAlias = _typing.Literal["_rehearsal_steps", b"_rehearsal_steps"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__experts) -> _WhichOneofReturnType__experts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_labels) -> _WhichOneofReturnType__max_labels | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_limit_bytes) -> _WhichOneofReturnType__memory_limit_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rehearsal_rows) -> _WhichOneofReturnType__rehearsal_rows | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rehearsal_steps) -> _WhichOneofReturnType__rehearsal_steps | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
 

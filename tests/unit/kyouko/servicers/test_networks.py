@@ -7,12 +7,7 @@ from hanami.kyouko.v1 import network_service_pb2 as pb
 from kyouko.convert.networks import network_message
 from kyouko.domain.engine import InputPopulation, Population
 from kyouko.domain.networks.labels import LONGEST_LABEL
-from kyouko.domain.template import (
-    MOST_INPUTS,
-    MOST_LABELS,
-    MOST_POPULATIONS,
-    MOST_REACH_NAMES,
-)
+from kyouko.domain.template import limits
 from kyouko.servicers.networks import bounded
 from mesh.pages import page_request
 from mesh.settings import MeshSettings
@@ -44,14 +39,14 @@ def test_the_largest_network_fits_into_a_message() -> None:
             STRUCTURE,
             inputs=tuple(
                 InputPopulation(f"i{index:062}", 1, (1, 1, 1), (0.5, 0.5, 0.5))
-                for index in range(MOST_INPUTS)
+                for index in range(limits.MOST_INPUTS)
             ),
-            populations=(population,) * MOST_POPULATIONS,
+            populations=(population,) * limits.MOST_POPULATIONS,
         ),
-        labels=(chr(0x1F33C) * LONGEST_LABEL,) * MOST_LABELS,
+        labels=(chr(0x1F33C) * LONGEST_LABEL,) * limits.MOST_LABELS,
     )
 
     size = network_message(largest).ByteSize()
 
-    assert len(names) * MOST_POPULATIONS == MOST_REACH_NAMES
+    assert len(names) * limits.MOST_POPULATIONS == limits.MOST_REACH_NAMES
     assert size < MeshSettings.model_fields["max_message_bytes"].default * 3 // 4

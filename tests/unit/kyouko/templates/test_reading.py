@@ -107,7 +107,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ("[3, 2, 1]", "{x: 3}", (4, 13, "inputs[0].extent"), "has to be a list"),
         ("-1e0", ".nan", (5, 24, "inputs[0].position[2]"), "finite number"),
         ("-1e0", "1e999", (5, 24, "inputs[0].position[2]"), "finite number"),
-        ("[picture]", "[pictures]", (12, 16, "populations[0].reach.inputs[0]"), "no input"),
+        ("[picture]", "[pictures]", (12, 16, "populations[0].reach.inputs[0]"), "no population"),
         ("name: rest", "name: picture", (6, 11, "inputs[1].name"), "is the name of inputs[0]"),
         ("name: rest", "name: 7up", (6, 11, "inputs[1].name"), "no name"),
         ("name: rest", "name: rest\n    channels: 0", (7, 15, "inputs[1].channels"), "outside"),

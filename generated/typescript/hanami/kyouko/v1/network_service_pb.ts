@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/kyouko/v1/network_service.proto.
  */
 export const file_hanami_kyouko_v1_network_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZoYW5hbWkva3lvdWtvL3YxL25ldHdvcmtfc2VydmljZS5wcm90bxIQaGFuYW1pLmt5b3Vrby52MSL8AgoHTmV0d29yaxISCgRuYW1lGAEgASgJQgTiQQEIEjoKCXN0cnVjdHVyZRgCIAEoCzIhLmhhbmFtaS5reW91a28udjEuTmV0d29ya1RlbXBsYXRlQgTiQQEDEj0KCnN0YXRpc3RpY3MYAyABKAsyIy5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtTdGF0aXN0aWNzQgTiQQEDEhQKBmxhYmVscxgEIAMoCUIE4kEBAxIXCglrZXB0X3Jvd3MYBSABKANCBOJBAQMSNQoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhUKB2NyZWF0b3IYByABKAlCBOJBAQMSEgoEZXRhZxgIIAEoCUIE4kEBAzpR6kFOChJoYW5hbWkuZGV2L05ldHdvcmsSJXByb2plY3RzL3twcm9qZWN0fS9uZXR3b3Jrcy97bmV0d29ya30qCG5ldHdvcmtzMgduZXR3b3JrIu0BChFOZXR3b3JrU3RhdGlzdGljcxIUCgxsZWFybmVkX3Jvd3MYASABKAMSDwoHbmV1cm9ucxgCIAEoAxIQCghzZWN0aW9ucxgDIAEoAxIZChFpbnB1dF9jb25uZWN0aW9ucxgEIAEoAxIaChJvdXRwdXRfY29ubmVjdGlvbnMYBSABKAMSEwoLY29ubmVjdGlvbnMYBiABKAMSDwoHb3V0cHV0cxgHIAEoAxIUCgxtZW1vcnlfYnl0ZXMYCCABKAMSFgoOZ3Jvd3RoX3N0b3BwZWQYCSABKAkSFAoMcnVubmluZ19sb3NzGAogASgBIv8DChRDcmVhdGVOZXR3b3JrUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSPQoKbmV0d29ya19pZBgCIAEoCUIp4kEBArpIInIgMh5eW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSWwoIdGVtcGxhdGUYAyABKAlCR/pBFQoTaGFuYW1pLmRldi9UZW1wbGF0ZbpILHIqMihedGVtcGxhdGVzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kSAASJAoNdGVtcGxhdGVfeWFtbBgEIAEoCUILukgIcgYQARiAgAhIABI2CglzdHJ1Y3R1cmUYBSABKAsyIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZUgAEiYKCGNoYW5uZWxzGAYgASgFQg/iQQEBukgIGgYYgIBAKAFIAYgBARIeCgRzZWVkGAcgASgDQgviQQEBukgEIgIoAEgCiAEBEiMKCnJlcXVlc3RfaWQYCCABKAlCD+JBAQG6SAjYAQFyA7ABAUIPCgZzb3VyY2USBbpIAggBQgsKCV9jaGFubmVsc0IHCgVfc2VlZCKSAQoRR2V0TmV0d29ya1JlcXVlc3QSfQoEbmFtZRgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9OZXR3b3JrukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL25ldHdvcmtzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kIrIBChNMaXN0TmV0d29ya3NSZXF1ZXN0ElkKBnBhcmVudBgBIAEoCUJJ4kEBAvpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgrcikyJ15wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIeCglwYWdlX3NpemUYAiABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAyABKAlCDOJBAQG6SAVyAxiACCJcChRMaXN0TmV0d29ya3NSZXNwb25zZRIrCghuZXR3b3JrcxgBIAMoCzIZLmhhbmFtaS5reW91a28udjEuTmV0d29yaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki1QEKFERlbGV0ZU5ldHdvcmtSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvTmV0d29ya7pIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9uZXR3b3Jrcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIZCgRldGFnGAIgASgJQgviQQEBukgEcgIYQBIjCgpyZXF1ZXN0X2lkGAMgASgJQg/iQQEBukgI2AEBcgOwAQEyzgQKDk5ldHdvcmtTZXJ2aWNlEogBCg1DcmVhdGVOZXR3b3JrEiYuaGFuYW1pLmt5b3Vrby52MS5DcmVhdGVOZXR3b3JrUmVxdWVzdBoZLmhhbmFtaS5reW91a28udjEuTmV0d29yayI0ytoYBRoDAQIDgtPkkwIlOgEqIiAvdjEve3BhcmVudD1wcm9qZWN0cy8qfS9uZXR3b3JrcxKHAQoKR2V0TmV0d29yaxIjLmhhbmFtaS5reW91a28udjEuR2V0TmV0d29ya1JlcXVlc3QaGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsiOdpBBG5hbWXK2hgGGgQBAgMEgtPkkwIiEiAvdjEve25hbWU9cHJvamVjdHMvKi9uZXR3b3Jrcy8qfRKaAQoMTGlzdE5ldHdvcmtzEiUuaGFuYW1pLmt5b3Vrby52MS5MaXN0TmV0d29ya3NSZXF1ZXN0GiYuaGFuYW1pLmt5b3Vrby52MS5MaXN0TmV0d29ya3NSZXNwb25zZSI72kEGcGFyZW50ytoYBhoEAQIDBILT5JMCIhIgL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vbmV0d29ya3MSiQEKDURlbGV0ZU5ldHdvcmsSJi5oYW5hbWkua3lvdWtvLnYxLkRlbGV0ZU5ldHdvcmtSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IjjaQQRuYW1lytoYBRoDAQIDgtPkkwIiKiAvdjEve25hbWU9cHJvamVjdHMvKi9uZXR3b3Jrcy8qfWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_kyouko_v1_template_service, file_hanami_type_v1_access]);
+  fileDesc("CiZoYW5hbWkva3lvdWtvL3YxL25ldHdvcmtfc2VydmljZS5wcm90bxIQaGFuYW1pLmt5b3Vrby52MSL8AgoHTmV0d29yaxISCgRuYW1lGAEgASgJQgTiQQEIEjoKCXN0cnVjdHVyZRgCIAEoCzIhLmhhbmFtaS5reW91a28udjEuTmV0d29ya1RlbXBsYXRlQgTiQQEDEj0KCnN0YXRpc3RpY3MYAyABKAsyIy5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtTdGF0aXN0aWNzQgTiQQEDEhQKBmxhYmVscxgEIAMoCUIE4kEBAxIXCglrZXB0X3Jvd3MYBSABKANCBOJBAQMSNQoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhUKB2NyZWF0b3IYByABKAlCBOJBAQMSEgoEZXRhZxgIIAEoCUIE4kEBAzpR6kFOChJoYW5hbWkuZGV2L05ldHdvcmsSJXByb2plY3RzL3twcm9qZWN0fS9uZXR3b3Jrcy97bmV0d29ya30qCG5ldHdvcmtzMgduZXR3b3JrIoEDChFOZXR3b3JrU3RhdGlzdGljcxIUCgxsZWFybmVkX3Jvd3MYASABKAMSDwoHbmV1cm9ucxgCIAEoAxIQCghzZWN0aW9ucxgDIAEoAxIZChFpbnB1dF9jb25uZWN0aW9ucxgEIAEoAxIaChJvdXRwdXRfY29ubmVjdGlvbnMYBSABKAMSEwoLY29ubmVjdGlvbnMYBiABKAMSDwoHb3V0cHV0cxgHIAEoAxIUCgxtZW1vcnlfYnl0ZXMYCCABKAMSFgoOZ3Jvd3RoX3N0b3BwZWQYCSABKAkSFAoMcnVubmluZ19sb3NzGAogASgBEhoKEnBydW5lZF9jb25uZWN0aW9ucxgLIAEoAxIVCg1ydW5uaW5nX2Vycm9yGAwgASgBEhQKDGRyaWZ0X2FsYXJtcxgNIAEoAxIZChFub25fZmluaXRlX3ZhbHVlcxgOIAEoAxIuCgdleHBlcnRzGA8gAygLMh0uaGFuYW1pLmt5b3Vrby52MS5FeHBlcnRTaGFyZSI6CgtFeHBlcnRTaGFyZRIMCgRuYW1lGAEgASgJEg4KBndlaWdodBgCIAEoARINCgVhd2FrZRgDIAEoCCL/AwoUQ3JlYXRlTmV0d29ya1JlcXVlc3QSWQoGcGFyZW50GAEgASgJQkniQQEC+kEUChJoYW5hbWkuZGV2L1Byb2plY3S6SCtyKTInXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEj0KCm5ldHdvcmtfaWQYAiABKAlCKeJBAQK6SCJyIDIeXlthLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kElsKCHRlbXBsYXRlGAMgASgJQkf6QRUKE2hhbmFtaS5kZXYvVGVtcGxhdGW6SCxyKjIoXnRlbXBsYXRlcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJEgAEiQKDXRlbXBsYXRlX3lhbWwYBCABKAlCC7pICHIGEAEYgIAISAASNgoJc3RydWN0dXJlGAUgASgLMiEuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrVGVtcGxhdGVIABImCghjaGFubmVscxgGIAEoBUIP4kEBAbpICBoGGICAQCgBSAGIAQESHgoEc2VlZBgHIAEoA0IL4kEBAbpIBCICKABIAogBARIjCgpyZXF1ZXN0X2lkGAggASgJQg/iQQEBukgI2AEBcgOwAQFCDwoGc291cmNlEgW6SAIIAUILCglfY2hhbm5lbHNCBwoFX3NlZWQikgEKEUdldE5ldHdvcmtSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvTmV0d29ya7pIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9uZXR3b3Jrcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJCKyAQoTTGlzdE5ldHdvcmtzUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgAgiXAoUTGlzdE5ldHdvcmtzUmVzcG9uc2USKwoIbmV0d29ya3MYASADKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItUBChREZWxldGVOZXR3b3JrUmVxdWVzdBJ9CgRuYW1lGAEgASgJQm/iQQEC+kEUChJoYW5hbWkuZGV2L05ldHdvcmu6SFFyTzJNXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vbmV0d29ya3MvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSGQoEZXRhZxgCIAEoCUIL4kEBAbpIBHICGEASIwoKcmVxdWVzdF9pZBgDIAEoCUIP4kEBAbpICNgBAXIDsAEBMs4ECg5OZXR3b3JrU2VydmljZRKIAQoNQ3JlYXRlTmV0d29yaxImLmhhbmFtaS5reW91a28udjEuQ3JlYXRlTmV0d29ya1JlcXVlc3QaGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsiNMraGAUaAwECA4LT5JMCJToBKiIgL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vbmV0d29ya3MShwEKCkdldE5ldHdvcmsSIy5oYW5hbWkua3lvdWtvLnYxLkdldE5ldHdvcmtSZXF1ZXN0GhkuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrIjnaQQRuYW1lytoYBhoEAQIDBILT5JMCIhIgL3YxL3tuYW1lPXByb2plY3RzLyovbmV0d29ya3MvKn0SmgEKDExpc3ROZXR3b3JrcxIlLmhhbmFtaS5reW91a28udjEuTGlzdE5ldHdvcmtzUmVxdWVzdBomLmhhbmFtaS5reW91a28udjEuTGlzdE5ldHdvcmtzUmVzcG9uc2UiO9pBBnBhcmVudMraGAYaBAECAwSC0+STAiISIC92MS97cGFyZW50PXByb2plY3RzLyp9L25ldHdvcmtzEokBCg1EZWxldGVOZXR3b3JrEiYuaGFuYW1pLmt5b3Vrby52MS5EZWxldGVOZXR3b3JrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSI42kEEbmFtZcraGAUaAwECA4LT5JMCIiogL3YxL3tuYW1lPXByb2plY3RzLyovbmV0d29ya3MvKn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_kyouko_v1_template_service, file_hanami_type_v1_access]);
 
 /**
  * A growing network.
@@ -168,6 +168,41 @@ export type NetworkStatistics = Message<"hanami.kyouko.v1.NetworkStatistics"> & 
    * @generated from field: double running_loss = 10;
    */
   runningLoss: number;
+
+  /**
+   * Weights from sections to hidden neurons that were removed because they hardly mattered.
+   *
+   * @generated from field: int64 pruned_connections = 11;
+   */
+  prunedConnections: bigint;
+
+  /**
+   * The running share of wrong classes, or mean absolute error in standard deviations (at most 1).
+   *
+   * @generated from field: double running_error = 12;
+   */
+  runningError: number;
+
+  /**
+   * Times the error rose more than chance explains.
+   *
+   * @generated from field: int64 drift_alarms = 13;
+   */
+  driftAlarms: bigint;
+
+  /**
+   * NaN and infinite inputs met while learning.
+   *
+   * @generated from field: int64 non_finite_values = 14;
+   */
+  nonFiniteValues: bigint;
+
+  /**
+   * Who answers: the network and the small experts beside it; empty for a network alone.
+   *
+   * @generated from field: repeated hanami.kyouko.v1.ExpertShare experts = 15;
+   */
+  experts: ExpertShare[];
 };
 
 /**
@@ -176,6 +211,41 @@ export type NetworkStatistics = Message<"hanami.kyouko.v1.NetworkStatistics"> & 
  */
 export const NetworkStatisticsSchema: GenMessage<NetworkStatistics> = /*@__PURE__*/
   messageDesc(file_hanami_kyouko_v1_network_service, 1);
+
+/**
+ * The share of one expert in the answers of a network.
+ *
+ * @generated from message hanami.kyouko.v1.ExpertShare
+ */
+export type ExpertShare = Message<"hanami.kyouko.v1.ExpertShare"> & {
+  /**
+   * The expert: `network`, `linear`, `memory`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its weight in the answers now, 0 to 1.
+   *
+   * @generated from field: double weight = 2;
+   */
+  weight: number;
+
+  /**
+   * Whether it learns now; one that does not pay sleeps and is tried again now and then.
+   *
+   * @generated from field: bool awake = 3;
+   */
+  awake: boolean;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.ExpertShare.
+ * Use `create(ExpertShareSchema)` to create a new message.
+ */
+export const ExpertShareSchema: GenMessage<ExpertShare> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_network_service, 2);
 
 /**
  * The request of CreateNetwork.
@@ -255,7 +325,7 @@ export type CreateNetworkRequest = Message<"hanami.kyouko.v1.CreateNetworkReques
  * Use `create(CreateNetworkRequestSchema)` to create a new message.
  */
 export const CreateNetworkRequestSchema: GenMessage<CreateNetworkRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 2);
+  messageDesc(file_hanami_kyouko_v1_network_service, 3);
 
 /**
  * The request of GetNetwork.
@@ -276,7 +346,7 @@ export type GetNetworkRequest = Message<"hanami.kyouko.v1.GetNetworkRequest"> & 
  * Use `create(GetNetworkRequestSchema)` to create a new message.
  */
 export const GetNetworkRequestSchema: GenMessage<GetNetworkRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 3);
+  messageDesc(file_hanami_kyouko_v1_network_service, 4);
 
 /**
  * The request of ListNetworks.
@@ -311,7 +381,7 @@ export type ListNetworksRequest = Message<"hanami.kyouko.v1.ListNetworksRequest"
  * Use `create(ListNetworksRequestSchema)` to create a new message.
  */
 export const ListNetworksRequestSchema: GenMessage<ListNetworksRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 4);
+  messageDesc(file_hanami_kyouko_v1_network_service, 5);
 
 /**
  * The response of ListNetworks.
@@ -339,7 +409,7 @@ export type ListNetworksResponse = Message<"hanami.kyouko.v1.ListNetworksRespons
  * Use `create(ListNetworksResponseSchema)` to create a new message.
  */
 export const ListNetworksResponseSchema: GenMessage<ListNetworksResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 5);
+  messageDesc(file_hanami_kyouko_v1_network_service, 6);
 
 /**
  * The request of DeleteNetwork.
@@ -374,7 +444,7 @@ export type DeleteNetworkRequest = Message<"hanami.kyouko.v1.DeleteNetworkReques
  * Use `create(DeleteNetworkRequestSchema)` to create a new message.
  */
 export const DeleteNetworkRequestSchema: GenMessage<DeleteNetworkRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 6);
+  messageDesc(file_hanami_kyouko_v1_network_service, 7);
 
 /**
  * Manages networks.

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/kyouko/v1/template_service.proto.
  */
 export const file_hanami_kyouko_v1_template_service: GenFile = /*@__PURE__*/
-  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL3RlbXBsYXRlX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEivAEKCFRlbXBsYXRlEhIKBG5hbWUYASABKAlCBOJBAQgSEwoLZGVzY3JpcHRpb24YAiABKAkSDAoEeWFtbBgDIAEoCRI0CglzdHJ1Y3R1cmUYBCABKAsyIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZTpD6kFAChNoYW5hbWkuZGV2L1RlbXBsYXRlEhR0ZW1wbGF0ZXMve3RlbXBsYXRlfSoJdGVtcGxhdGVzMgh0ZW1wbGF0ZSKXAgoPTmV0d29ya1RlbXBsYXRlEkIKBmlucHV0cxgBIAMoCzIhLmhhbmFtaS5reW91a28udjEuSW5wdXRQb3B1bGF0aW9uQg/iQQECukgIkgEFCAEQgAISQgoLcG9wdWxhdGlvbnMYAiADKAsyHC5oYW5hbWkua3lvdWtvLnYxLlBvcHVsYXRpb25CD+JBAQK6SAiSAQUIARCAIBJDCgdvdXRwdXRzGAMgAygLMiIuaGFuYW1pLmt5b3Vrby52MS5PdXRwdXRQb3B1bGF0aW9uQg7iQQECukgHkgEECAEQARI3CgdvcHRpb25zGAQgASgLMiAuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrT3B0aW9uc0IE4kEBASJGCghQb3NpdGlvbhISCgF4GAEgASgCQge6SAQKAkABEhIKAXkYAiABKAJCB7pIBAoCQAESEgoBehgDIAEoAkIHukgECgJAASJQCgZFeHRlbnQSFgoBeBgBIAEoBUILukgIGgYYgIBAKAESFgoBeRgCIAEoBUILukgIGgYYgIBAKAESFgoBehgDIAEoBUILukgIGgYYgIBAKAEi5AEKD0lucHV0UG9wdWxhdGlvbhI4CgRuYW1lGAEgASgJQiriQQECukgjciEyH15bQS1aYS16XVtBLVphLXowLTlfLi1dezAsMTI3fSQSJgoIY2hhbm5lbHMYAiABKAVCD+JBAQG6SAgaBhiAgEAoAUgAiAEBEi4KBmV4dGVudBgDIAEoCzIYLmhhbmFtaS5reW91a28udjEuRXh0ZW50QgTiQQEBEjIKCHBvc2l0aW9uGAQgASgLMhouaGFuYW1pLmt5b3Vrby52MS5Qb3NpdGlvbkIE4kEBAUILCglfY2hhbm5lbHMiygEKClBvcHVsYXRpb24SOAoEbmFtZRgBIAEoCUIq4kEBArpII3IhMh9eW0EtWmEtel1bQS1aYS16MC05Xy4tXXswLDEyN30kEiAKB25ldXJvbnMYAiABKAVCD+JBAQK6SAgaBhiAgAQoARIyCghwb3NpdGlvbhgDIAEoCzIaLmhhbmFtaS5reW91a28udjEuUG9zaXRpb25CBOJBAQESLAoFcmVhY2gYBCABKAsyFy5oYW5hbWkua3lvdWtvLnYxLlJlYWNoQgTiQQEBInQKBVJlYWNoEhQKBmlucHV0cxgBIAMoCUIE4kEBARIsCgZ3aW5kb3cYAiABKAsyGi5oYW5hbWkua3lvdWtvLnYxLlBvc2l0aW9uSAASHgoGcmFkaXVzGAMgASgCQgy6SAkKB0ABJQAAAABIAEIHCgVzaGFwZSK0AQoQT3V0cHV0UG9wdWxhdGlvbhI4CgRuYW1lGAEgASgJQiriQQECukgjciEyH15bQS1aYS16XVtBLVphLXowLTlfLi1dezAsMTI3fSQSOgoEa2luZBgCIAEoDjIcLmhhbmFtaS5reW91a28udjEuT3V0cHV0S2luZEIO4kEBArpIB4IBBBABIAASIQoEc2l6ZRgDIAEoBUIO4kEBAbpIBxoFGIAIKAFIAIgBAUIHCgVfc2l6ZSK+AQoOTmV0d29ya09wdGlvbnMSHgoEc2VlZBgBIAEoA0IL4kEBAbpIBCICKABIAIgBARI0ChJtZW1vcnlfbGltaXRfYnl0ZXMYAiABKANCE+JBAQG6SAwiChiAgICAQCiAgEBIAYgBARInCgptYXhfbGFiZWxzGAMgASgFQg7iQQEBukgHGgUYgCAoAkgCiAEBQgcKBV9zZWVkQhUKE19tZW1vcnlfbGltaXRfYnl0ZXNCDQoLX21heF9sYWJlbHMiNQoUUGFyc2VUZW1wbGF0ZVJlcXVlc3QSHQoEeWFtbBgBIAEoCUIP4kEBArpICHIGEAEYgIAIIm8KEkdldFRlbXBsYXRlUmVxdWVzdBJZCgRuYW1lGAEgASgJQkviQQEC+kEVChNoYW5hbWkuZGV2L1RlbXBsYXRlukgscioyKF50ZW1wbGF0ZXMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQiWAoUTGlzdFRlbXBsYXRlc1JlcXVlc3QSHgoJcGFnZV9zaXplGAEgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgziQQEBukgFcgMYgAgiXwoVTGlzdFRlbXBsYXRlc1Jlc3BvbnNlEi0KCXRlbXBsYXRlcxgBIAMoCzIaLmhhbmFtaS5reW91a28udjEuVGVtcGxhdGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKlsKCk91dHB1dEtpbmQSGwoXT1VUUFVUX0tJTkRfVU5TUEVDSUZJRUQQABIXChNPVVRQVVRfS0lORF9DTEFTU0VTEAESFwoTT1VUUFVUX0tJTkRfTlVNQkVSUxACMpEDCg9UZW1wbGF0ZVNlcnZpY2USgAEKDVBhcnNlVGVtcGxhdGUSJi5oYW5hbWkua3lvdWtvLnYxLlBhcnNlVGVtcGxhdGVSZXF1ZXN0GiEuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrVGVtcGxhdGUiJMraGAIQAYLT5JMCGDoBKiITL3YxL3RlbXBsYXRlczpwYXJzZRJ8CgtHZXRUZW1wbGF0ZRIkLmhhbmFtaS5reW91a28udjEuR2V0VGVtcGxhdGVSZXF1ZXN0GhouaGFuYW1pLmt5b3Vrby52MS5UZW1wbGF0ZSIr2kEEbmFtZcraGAIQAYLT5JMCGBIWL3YxL3tuYW1lPXRlbXBsYXRlcy8qfRJ9Cg1MaXN0VGVtcGxhdGVzEiYuaGFuYW1pLmt5b3Vrby52MS5MaXN0VGVtcGxhdGVzUmVxdWVzdBonLmhhbmFtaS5reW91a28udjEuTGlzdFRlbXBsYXRlc1Jlc3BvbnNlIhvK2hgCEAGC0+STAg8SDS92MS90ZW1wbGF0ZXNiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_hanami_type_v1_access]);
+  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL3RlbXBsYXRlX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEivAEKCFRlbXBsYXRlEhIKBG5hbWUYASABKAlCBOJBAQgSEwoLZGVzY3JpcHRpb24YAiABKAkSDAoEeWFtbBgDIAEoCRI0CglzdHJ1Y3R1cmUYBCABKAsyIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZTpD6kFAChNoYW5hbWkuZGV2L1RlbXBsYXRlEhR0ZW1wbGF0ZXMve3RlbXBsYXRlfSoJdGVtcGxhdGVzMgh0ZW1wbGF0ZSLRAwoPTmV0d29ya1RlbXBsYXRlEkIKBmlucHV0cxgBIAMoCzIhLmhhbmFtaS5reW91a28udjEuSW5wdXRQb3B1bGF0aW9uQg/iQQECukgIkgEFCAEQgAISQgoLcG9wdWxhdGlvbnMYAiADKAsyHC5oYW5hbWkua3lvdWtvLnYxLlBvcHVsYXRpb25CD+JBAQK6SAiSAQUIARCAIBJDCgdvdXRwdXRzGAMgAygLMiIuaGFuYW1pLmt5b3Vrby52MS5PdXRwdXRQb3B1bGF0aW9uQg7iQQECukgHkgEECAEQARI3CgdvcHRpb25zGAQgASgLMiAuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrT3B0aW9uc0IE4kEBARI5CgRraW5kGAUgASgOMh0uaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrS2luZEIM4kEBAbpIBYIBAhABEkEKC2Nvbm5lY3Rpb25zGAYgAygLMhwuaGFuYW1pLmt5b3Vrby52MS5Db25uZWN0aW9uQg7iQQEBukgHkgEEEICABBI6CgxvcmdhbmlzYXRpb24YByABKAsyHi5oYW5hbWkua3lvdWtvLnYxLk9yZ2FuaXNhdGlvbkIE4kEBASK5AQoKQ29ubmVjdGlvbhI6CgZzb3VyY2UYASABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBI6CgZ0YXJnZXQYAiABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBIoCgZjaGFuY2UYAyABKAJCE+JBAQG6SAwKCh0AAIA/JQAAAABIAIgBAUIJCgdfY2hhbmNlIuEBCgxPcmdhbmlzYXRpb24SKAoLcG9wdWxhdGlvbnMYASABKAVCDuJBAQG6SAcaBRiAICgBSACIAQESJQoHbmV1cm9ucxgCIAEoBUIP4kEBAbpICBoGGICABCgBSAGIAQESJgoIY2hhbm5lbHMYAyABKAVCD+JBAQG6SAgaBhiAgEAoAUgCiAEBEiQKBmF0X3JvdxgEIAEoBUIP4kEBAbpICBoGGICABChASAOIAQFCDgoMX3BvcHVsYXRpb25zQgoKCF9uZXVyb25zQgsKCV9jaGFubmVsc0IJCgdfYXRfcm93IkYKCFBvc2l0aW9uEhIKAXgYASABKAJCB7pIBAoCQAESEgoBeRgCIAEoAkIHukgECgJAARISCgF6GAMgASgCQge6SAQKAkABIlAKBkV4dGVudBIWCgF4GAEgASgFQgu6SAgaBhiAgEAoARIWCgF5GAIgASgFQgu6SAgaBhiAgEAoARIWCgF6GAMgASgFQgu6SAgaBhiAgEAoASKPAgoPSW5wdXRQb3B1bGF0aW9uEjgKBG5hbWUYASABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBImCghjaGFubmVscxgCIAEoBUIP4kEBAbpICBoGGICAQCgBSACIAQESLgoGZXh0ZW50GAMgASgLMhguaGFuYW1pLmt5b3Vrby52MS5FeHRlbnRCBOJBAQESMgoIcG9zaXRpb24YBCABKAsyGi5oYW5hbWkua3lvdWtvLnYxLlBvc2l0aW9uQgTiQQEBEikKBmRlbGF5cxgFIAMoBUIZ4kEBAbpIEpIBDxCACBgBIggaBhiAgAQoAUILCglfY2hhbm5lbHMivAIKClBvcHVsYXRpb24SOAoEbmFtZRgBIAEoCUIq4kEBArpII3IhMh9eW0EtWmEtel1bQS1aYS16MC05Xy4tXXswLDEyN30kEiAKB25ldXJvbnMYAiABKAVCD+JBAQK6SAgaBhiAgAQoARIyCghwb3NpdGlvbhgDIAEoCzIaLmhhbmFtaS5reW91a28udjEuUG9zaXRpb25CBOJBAQESLAoFcmVhY2gYBCABKAsyFy5oYW5hbWkua3lvdWtvLnYxLlJlYWNoQgTiQQEBEjAKB3NwaWtpbmcYBSABKAsyGS5oYW5hbWkua3lvdWtvLnYxLlNwaWtpbmdCBOJBAQESPgoKYWN0aXZhdGlvbhgGIAEoDjIcLmhhbmFtaS5reW91a28udjEuQWN0aXZhdGlvbkIM4kEBAbpIBYIBAhABIqwBCgdTcGlraW5nEiYKBGxlYWsYASABKAJCE+JBAQG6SAwKChUAAIA/LQAAAABIAIgBARIqCghjb29sZG93bhgCIAEoAkIT4kEBAbpIDAoKFQAAgD8tAAAAAEgBiAEBEigKCnJlZnJhY3RvcnkYAyABKAVCD+JBAQG6SAgaBhiAgAQoAEgCiAEBQgcKBV9sZWFrQgsKCV9jb29sZG93bkINCgtfcmVmcmFjdG9yeSKoAQoFUmVhY2gSFAoGaW5wdXRzGAEgAygJQgTiQQEBEiwKBndpbmRvdxgCIAEoCzIaLmhhbmFtaS5reW91a28udjEuUG9zaXRpb25IABIeCgZyYWRpdXMYAyABKAJCDLpICQoHQAElAAAAAEgAEiYKB2ZhbGxvZmYYBCABKAJCEOJBAQG6SAkKB0ABJQAAAABIAYgBAUIHCgVzaGFwZUIKCghfZmFsbG9mZiK0AQoQT3V0cHV0UG9wdWxhdGlvbhI4CgRuYW1lGAEgASgJQiriQQECukgjciEyH15bQS1aYS16XVtBLVphLXowLTlfLi1dezAsMTI3fSQSOgoEa2luZBgCIAEoDjIcLmhhbmFtaS5reW91a28udjEuT3V0cHV0S2luZEIO4kEBArpIB4IBBBABIAASIQoEc2l6ZRgDIAEoBUIO4kEBAbpIBxoFGIAIKAFIAIgBAUIHCgVfc2l6ZSKnBAoOTmV0d29ya09wdGlvbnMSHgoEc2VlZBgBIAEoA0IL4kEBAbpIBCICKABIAIgBARI0ChJtZW1vcnlfbGltaXRfYnl0ZXMYAiABKANCE+JBAQG6SAwiChiAgICAQCiAgEBIAYgBARInCgptYXhfbGFiZWxzGAMgASgFQg7iQQEBukgHGgUYgCAoAkgCiAEBEiwKDnJlaGVhcnNhbF9yb3dzGAQgASgFQg/iQQEBukgIGgYYgIBAKABIA4gBARIxCg9yZWhlYXJzYWxfc3RlcHMYBSABKAJCE+JBAQG6SAwKCh0AAIBBLQAAAABIBIgBARIaCgdleHBlcnRzGAYgASgIQgTiQQEBSAWIAQESPAoJb3B0aW1pemVyGAcgASgOMhsuaGFuYW1pLmt5b3Vrby52MS5PcHRpbWl6ZXJCDOJBAQG6SAWCAQIQARIvCg1sZWFybmluZ19yYXRlGAggASgCQhPiQQEBukgMCgodAAAgQSUAAAAASAaIAQESNgoGZGV2aWNlGAkgASgOMhguaGFuYW1pLmt5b3Vrby52MS5EZXZpY2VCDOJBAQG6SAWCAQIQAUIHCgVfc2VlZEIVChNfbWVtb3J5X2xpbWl0X2J5dGVzQg0KC19tYXhfbGFiZWxzQhEKD19yZWhlYXJzYWxfcm93c0ISChBfcmVoZWFyc2FsX3N0ZXBzQgoKCF9leHBlcnRzQhAKDl9sZWFybmluZ19yYXRlIjUKFFBhcnNlVGVtcGxhdGVSZXF1ZXN0Eh0KBHlhbWwYASABKAlCD+JBAQK6SAhyBhABGICACCJvChJHZXRUZW1wbGF0ZVJlcXVlc3QSWQoEbmFtZRgBIAEoCUJL4kEBAvpBFQoTaGFuYW1pLmRldi9UZW1wbGF0ZbpILHIqMihedGVtcGxhdGVzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kIlgKFExpc3RUZW1wbGF0ZXNSZXF1ZXN0Eh4KCXBhZ2Vfc2l6ZRgBIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIM4kEBAbpIBXIDGIAIIl8KFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRItCgl0ZW1wbGF0ZXMYASADKAsyGi5oYW5hbWkua3lvdWtvLnYxLlRlbXBsYXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSpeCgtOZXR3b3JrS2luZBIcChhORVRXT1JLX0tJTkRfVU5TUEVDSUZJRUQQABIYChRORVRXT1JLX0tJTkRfR1JPV0lORxABEhcKE05FVFdPUktfS0lORF9TVEFUSUMQAipqCgpBY3RpdmF0aW9uEhoKFkFDVElWQVRJT05fVU5TUEVDSUZJRUQQABITCg9BQ1RJVkFUSU9OX1JFTFUQARITCg9BQ1RJVkFUSU9OX1RBTkgQAhIWChJBQ1RJVkFUSU9OX1NJR01PSUQQAypNCglPcHRpbWl6ZXISGQoVT1BUSU1JWkVSX1VOU1BFQ0lGSUVEEAASEQoNT1BUSU1JWkVSX1NHRBABEhIKDk9QVElNSVpFUl9BREFNEAIqQAoGRGV2aWNlEhYKEkRFVklDRV9VTlNQRUNJRklFRBAAEg4KCkRFVklDRV9DUFUQARIOCgpERVZJQ0VfR1BVEAIqWwoKT3V0cHV0S2luZBIbChdPVVRQVVRfS0lORF9VTlNQRUNJRklFRBAAEhcKE09VVFBVVF9LSU5EX0NMQVNTRVMQARIXChNPVVRQVVRfS0lORF9OVU1CRVJTEAIykQMKD1RlbXBsYXRlU2VydmljZRKAAQoNUGFyc2VUZW1wbGF0ZRImLmhhbmFtaS5reW91a28udjEuUGFyc2VUZW1wbGF0ZVJlcXVlc3QaIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZSIkytoYAhABgtPkkwIYOgEqIhMvdjEvdGVtcGxhdGVzOnBhcnNlEnwKC0dldFRlbXBsYXRlEiQuaGFuYW1pLmt5b3Vrby52MS5HZXRUZW1wbGF0ZVJlcXVlc3QaGi5oYW5hbWkua3lvdWtvLnYxLlRlbXBsYXRlIivaQQRuYW1lytoYAhABgtPkkwIYEhYvdjEve25hbWU9dGVtcGxhdGVzLyp9En0KDUxpc3RUZW1wbGF0ZXMSJi5oYW5hbWkua3lvdWtvLnYxLkxpc3RUZW1wbGF0ZXNSZXF1ZXN0GicuaGFuYW1pLmt5b3Vrby52MS5MaXN0VGVtcGxhdGVzUmVzcG9uc2UiG8raGAIQAYLT5JMCDxINL3YxL3RlbXBsYXRlc2IGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_hanami_type_v1_access]);
 
 /**
  * A template that comes with Hanami.
@@ -93,6 +93,27 @@ export type NetworkTemplate = Message<"hanami.kyouko.v1.NetworkTemplate"> & {
    * @generated from field: hanami.kyouko.v1.NetworkOptions options = 4;
    */
   options?: NetworkOptions | undefined;
+
+  /**
+   * How the network comes to its connections; growing when left out.
+   *
+   * @generated from field: hanami.kyouko.v1.NetworkKind kind = 5;
+   */
+  kind: NetworkKind;
+
+  /**
+   * Long connections, beside what the populations reach. Growing networks only.
+   *
+   * @generated from field: repeated hanami.kyouko.v1.Connection connections = 6;
+   */
+  connections: Connection[];
+
+  /**
+   * Local populations that the network finds by itself; none when left out. Growing networks only.
+   *
+   * @generated from field: hanami.kyouko.v1.Organisation organisation = 7;
+   */
+  organisation?: Organisation | undefined;
 };
 
 /**
@@ -101,6 +122,83 @@ export type NetworkTemplate = Message<"hanami.kyouko.v1.NetworkTemplate"> & {
  */
 export const NetworkTemplateSchema: GenMessage<NetworkTemplate> = /*@__PURE__*/
   messageDesc(file_hanami_kyouko_v1_template_service, 1);
+
+/**
+ * A long connection: a population reaches another one wherever the two lie.
+ *
+ * @generated from message hanami.kyouko.v1.Connection
+ */
+export type Connection = Message<"hanami.kyouko.v1.Connection"> & {
+  /**
+   * The name of an input population, or of a hidden one declared before the target.
+   *
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * The name of a hidden population.
+   *
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * The chance of each possible connection; 1 when left out.
+   *
+   * @generated from field: optional float chance = 3;
+   */
+  chance?: number | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Connection.
+ * Use `create(ConnectionSchema)` to create a new message.
+ */
+export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 2);
+
+/**
+ * Local populations that a network adds by itself once it has seen some rows.
+ *
+ * @generated from message hanami.kyouko.v1.Organisation
+ */
+export type Organisation = Message<"hanami.kyouko.v1.Organisation"> & {
+  /**
+   * How many; 16 when left out.
+   *
+   * @generated from field: optional int32 populations = 1;
+   */
+  populations?: number | undefined;
+
+  /**
+   * The neurons of each; 32 when left out.
+   *
+   * @generated from field: optional int32 neurons = 2;
+   */
+  neurons?: number | undefined;
+
+  /**
+   * The nearest channels that each of them reaches; 140 when left out.
+   *
+   * @generated from field: optional int32 channels = 3;
+   */
+  channels?: number | undefined;
+
+  /**
+   * The learned rows after which the topology is found; 500 when left out.
+   *
+   * @generated from field: optional int32 at_row = 4;
+   */
+  atRow?: number | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Organisation.
+ * Use `create(OrganisationSchema)` to create a new message.
+ */
+export const OrganisationSchema: GenMessage<Organisation> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 3);
 
 /**
  * A point in the network's space, in units of the inputs' spacing.
@@ -135,7 +233,7 @@ export type Position = Message<"hanami.kyouko.v1.Position"> & {
  * Use `create(PositionSchema)` to create a new message.
  */
 export const PositionSchema: GenMessage<Position> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 2);
+  messageDesc(file_hanami_kyouko_v1_template_service, 4);
 
 /**
  * The edge lengths of a box, in numbers of channels.
@@ -170,7 +268,7 @@ export type Extent = Message<"hanami.kyouko.v1.Extent"> & {
  * Use `create(ExtentSchema)` to create a new message.
  */
 export const ExtentSchema: GenMessage<Extent> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 3);
+  messageDesc(file_hanami_kyouko_v1_template_service, 5);
 
 /**
  * A group of input channels on a regular grid.
@@ -206,6 +304,13 @@ export type InputPopulation = Message<"hanami.kyouko.v1.InputPopulation"> & {
    * @generated from field: hanami.kyouko.v1.Position position = 4;
    */
   position?: Position | undefined;
+
+  /**
+   * Ascending numbers of rows: what each channel was that many rows ago enters beside what it is.
+   *
+   * @generated from field: repeated int32 delays = 5;
+   */
+  delays: number[];
 };
 
 /**
@@ -213,10 +318,10 @@ export type InputPopulation = Message<"hanami.kyouko.v1.InputPopulation"> & {
  * Use `create(InputPopulationSchema)` to create a new message.
  */
 export const InputPopulationSchema: GenMessage<InputPopulation> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 4);
+  messageDesc(file_hanami_kyouko_v1_template_service, 6);
 
 /**
- * A group of hidden neurons at one place.
+ * A group of hidden neurons at one place; in a static network, one layer.
  *
  * @generated from message hanami.kyouko.v1.Population
  */
@@ -243,11 +348,25 @@ export type Population = Message<"hanami.kyouko.v1.Population"> & {
   position?: Position | undefined;
 
   /**
-   * Which input channels it may connect to; all when left out.
+   * What it may connect to; all input channels when left out. Growing networks only.
    *
    * @generated from field: hanami.kyouko.v1.Reach reach = 4;
    */
   reach?: Reach | undefined;
+
+  /**
+   * Neurons that hold potential from row to row; plain ones when left out. Growing networks only.
+   *
+   * @generated from field: hanami.kyouko.v1.Spiking spiking = 5;
+   */
+  spiking?: Spiking | undefined;
+
+  /**
+   * What the neurons make of their sums; rectified when left out. Static networks only.
+   *
+   * @generated from field: hanami.kyouko.v1.Activation activation = 6;
+   */
+  activation: Activation;
 };
 
 /**
@@ -255,23 +374,58 @@ export type Population = Message<"hanami.kyouko.v1.Population"> & {
  * Use `create(PopulationSchema)` to create a new message.
  */
 export const PopulationSchema: GenMessage<Population> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 5);
+  messageDesc(file_hanami_kyouko_v1_template_service, 7);
 
 /**
- * Which input channels a population may connect to.
+ * How neurons hold and lose potential from row to row.
+ *
+ * @generated from message hanami.kyouko.v1.Spiking
+ */
+export type Spiking = Message<"hanami.kyouko.v1.Spiking"> & {
+  /**
+   * The share of the potential that is kept; 0.5 when left out.
+   *
+   * @generated from field: optional float leak = 1;
+   */
+  leak?: number | undefined;
+
+  /**
+   * The share of the threshold's rise after a spike that is kept; 0 when left out.
+   *
+   * @generated from field: optional float cooldown = 2;
+   */
+  cooldown?: number | undefined;
+
+  /**
+   * Rows for which a neuron stays silent after a spike; 0 when left out.
+   *
+   * @generated from field: optional int32 refractory = 3;
+   */
+  refractory?: number | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Spiking.
+ * Use `create(SpikingSchema)` to create a new message.
+ */
+export const SpikingSchema: GenMessage<Spiking> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 8);
+
+/**
+ * Which channels and neurons a population may connect to.
  *
  * @generated from message hanami.kyouko.v1.Reach
  */
 export type Reach = Message<"hanami.kyouko.v1.Reach"> & {
   /**
-   * The names of the input populations; all when empty.
+   * The names of the populations: inputs, or hidden ones declared before; all inputs when empty.
    *
    * @generated from field: repeated string inputs = 1;
    */
   inputs: string[];
 
   /**
-   * The shape of the reach; every channel when not set.
+   * The shape of the reach; everything when not set.
    *
    * @generated from oneof hanami.kyouko.v1.Reach.shape
    */
@@ -292,6 +446,14 @@ export type Reach = Message<"hanami.kyouko.v1.Reach"> & {
     value: number;
     case: "radius";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The distance at which the chance of a connection inside the shape has fallen to 1/e: it falls
+   * as exp(-(distance / falloff)^2). Every connection is possible when left out.
+   *
+   * @generated from field: optional float falloff = 4;
+   */
+  falloff?: number | undefined;
 };
 
 /**
@@ -299,7 +461,7 @@ export type Reach = Message<"hanami.kyouko.v1.Reach"> & {
  * Use `create(ReachSchema)` to create a new message.
  */
 export const ReachSchema: GenMessage<Reach> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 6);
+  messageDesc(file_hanami_kyouko_v1_template_service, 9);
 
 /**
  * A group of outputs.
@@ -334,7 +496,7 @@ export type OutputPopulation = Message<"hanami.kyouko.v1.OutputPopulation"> & {
  * Use `create(OutputPopulationSchema)` to create a new message.
  */
 export const OutputPopulationSchema: GenMessage<OutputPopulation> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 7);
+  messageDesc(file_hanami_kyouko_v1_template_service, 10);
 
 /**
  * Bounds and choices of a network.
@@ -362,6 +524,49 @@ export type NetworkOptions = Message<"hanami.kyouko.v1.NetworkOptions"> & {
    * @generated from field: optional int32 max_labels = 3;
    */
   maxLabels?: number | undefined;
+
+  /**
+   * Rows that a growing network keeps to learn them again; 500 when left out.
+   *
+   * @generated from field: optional int32 rehearsal_rows = 4;
+   */
+  rehearsalRows?: number | undefined;
+
+  /**
+   * Extra learning steps for each row that is kept; chosen by the way rows arrive when left out.
+   *
+   * @generated from field: optional float rehearsal_steps = 5;
+   */
+  rehearsalSteps?: number | undefined;
+
+  /**
+   * Whether small experts answer beside a growing network where they do better; for streams of few
+   * channels when left out.
+   *
+   * @generated from field: optional bool experts = 6;
+   */
+  experts?: boolean | undefined;
+
+  /**
+   * How a static network changes its weights.
+   *
+   * @generated from field: hanami.kyouko.v1.Optimizer optimizer = 7;
+   */
+  optimizer: Optimizer;
+
+  /**
+   * The learning rate of a static network; 0.01 (SGD) or 0.001 (Adam) when left out.
+   *
+   * @generated from field: optional float learning_rate = 8;
+   */
+  learningRate?: number | undefined;
+
+  /**
+   * Where a static network computes.
+   *
+   * @generated from field: hanami.kyouko.v1.Device device = 9;
+   */
+  device: Device;
 };
 
 /**
@@ -369,7 +574,7 @@ export type NetworkOptions = Message<"hanami.kyouko.v1.NetworkOptions"> & {
  * Use `create(NetworkOptionsSchema)` to create a new message.
  */
 export const NetworkOptionsSchema: GenMessage<NetworkOptions> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 8);
+  messageDesc(file_hanami_kyouko_v1_template_service, 11);
 
 /**
  * The request of ParseTemplate.
@@ -390,7 +595,7 @@ export type ParseTemplateRequest = Message<"hanami.kyouko.v1.ParseTemplateReques
  * Use `create(ParseTemplateRequestSchema)` to create a new message.
  */
 export const ParseTemplateRequestSchema: GenMessage<ParseTemplateRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 9);
+  messageDesc(file_hanami_kyouko_v1_template_service, 12);
 
 /**
  * The request of GetTemplate.
@@ -411,7 +616,7 @@ export type GetTemplateRequest = Message<"hanami.kyouko.v1.GetTemplateRequest"> 
  * Use `create(GetTemplateRequestSchema)` to create a new message.
  */
 export const GetTemplateRequestSchema: GenMessage<GetTemplateRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 10);
+  messageDesc(file_hanami_kyouko_v1_template_service, 13);
 
 /**
  * The request of ListTemplates.
@@ -439,7 +644,7 @@ export type ListTemplatesRequest = Message<"hanami.kyouko.v1.ListTemplatesReques
  * Use `create(ListTemplatesRequestSchema)` to create a new message.
  */
 export const ListTemplatesRequestSchema: GenMessage<ListTemplatesRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 11);
+  messageDesc(file_hanami_kyouko_v1_template_service, 14);
 
 /**
  * The response of ListTemplates.
@@ -467,7 +672,150 @@ export type ListTemplatesResponse = Message<"hanami.kyouko.v1.ListTemplatesRespo
  * Use `create(ListTemplatesResponseSchema)` to create a new message.
  */
 export const ListTemplatesResponseSchema: GenMessage<ListTemplatesResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 12);
+  messageDesc(file_hanami_kyouko_v1_template_service, 15);
+
+/**
+ * How a network comes to its connections.
+ *
+ * @generated from enum hanami.kyouko.v1.NetworkKind
+ */
+export enum NetworkKind {
+  /**
+   * Not set: growing.
+   *
+   * @generated from enum value: NETWORK_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Starts without connections and grows them while it learns.
+   *
+   * @generated from enum value: NETWORK_KIND_GROWING = 1;
+   */
+  GROWING = 1,
+
+  /**
+   * Classical layers with all their connections from the start.
+   *
+   * @generated from enum value: NETWORK_KIND_STATIC = 2;
+   */
+  STATIC = 2,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.NetworkKind.
+ */
+export const NetworkKindSchema: GenEnum<NetworkKind> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_template_service, 0);
+
+/**
+ * What a neuron of a static network makes of its sum.
+ *
+ * @generated from enum hanami.kyouko.v1.Activation
+ */
+export enum Activation {
+  /**
+   * Not set: rectified.
+   *
+   * @generated from enum value: ACTIVATION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The sum where it is positive, else 0.
+   *
+   * @generated from enum value: ACTIVATION_RELU = 1;
+   */
+  RELU = 1,
+
+  /**
+   * The hyperbolic tangent.
+   *
+   * @generated from enum value: ACTIVATION_TANH = 2;
+   */
+  TANH = 2,
+
+  /**
+   * The logistic function.
+   *
+   * @generated from enum value: ACTIVATION_SIGMOID = 3;
+   */
+  SIGMOID = 3,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.Activation.
+ */
+export const ActivationSchema: GenEnum<Activation> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_template_service, 1);
+
+/**
+ * The rule by which a static network changes its weights.
+ *
+ * @generated from enum hanami.kyouko.v1.Optimizer
+ */
+export enum Optimizer {
+  /**
+   * Not set: plain gradient descent.
+   *
+   * @generated from enum value: OPTIMIZER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Plain stochastic gradient descent.
+   *
+   * @generated from enum value: OPTIMIZER_SGD = 1;
+   */
+  SGD = 1,
+
+  /**
+   * Adam.
+   *
+   * @generated from enum value: OPTIMIZER_ADAM = 2;
+   */
+  ADAM = 2,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.Optimizer.
+ */
+export const OptimizerSchema: GenEnum<Optimizer> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_template_service, 2);
+
+/**
+ * Where a static network computes.
+ *
+ * @generated from enum hanami.kyouko.v1.Device
+ */
+export enum Device {
+  /**
+   * Not set: the processor.
+   *
+   * @generated from enum value: DEVICE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The processor.
+   *
+   * @generated from enum value: DEVICE_CPU = 1;
+   */
+  CPU = 1,
+
+  /**
+   * A graphics processor; kyouko needs its `torch` extra for it.
+   *
+   * @generated from enum value: DEVICE_GPU = 2;
+   */
+  GPU = 2,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.Device.
+ */
+export const DeviceSchema: GenEnum<Device> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_template_service, 3);
 
 /**
  * What a network's outputs mean.
@@ -501,7 +849,7 @@ export enum OutputKind {
  * Describes the enum hanami.kyouko.v1.OutputKind.
  */
 export const OutputKindSchema: GenEnum<OutputKind> = /*@__PURE__*/
-  enumDesc(file_hanami_kyouko_v1_template_service, 0);
+  enumDesc(file_hanami_kyouko_v1_template_service, 4);
 
 /**
  * Knows the templates that networks are made from, and checks new ones.

@@ -1,0 +1,29 @@
+"""How large the parts of a template may be."""
+
+from typing import Final
+
+MOST_CHANNELS: Final = 1 << 20
+MOST_INPUTS: Final = 256
+MOST_POPULATIONS: Final = 4096
+# In the reaches of all populations together; a network has to fit into a message several times.
+MOST_REACH_NAMES: Final = 1 << 16
+MOST_NEURONS: Final = 65536
+MOST_NUMBERS: Final = 1024
+LEAST_MEMORY: Final = 1 << 20
+MOST_MEMORY: Final = 1 << 34
+LEAST_LABELS: Final = 2
+MOST_LABELS: Final = 4096
+MOST_SEED: Final = 2**63 - 1
+MOST_CONNECTIONS: Final = 1 << 16
+MOST_DELAYS: Final = 1024
+MOST_DELAY: Final = 1 << 16
+MOST_REFRACTORY: Final = 1 << 16
+LEAST_ORGANISED_ROWS: Final = 64
+MOST_ORGANISED_ROWS: Final = 1 << 16
+MOST_REHEARSED: Final = 1 << 20
+MOST_REHEARSAL_STEPS: Final = 16.0
+MOST_LEARNING_RATE: Final = 10.0
+# Blocks of neurons times the channels they may reach; above it, only laying the network out
+# would take seconds and gigabytes.
+MOST_EDGES: Final = 1 << 24
+MOST_REPORTED: Final = 20
