@@ -10,7 +10,8 @@ import numpy.typing as npt
 from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names, is_cached
 from kyouko.kernels.growth import choose_bands, start_outputs
-from kyouko.kernels.learning import learn_rows, predict_rows
+from kyouko.kernels.learning import learn_rows
+from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.scanning import count_non_finite, scan_rows
 

@@ -7,8 +7,10 @@ import pytest
 
 from kyouko.domain.engine import Arrival, GrowingEngine, NetworkStructure, TaskKind
 from kyouko.domain.engine.growing.presets import choose_settings
-from kyouko.kernels import indices, learning
+from kyouko.kernels import indices
+from kyouko.kernels.averaging import average as average_copies
 from kyouko.kernels.compile import argument_names
+from kyouko.kernels.targets import track_targets
 from tests.reference.network import (
     Weights,
     activate,
@@ -130,7 +132,7 @@ def test_average_agrees() -> None:
     slow, fast = copy_weights(state, averaged=True), copy_weights(state, averaged=False)
     used = state.row_used.astype(bool)
     arrays: dict[str, Any] = {
-        name: getattr(state, name, None) for name in argument_names(learning._average)
+        name: getattr(state, name, None) for name in argument_names(average_copies)
     }
     arrays.update(
         beta=0.25,
@@ -138,7 +140,7 @@ def test_average_agrees() -> None:
         row_top=int(state.counters[indices.ROW_TOP]),
     )
 
-    learning._average(*arrays.values())
+    average_copies(*arrays.values())
 
     expected, found = average(slow, fast, 0.25), copy_weights(state, averaged=True)
     assert pytest.approx(expected.sections[used], abs=1e-6) == found.sections[used]
@@ -158,12 +160,12 @@ def test_new_unit_keeps_the_function(averaged: bool) -> None:
     before = engine.predict(data[0])
     unit = state.scale_deviation.copy()
     arrays: dict[str, Any] = {
-        name: getattr(state, name, None) for name in argument_names(learning._track_targets)
+        name: getattr(state, name, None) for name in argument_names(track_targets)
     }
     state.list_target[0, 0] = 1e4
     arrays.update(slot=0, row_number=256)
 
-    learning._track_targets(*arrays.values())
+    track_targets(*arrays.values())
 
     assert state.scale_deviation[0] > 2.0 * unit[0]
     assert pytest.approx(before, rel=1e-3, abs=1e-2) == engine.predict(data[0])

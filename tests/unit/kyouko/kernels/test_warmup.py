@@ -7,7 +7,7 @@ import pytest
 
 from kyouko.domain.engine import Arrival, TaskKind, create_engine
 from kyouko.kernels import compile as compilation
-from kyouko.kernels import growth, learning, pruning, scanning
+from kyouko.kernels import growth, learning, predicting, pruning, scanning
 from kyouko.kernels.warmup import warm_up
 from tests.reference.structures import curve, flat, local, pictures, table
 
@@ -35,7 +35,7 @@ def test_use_compiles_nothing_more() -> None:
     assert seconds > 0.0
     for kernel in (
         learning.learn_rows,
-        learning.predict_rows,
+        predicting.predict_rows,
         growth.choose_bands,
         growth.start_outputs,
         pruning.prune_channels,

@@ -1,0 +1,107 @@
+"""From filled buckets to hidden activities, scores and probabilities."""
+
+import math
+
+import numpy as np
+
+from kyouko.kernels.compile import hot_part
+
+__all__ = ["activate", "softmax"]
+
+
+@hot_part
+def activate(
+    weights: np.ndarray,
+    bias: np.ndarray,
+    output_weights: np.ndarray,
+    output_bias: np.ndarray,
+    bucket_row: np.ndarray,
+    bucket_drive: np.ndarray,
+    bucket_length: np.ndarray,
+    known: int,
+    leak: float,
+    hidden: np.ndarray,
+    hidden_blocks: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """Compute the hidden activities and the outputs' scores from the filled buckets.
+
+    Eight weight rows a pass: the sums then stay in registers long enough to run at twice to three
+    times the speed of one row a pass.
+
+    Args:
+        weights: float32, shape (capacity, block width).
+        bias: float32, shape (blocks, block width).
+        output_weights: float32, shape (most outputs, blocks * block width).
+        output_bias: float32, shape (most outputs,).
+        bucket_row: int32, shape (blocks, places), weight rows that are driven.
+        bucket_drive: float32, same shape, their drives.
+        bucket_length: int32, shape (blocks,).
+        known: outputs in use.
+        leak: slope of the activation below zero.
+        hidden: float32, shape (blocks * block width,), written.
+        hidden_blocks: the same memory, shape (blocks, block width). With one flat array the index
+            start + n might be negative for all the compiler knows, and nothing is vectorised.
+        scores: float32, shape (most outputs,), written up to `known`.
+    """
+    blocks = bias.shape[0]
+    width = bias.shape[1]
+    slope = np.float32(leak)
+    for block in range(blocks):
+        count = bucket_length[block]
+        for n in range(width):
+            hidden_blocks[block, n] = bias[block, n]
+        whole = count - count % 8
+        for item in range(0, whole, 8):
+            r0 = np.uint32(bucket_row[block, item])
+            r1 = np.uint32(bucket_row[block, item + 1])
+            r2 = np.uint32(bucket_row[block, item + 2])
+            r3 = np.uint32(bucket_row[block, item + 3])
+            r4 = np.uint32(bucket_row[block, item + 4])
+            r5 = np.uint32(bucket_row[block, item + 5])
+            r6 = np.uint32(bucket_row[block, item + 6])
+            r7 = np.uint32(bucket_row[block, item + 7])
+            d0 = bucket_drive[block, item]
+            d1 = bucket_drive[block, item + 1]
+            d2 = bucket_drive[block, item + 2]
+            d3 = bucket_drive[block, item + 3]
+            d4 = bucket_drive[block, item + 4]
+            d5 = bucket_drive[block, item + 5]
+            d6 = bucket_drive[block, item + 6]
+            d7 = bucket_drive[block, item + 7]
+            for n in range(width):
+                hidden_blocks[block, n] += (
+                    d0 * weights[r0, n] + d1 * weights[r1, n]
+                    + d2 * weights[r2, n] + d3 * weights[r3, n]
+                    + d4 * weights[r4, n] + d5 * weights[r5, n]
+                    + d6 * weights[r6, n] + d7 * weights[r7, n]
+                )  # fmt: skip
+        for item in range(whole, count):
+            row = np.uint32(bucket_row[block, item])
+            drive = bucket_drive[block, item]
+            for n in range(width):
+                hidden_blocks[block, n] += drive * weights[row, n]
+        for n in range(width):
+            hidden_blocks[block, n] = max(hidden_blocks[block, n], slope * hidden_blocks[block, n])
+    for output in range(known):
+        total = np.float32(0.0)
+        for n in range(blocks * width):
+            total += output_weights[output, n] * hidden[n]
+        scores[output] = total + output_bias[output]
+
+
+@hot_part
+def softmax(scores: np.ndarray, known: int, chances: np.ndarray) -> None:
+    """Turn scores into probabilities over the known classes."""
+    if known == 0:
+        return
+    highest = scores[0]
+    for output in range(1, known):
+        highest = max(highest, scores[output])
+    total = np.float32(0.0)
+    for output in range(known):
+        chances[output] = math.exp(scores[output] - highest)
+        total += chances[output]
+    scale = np.float32(1.0) / total
+    for output in range(known):
+        chances[output] *= scale

@@ -1,0 +1,92 @@
+"""The gradient step whose size the curvature along it bounds."""
+
+import numpy as np
+
+from kyouko.kernels.compile import hot_part
+from kyouko.kernels.indices import LEAK, STEP, STEP_LIMIT
+
+__all__ = ["take_step"]
+
+
+@hot_part
+def take_step(
+    settings: np.ndarray,
+    factor: float,
+    known: int,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    output_weights: np.ndarray,
+    output_bias: np.ndarray,
+    bucket_row: np.ndarray,
+    bucket_drive: np.ndarray,
+    bucket_length: np.ndarray,
+    hidden: np.ndarray,
+    hidden_blocks: np.ndarray,
+    delta: np.ndarray,
+    hidden_delta: np.ndarray,
+    hidden_delta_blocks: np.ndarray,
+) -> None:
+    """Take one gradient step whose size is bounded by the curvature along it.
+
+    With T the squared length of the gradient of the scores, per unit of delta, a step of
+    lr * T < 2 cannot overshoot on squared error (< 8 on softmax): that is what makes one setting
+    serve all data. T = 1 + |h|^2 + sum_b (1 + sum_b d^2) |dh_b|^2 / |delta|^2.
+
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
+        settings: the preset vector, see `indices`.
+        factor: what the running error or noise makes of the step, 0 to 1.
+        delta: float32, shape (most outputs,), derivative of the loss by each score.
+        hidden_delta: float32, shape (blocks * block width,), scratch.
+
+    Source: normalised steps after Nagumo & Noda 1967, "A Learning Method for System
+    Identification"; the extension to hidden layers is our own.
+    """
+    blocks = bias.shape[0]
+    width = bias.shape[1]
+    size = blocks * width
+    leak = settings[LEAK]
+    delta_square = np.float32(0.0)
+    for n in range(size):
+        hidden_delta[n] = 0.0
+    for output in range(known):
+        change = delta[output]
+        delta_square += change * change
+        if abs(change) >= np.float32(1e-3):
+            for n in range(size):
+                hidden_delta[n] += change * output_weights[output, n]
+    if not delta_square > 0.0:
+        return
+    length = np.float32(1.0)
+    for n in range(size):
+        length += hidden[n] * hidden[n]
+    for block in range(blocks):
+        square = np.float32(0.0)
+        for n in range(width):
+            slope = np.float32(1.0) if hidden_blocks[block, n] > 0.0 else leak
+            change = hidden_delta_blocks[block, n] * slope
+            hidden_delta_blocks[block, n] = change
+            square += change * change
+        drives = np.float32(1.0)
+        for item in range(bucket_length[block]):
+            drives += bucket_drive[block, item] * bucket_drive[block, item]
+        length += drives * square / delta_square
+    rate = min(settings[STEP_LIMIT], settings[STEP] / length) * np.float32(factor)
+    # An infinite length (weights near overflow) gives rate 0; a NaN must not reach the weights.
+    if not (rate > 0.0 and rate < np.float32(3e37)):
+        return
+    for output in range(known):
+        change = rate * delta[output]
+        output_bias[output] -= change
+        if abs(delta[output]) >= np.float32(1e-3):
+            for n in range(size):
+                output_weights[output, n] -= change * hidden[n]
+    for n in range(size):
+        hidden_delta[n] *= rate
+    for block in range(blocks):
+        for n in range(width):
+            bias[block, n] -= hidden_delta_blocks[block, n]
+        for item in range(bucket_length[block]):
+            row = np.uint32(bucket_row[block, item])
+            drive = bucket_drive[block, item]
+            for n in range(width):
+                weights[row, n] -= drive * hidden_delta_blocks[block, n]
