@@ -1,11 +1,7 @@
 """The shape of a network as its user declares it; no weights, no learning."""
 
 import enum
-import math
 from dataclasses import dataclass, field
-from typing import Final
-
-from kyouko.domain.engine.errors import EngineStructureError
 
 __all__ = [
     "Activation",
@@ -27,9 +23,6 @@ __all__ = [
 ]
 
 Vector = tuple[float, float, float]
-
-_MOST_CHANNELS: Final = 1 << 24
-_MOST_NEURONS: Final = 1 << 20
 
 
 class TaskKind(enum.Enum):
@@ -283,71 +276,19 @@ class NetworkStructure:
     @property
     def is_local(self) -> bool:
         """Whether some population reaches only part of the inputs' space."""
-        return any(item.reach.kind is not ReachKind.ALL for item in self.populations)
+        return any(
+            item.reach.kind is not ReachKind.ALL or item.reach.falloff is not None
+            for item in self.populations
+        )
+
+    @property
+    def is_spiking(self) -> bool:
+        """Whether some population has neurons with a memory of their own."""
+        return any(item.spiking is not None for item in self.populations)
 
     def check(self) -> None:
         """Raise EngineStructureError at the first thing that cannot be built."""
-        _check_inputs(self.inputs)
-        _check_populations(self.populations, {item.name for item in self.inputs})
-        _check_output(self.output, self.options)
+        # The checks need the types above, so they can only be imported once these exist.
+        from kyouko.domain.engine.checks import check_structure
 
-
-def _require(condition: bool, where: str, problem: object, allowed: str) -> None:
-    if not condition:
-        raise EngineStructureError(where, str(problem), allowed)
-
-
-def _check_names(names: list[str], where: str) -> None:
-    _require(len(names) > 0, where, "none", "at least one")
-    _require(all(names), where, "an empty name", "a name for each")
-    _require(len(set(names)) == len(names), where, f"names {names}", "each name once")
-
-
-def _check_inputs(inputs: tuple[InputPopulation, ...]) -> None:
-    _check_names([item.name for item in inputs], "inputs")
-    for item in inputs:
-        where = f"inputs.{item.name}"
-        _require(item.channels >= 1, f"{where}.channels", item.channels, "at least 1")
-        fits = all(edge >= 1 for edge in item.shape) and math.prod(item.shape) == item.channels
-        _require(fits, f"{where}.shape", item.shape, "three edges whose product is `channels`")
-        finite = all(math.isfinite(value) for value in item.position)
-        _require(finite, f"{where}.position", item.position, "finite numbers")
-        good = math.isfinite(item.spacing) and item.spacing > 0.0
-        _require(good, f"{where}.spacing", item.spacing, "above 0")
-    total = sum(item.channels for item in inputs)
-    _require(total <= _MOST_CHANNELS, "inputs", f"{total} channels", f"up to {_MOST_CHANNELS}")
-
-
-def _check_populations(populations: tuple[Population, ...], inputs: set[str]) -> None:
-    _check_names([item.name for item in populations], "populations")
-    for item in populations:
-        where = f"populations.{item.name}"
-        _require(item.neurons >= 1, f"{where}.neurons", item.neurons, "at least 1")
-        finite = all(math.isfinite(value) for value in item.position)
-        _require(finite, f"{where}.position", item.position, "finite numbers")
-        unknown = sorted(set(item.inputs) - inputs)
-        _require(not unknown, f"{where}.inputs", f"unknown {unknown}", f"of {sorted(inputs)}")
-        reach = item.reach
-        if reach.kind is ReachKind.WINDOW:
-            good = reach.window is not None and all(edge >= 0.0 for edge in reach.window)
-            _require(good, f"{where}.reach.window", reach.window, "three lengths of at least 0")
-        if reach.kind is ReachKind.RADIUS:
-            good = reach.radius is not None and reach.radius >= 0.0
-            _require(good, f"{where}.reach.radius", reach.radius, "at least 0")
-    total = sum(item.neurons for item in populations)
-    _require(total <= _MOST_NEURONS, "populations", f"{total} neurons", f"up to {_MOST_NEURONS}")
-
-
-def _check_output(output: OutputPopulation, options: EngineOptions) -> None:
-    smallest = 1 if output.kind is TaskKind.NUMBERS else 0
-    _require(output.size >= smallest, "output.size", output.size, f"at least {smallest}")
-    _require(options.max_outputs >= 1, "options.max_outputs", options.max_outputs, "at least 1")
-    _require(output.size <= 65536, "output.size", output.size, "up to 65536")
-    _require(
-        options.max_outputs <= 65536, "options.max_outputs", options.max_outputs, "up to 65536"
-    )
-    rows = options.rehearsal_rows
-    _require(rows is None or rows >= 0, "options.rehearsal_rows", rows, "at least 0")
-    steps = options.rehearsal_steps
-    good = steps is None or 0.0 <= steps <= 16.0
-    _require(good, "options.rehearsal_steps", steps, "0 to 16")
+        check_structure(self)
