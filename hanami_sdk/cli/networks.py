@@ -14,7 +14,7 @@ from hanami_sdk.cli.output import bytes_text, print_json, print_message, print_m
 from hanami_sdk.cli.templates import read_template
 
 if TYPE_CHECKING:
-    from hanami.kyouko.v1.network_service_pb2 import Network
+    from hanami.kyouko.v1.network_service_pb2 import ExpertShare, Network
 
 app = typer.Typer(no_args_is_help=True, help="Networks that grow while they learn.")
 
@@ -153,8 +153,17 @@ def _fields(network: Network) -> list[tuple[str, str]]:
         ("Learned rows", f"{statistics.learned_rows} ({network.kept_rows} kept by a snapshot)"),
         ("Neurons", str(statistics.neurons)),
         ("Connections", str(statistics.connections)),
+        ("Pruned connections", str(statistics.pruned_connections or "")),
         ("Labels", ", ".join(network.labels)),
         ("Memory", bytes_text(statistics.memory_bytes)),
         ("Growth stopped", statistics.growth_stopped),
+        ("Drift alarms", str(statistics.drift_alarms or "")),
+        ("Missing values", str(statistics.non_finite_values or "")),
+        ("Experts", ", ".join(_expert_text(expert) for expert in statistics.experts)),
         ("Created", network.create_time.ToJsonString()),
     ]
+
+
+def _expert_text(expert: ExpertShare) -> str:
+    """Return an expert's share in the answers."""
+    return f"{expert.name} {expert.weight:.0%}" + ("" if expert.awake else " (asleep)")
