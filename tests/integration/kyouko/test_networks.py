@@ -7,6 +7,7 @@ import pytest
 from hanami.kyouko.v1 import network_service_pb2 as pb
 from hanami.kyouko.v1 import template_service_pb2
 
+from kyouko.templates import shipped_templates
 from tests.integration.kyouko.servers import NETWORK, PARENT, RunningKyouko, info_of
 from tests.integration.meshes import RunningMisaki
 
