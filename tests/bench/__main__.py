@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tests.bench import engine, mesh, start
+from tests.bench import adversarial, learning_mnist, mesh, start
 from tests.bench.mnist import Mnist, load_mnist
 from tests.bench.report import Figure, machine_facts, print_table, write_results
 
@@ -24,7 +24,8 @@ class Part:
 
 
 PARTS = {
-    "engine": Part(engine.measure, "accuracy and speed of the engine alone on MNIST"),
+    "mnist": Part(learning_mnist.measure, "accuracy and speed on MNIST, with peers"),
+    "adversarial": Part(adversarial.measure, "a million rows nobody would send, for each kind"),
     "start": Part(start.measure, "how long `hanami up` takes"),
     "mesh": Part(mesh.measure, "learning through Envoy and gRPC against the engine alone"),
 }

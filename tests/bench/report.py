@@ -36,7 +36,7 @@ class Bound:
     limit: float
     of: Literal["value", "ratio"]
 
-    def holds(self, value: float, ratio: float | None) -> bool:
+    def holds(self, value: float | None, ratio: float | None) -> bool:
         """Tell whether a figure keeps to the limit; what was not measured does not."""
         found = value if self.of == "value" else ratio
         if found is None:
@@ -64,7 +64,8 @@ class Figure:
 
     Attributes:
         name: What was measured, dotted: `mesh.learn`.
-        value: The mean over seeds, or the median of times.
+        value: The mean over seeds, or the median of times; None where it could not be measured,
+            and then the note tells why.
         unit: Its unit.
         reference: What it is compared with, in words; empty when with nothing.
         ratio: value / reference's value; None without a reference.
@@ -76,7 +77,7 @@ class Figure:
     """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     reference: str = ""
     ratio: float | None = None
@@ -135,24 +136,28 @@ def render_report(figures: Sequence[Figure], facts: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def print_table(figures: Sequence[Figure], console: Console | None = None) -> None:
+def print_table(figures: Sequence[Figure]) -> None:
     """Print the figures as one table for each part."""
-    wide = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     for part, group in groupby(figures, key=lambda figure: figure.part):
+        members = list(group)
+        notes = _notes(members)
         table = Table(title=part, title_justify="left")
         for heading in _HEADINGS:
             right = heading in {"value", "ratio", "spread"}
-            table.add_column(heading, justify="right" if right else "left", overflow="fold")
-        for figure in group:
-            name, *middle, must, goal = _cells(figure)
-            colours = "" if figure.met else "red", "" if figure.reached else "yellow"
-            marked = [
-                f"[{colour}]{text}[/]" if colour else text
-                for colour, text in zip(colours, (must, goal), strict=True)
-            ]
-            note = f"\n[dim]{figure.note}[/]" if figure.note else ""
-            table.add_row(name + note, *middle, *marked)
-        (console or wide).print(table)
+            table.add_column(
+                heading, justify="right" if right else "left", no_wrap=heading == "name"
+            )
+        for figure in members:
+            *others, must, goal = _cells(figure, notes)
+            table.add_row(
+                *others,
+                must if figure.met else f"[red]{must}[/]",
+                goal if figure.reached else f"[yellow]{goal}[/]",
+            )
+        console.print(table)
+        for number, note in enumerate(notes, 1):
+            console.print(f"({number}) {note}", highlight=False)
 
 
 def _as_json(figure: Figure) -> dict[str, Any]:
@@ -165,12 +170,8 @@ def _as_json(figure: Figure) -> dict[str, Any]:
 
 
 def _markdown_rows(figures: list[Figure]) -> list[str]:
-    notes = list(dict.fromkeys(figure.note for figure in figures if figure.note))
-    rows = []
-    for figure in figures:
-        name, *others = _cells(figure)
-        mark = f" ({notes.index(figure.note) + 1})" if figure.note else ""
-        rows.append("| " + " | ".join([name + mark, *others]) + " |")
+    notes = _notes(figures)
+    rows = ["| " + " | ".join(_cells(figure, notes)) + " |" for figure in figures]
     if notes:
         rows += ["", *(f"{place}. {note}" for place, note in enumerate(notes, 1))]
     return rows
@@ -190,16 +191,24 @@ def _verdicts(figures: Sequence[Figure]) -> list[str]:
     return lines
 
 
-def _cells(figure: Figure) -> tuple[str, ...]:
+def _notes(figures: Sequence[Figure]) -> list[str]:
+    """Return each note once; a figure shows the number of its own."""
+    return list(dict.fromkeys(figure.note for figure in figures if figure.note))
+
+
+def _cells(figure: Figure, notes: list[str]) -> tuple[str, ...]:
+    name = figure.name + (f" ({notes.index(figure.note) + 1})" if figure.note else "")
     must = "" if figure.must is None else f"{figure.must}{'' if figure.met else ' MISSED'}"
     goal = "" if figure.goal is None else f"{figure.goal}{'' if figure.reached else ' not yet'}"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.3g}"
     spread = "" if figure.spread is None else f"{_number(figure.spread)} of {len(figure.runs)}"
     value = _number(figure.value)
-    return figure.name, value, figure.unit, figure.reference, ratio, spread, must, goal
+    return name, value, figure.unit, figure.reference, ratio, spread, must, goal
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return "not measured"
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
