@@ -11,13 +11,16 @@ import math
 import numpy as np
 
 from kyouko.kernels.compile import growth_kernel, growth_part
+from kyouko.kernels.events import note_event, stop_growth
 from kyouko.kernels.indices import (
     CANDIDATES,
     DRIVE_ENERGY,
+    EVENT_CHANNEL_GREW,
+    EVENT_SECTION_ADDED,
     FREE_ROWS,
-    GROWTH_STOPPED,
     HOME_ROWS,
     KEPT,
+    LEARNED_ROWS,
     LIVE_CHANNELS,
     MOST_SECTIONS,
     NEW_FROM,
@@ -274,6 +277,7 @@ def _regrid_channel(
     row_used: np.ndarray,
     free_rows: np.ndarray,
     counters: np.ndarray,
+    events: np.ndarray,
     meters: np.ndarray,
     random_state: np.ndarray,
     scratch: np.ndarray,
@@ -304,7 +308,7 @@ def _regrid_channel(
     if old_sections == 0 and new_sections > 0 and stop > first and home_row[first] >= 0:
         needed -= stop - first
     if needed > _count_spare_rows(row_used, counters):
-        counters[GROWTH_STOPPED] = 1
+        stop_growth(int(np.int64(1)), events, counters)
         new_sections = old_sections
         knot_count = old_sections + 1 if old_sections > 0 else 0
         for place in range(knot_count):
@@ -312,6 +316,12 @@ def _regrid_channel(
         old_low = resting_low[channel]
         old_high = resting_high[channel]
     counters[SECTIONS] += new_sections - old_sections
+    if new_sections != old_sections:
+        kind = EVENT_CHANNEL_GREW if old_sections == 0 else EVENT_SECTION_ADDED
+        gained = (new_sections - old_sections) * (stop - first) * weights.shape[1]
+        note_event(
+            counters[LEARNED_ROWS] + 1, int(np.int64(kind)), channel, gained, events, counters
+        )
 
     # share[a, c]: change of old section c's drive between the ends of new section a
     same_band = old_low == resting_low[channel] and old_high == resting_high[channel]
@@ -380,6 +390,7 @@ def _append_section(
     row_used: np.ndarray,
     free_rows: np.ndarray,
     counters: np.ndarray,
+    events: np.ndarray,
     scratch: np.ndarray,
 ) -> None:
     """Add a section with zero weights beyond the last knot; nothing learned is rescaled."""
@@ -387,10 +398,10 @@ def _append_section(
     first = int(np.int64(reach_first[channel]))
     stop = int(np.int64(reach_first[channel + 1]))
     if sections >= MOST_SECTIONS:
-        counters[GROWTH_STOPPED] = 2
+        stop_growth(int(np.int64(2)), events, counters)
         return
     if stop - first > _count_spare_rows(row_used, counters):
-        counters[GROWTH_STOPPED] = 1
+        stop_growth(int(np.int64(1)), events, counters)
         return
     shift = 0 if upward == 1 else 1
     for place in range(sections + 1):
@@ -406,6 +417,10 @@ def _append_section(
             slow_weights[row, neuron] = 0.0
         row_table[sections if upward == 1 else 0, edge] = row
     counters[SECTIONS] += 1
+    note_event(
+        counters[LEARNED_ROWS] + 1, int(np.int64(EVENT_SECTION_ADDED)), channel,
+        (stop - first) * weights.shape[1], events, counters,
+    )  # fmt: skip
     _store_knots(
         channel, sections + 2, scratch, resting_low, resting_high, knots, inverse,
         zero_section, section_count, hot, active_count,
@@ -437,6 +452,7 @@ def observe_value(
     row_used: np.ndarray,
     free_rows: np.ndarray,
     counters: np.ndarray,
+    events: np.ndarray,
     meters: np.ndarray,
     random_state: np.ndarray,
     scratch: np.ndarray,
@@ -472,7 +488,7 @@ def observe_value(
             _regrid_channel(
                 channel, low, high, resting_low, resting_high, knots, inverse, zero_section,
                 section_count, hot, active_values, active_count, reach_first, home_row, row_table,
-                edge_neurons, weights, slow_weights, row_used, free_rows, counters, meters,
+                edge_neurons, weights, slow_weights, row_used, free_rows, counters, events, meters,
                 random_state, scratch,
             )  # fmt: skip
         return
@@ -502,7 +518,7 @@ def observe_value(
     _append_section(
         channel, side, end, resting_low, resting_high, knots, inverse, zero_section,
         section_count, hot, active_count, reach_first, home_row, row_table, weights,
-        slow_weights, row_used, free_rows, counters, scratch,
+        slow_weights, row_used, free_rows, counters, events, scratch,
     )  # fmt: skip
 
 
@@ -572,6 +588,7 @@ def choose_bands(
     row_used: np.ndarray,
     free_rows: np.ndarray,
     counters: np.ndarray,
+    events: np.ndarray,
     meters: np.ndarray,
     random_state: np.ndarray,
     scratch: np.ndarray,
@@ -627,5 +644,5 @@ def choose_bands(
                 channel, np.float64(old_low[channel]), np.float64(old_high[channel]), resting_low,
                 resting_high, knots, inverse, zero_section, section_count, hot, active_values,
                 active_count, reach_first, home_row, row_table, edge_neurons, weights,
-                slow_weights, row_used, free_rows, counters, meters, random_state, scratch,
+                slow_weights, row_used, free_rows, counters, events, meters, random_state, scratch,
             )  # fmt: skip

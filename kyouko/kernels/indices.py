@@ -13,6 +13,20 @@ OVERFLOW_VALUES: Final = 8  # values beyond the knots that open one more section
 PRUNE_EVERY: Final = 20_000  # learned rows between two reviews of the channels' utility
 REGROWN_FROM: Final = 16  # active values that a pruned channel needs to grow again
 
+# the ring of growth events: rows, and the kinds that kernels note (numbers of GrowthKind)
+EVENT_ROWS: Final = 256
+EVENT_COLUMNS: Final = 4  # learned rows, kind, subject, connections
+EVENT_STARTED: Final = 1
+EVENT_CHANNEL_GREW: Final = 2
+EVENT_SECTION_ADDED: Final = 3
+EVENT_OUTPUT_OPENED: Final = 4
+EVENT_CHANNEL_PRUNED: Final = 5
+EVENT_BAND_MOVED: Final = 6
+EVENT_CHANNELS_ADDED: Final = 7
+EVENT_POPULATIONS_ADDED: Final = 8
+EVENT_GROWTH_STOPPED: Final = 9
+EVENT_DRIFT_ALARM: Final = 10
+
 # phases of a channel between reviews
 PHASE_NEW: Final = 0  # without sections, or grown since the last review
 PHASE_REVIEWED: Final = 1
@@ -45,12 +59,14 @@ RING_NEXT: Final = 12
 RING_FILLED: Final = 13
 UPDATED_ROWS: Final = 14  # rows that were not skipped
 NON_FINITE: Final = 15
+EVENTS: Final = 16  # growth events so far
 RESTART_DUE: Final = 17  # 1 after an alarm, until the averaged weights prove worse or 2,000 rows
 HOME_ROWS: Final = 18  # weight rows below this index belong to one edge each
 START_FROM: Final = 19  # learned rows when the newest channels came: their start-up begins
 NEW_FROM: Final = 20  # first channel that takes part in the present start-up
 PRUNED_ROWS: Final = 21  # weight rows removed because they hardly mattered
-COUNTERS: Final = 24
+NEURONS: Final = 22  # hidden neurons in use, padding not counted
+COUNTERS: Final = 32
 
 # meters, float64
 DRIVE_ENERGY: Final = 0  # running mean of the sum of squared drives of a row

@@ -99,6 +99,7 @@ def learn_rows(
     scale_mean: np.ndarray,
     scale_deviation: np.ndarray,
     counters: np.ndarray,
+    events: np.ndarray,
     meters: np.ndarray,
     random_state: np.ndarray,
     tally: np.ndarray,
@@ -145,8 +146,8 @@ def learn_rows(
                         channel, value, resting_low, resting_high, knots, inverse, zero_section,
                         section_count, hot, active_values, active_count, overflow_values,
                         overflow_count, phase, reach_first, home_row, row_table, edge_neurons,
-                        weights, slow_weights, row_used, free_rows, counters, meters, random_state,
-                        scratch,
+                        weights, slow_weights, row_used, free_rows, counters, events, meters,
+                        random_state, scratch,
                     )  # fmt: skip
                 energy += push_sections(
                     channel, value, resting_low, resting_high, knots, inverse, zero_section,
@@ -195,7 +196,7 @@ def learn_rows(
                         outputs, losses, correct, predicted, meters,
                     )  # fmt: skip
                     if label >= known:
-                        known = open_outputs(label, known, scores, delta, counters)
+                        known = open_outputs(label, known, scores, delta, counters, events)
                 error = 1.0 - np.float64(delta[label])
                 delta[label] -= np.float32(1.0)
             else:
@@ -238,7 +239,7 @@ def learn_rows(
                     slow_output_bias,
                 )  # fmt: skip
             follow_errors(row_number, error, shown_loss, shown_error, meters)
-            watch_drift(row_number, error, settings, counters, meters)
+            watch_drift(row_number, error, settings, counters, events, meters)
             average_when_due(
                 known, settings, counters, row_used, weights, bias, output_weights, output_bias,
                 slow_weights, slow_bias, slow_output_weights, slow_output_bias,

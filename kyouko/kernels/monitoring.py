@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from kyouko.kernels.compile import hot_part
+from kyouko.kernels.events import note_event
 from kyouko.kernels.indices import (
     ALARM_LONG,
     ALARM_ROWS,
@@ -13,6 +14,7 @@ from kyouko.kernels.indices import (
     AVERAGINGS,
     ERROR_SCALED,
     ERROR_SLOW,
+    EVENT_DRIFT_ALARM,
     LOSS_FAST,
     LOSS_SLOW,
     NOISE_ADAPTED,
@@ -64,7 +66,12 @@ def follow_errors(
 
 @hot_part
 def watch_drift(
-    row_number: int, error: float, settings: np.ndarray, counters: np.ndarray, meters: np.ndarray
+    row_number: int,
+    error: float,
+    settings: np.ndarray,
+    counters: np.ndarray,
+    events: np.ndarray,
+    meters: np.ndarray,
 ) -> None:
     """Raise an alarm when the error rises more than chance explains.
 
@@ -76,7 +83,8 @@ def watch_drift(
         error: of the instantaneous weights, 0 to 1.
         settings: preset of the way of arrival.
         counters: see `indices`, advanced.
-        meters: likewise.
+        events: ring that an alarm is noted in.
+        meters: see `indices`, advanced.
 
     Source: after Gama et al. 2004, "Learning with Drift Detection".
     """
@@ -88,6 +96,8 @@ def watch_drift(
     variance = max(usual * (1.0 - usual), 1e-4)
     if number > 200 and meters[ALARM_SHORT] > usual + 3.5 * math.sqrt(variance * 0.01):
         counters[ALARMS] += 1
+        kind, nothing = np.int64(EVENT_DRIFT_ALARM), np.int64(0)
+        note_event(row_number, int(kind), int(nothing - 1), int(nothing), events, counters)
         counters[ALARM_ROWS] = 50
         counters[RESTART_DUE] = 1
         meters[STEP_FACTOR] = max(meters[STEP_FACTOR], 0.5)

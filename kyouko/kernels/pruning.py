@@ -8,10 +8,13 @@ sixteen active values and may then grow anew.
 import numpy as np
 
 from kyouko.kernels.compile import growth_kernel, growth_part
+from kyouko.kernels.events import note_event
 from kyouko.kernels.growth import return_row
 from kyouko.kernels.indices import (
+    EVENT_CHANNEL_PRUNED,
     GROWTH_STOPPED,
     KNOWN_OUTPUTS,
+    LEARNED_ROWS,
     LIVE_CHANNELS,
     PHASE_PRUNED,
     PHASE_REVIEWED,
@@ -91,6 +94,7 @@ def prune_channels(
     utility: np.ndarray,
     phase: np.ndarray,
     counters: np.ndarray,
+    events: np.ndarray,
 ) -> None:
     """Remove the sections of rarely driven channels of little utility.
 
@@ -147,6 +151,11 @@ def prune_channels(
                 row_table[section, edge] = 0
                 counters[PRUNED_ROWS] += 1
         counters[SECTIONS] -= sections
+        edges = reach_first[channel + 1] - reach_first[channel]
+        note_event(
+            counters[LEARNED_ROWS], int(np.int64(EVENT_CHANNEL_PRUNED)), channel,
+            -np.int64(edges) * sections * width, events, counters,
+        )  # fmt: skip
         counters[LIVE_CHANNELS] -= 1
         if counters[GROWTH_STOPPED] == 1:
             counters[GROWTH_STOPPED] = 0  # there is room again

@@ -5,8 +5,17 @@ import math
 import numpy as np
 
 from kyouko.kernels.compile import hot_part
+from kyouko.kernels.events import note_event
 from kyouko.kernels.forward import softmax
-from kyouko.kernels.indices import COMPARE_RATE, KNOWN_OUTPUTS, LOSS_FAST, LOSS_SLOW
+from kyouko.kernels.indices import (
+    COMPARE_RATE,
+    EVENT_OUTPUT_OPENED,
+    KNOWN_OUTPUTS,
+    LEARNED_ROWS,
+    LOSS_FAST,
+    LOSS_SLOW,
+    NEURONS,
+)
 
 __all__ = ["open_outputs", "score_class", "score_numbers", "subtract_targets"]
 
@@ -82,7 +91,12 @@ def score_class(
 
 @hot_part
 def open_outputs(
-    label: int, known: int, scores: np.ndarray, chances: np.ndarray, counters: np.ndarray
+    label: int,
+    known: int,
+    scores: np.ndarray,
+    chances: np.ndarray,
+    counters: np.ndarray,
+    events: np.ndarray,
 ) -> int:
     """Open outputs up to `label`; a new class competes from score 0 in this very row.
 
@@ -91,6 +105,10 @@ def open_outputs(
     """
     for output in range(known, label + 1):
         scores[output] = 0.0
+        note_event(
+            counters[LEARNED_ROWS], int(np.int64(EVENT_OUTPUT_OPENED)), output, counters[NEURONS],
+            events, counters,
+        )  # fmt: skip
     counters[KNOWN_OUTPUTS] = label + 1
     softmax(scores, label + 1, chances)
     return label + 1

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names, is_cached
+from kyouko.kernels.events import note_event
 from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
@@ -92,7 +93,11 @@ def _tiny_arguments() -> dict[str, Any]:
         },
         np.int16: {"scan_low_bytes": (_CHANNELS,), "scan_high_bytes": (_CHANNELS,)},
         np.uint8: {"row_used": (_POOL,), "correct": (1,), "phase": (_CHANNELS,)},
-        np.int64: {"counters": (indices.COUNTERS,), "tally": (_OUTPUTS,)},
+        np.int64: {
+            "counters": (indices.COUNTERS,),
+            "events": (indices.EVENT_ROWS, indices.EVENT_COLUMNS),
+            "tally": (_OUTPUTS,),
+        },
         np.uint64: {"random_state": (1,)},
     }
     arguments: dict[str, Any] = {
@@ -129,6 +134,7 @@ def warm_up() -> float:
     arguments = _tiny_arguments()
     low, high = arguments["resting_low"], arguments["resting_high"]
     rows = np.ones((1, _CHANNELS), np.float32)
+    _call(note_event, arguments, row=1, kind=1, subject=-1, connections=0)
     _call(start_outputs, arguments, outputs=1, block_width=_WIDTH)
     _call(choose_bands, arguments)
     _call(count_non_finite, arguments, inputs=rows)

@@ -12,10 +12,17 @@ from kyouko.domain.engine.growing.snapshot import export_arrays, import_arrays
 from kyouko.domain.engine.growing.state import FRAME_SLOTS, NetworkState, allocate_state
 from kyouko.domain.engine.growing.topology import Topology, lay_out
 from kyouko.domain.engine.growing.widening import widen_state
-from kyouko.domain.engine.interface import EngineState, EngineStatistics, GrowthEvent, Scored
+from kyouko.domain.engine.interface import (
+    EngineState,
+    EngineStatistics,
+    GrowthEvent,
+    GrowthKind,
+    Scored,
+)
 from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure, TaskKind
 from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names
+from kyouko.kernels.events import note_event
 from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
@@ -222,7 +229,9 @@ class GrowingEngine:
 
     def events(self, since: int = 0) -> tuple[GrowthEvent, ...]:
         """Return the latest growth events whose number is above `since`, oldest first."""
-        raise NotImplementedError(since)
+        total = int(self.state.counters[indices.EVENTS])
+        oldest = max(since, total - indices.EVENT_ROWS, 0)
+        return tuple(self._event(number) for number in range(oldest + 1, total + 1))
 
     def export_state(self) -> EngineState:
         """Copy everything that a network needs to continue exactly as this one."""
@@ -249,6 +258,18 @@ class GrowingEngine:
         structure.check()
         topology = lay_out(structure)
         self._take(structure, topology, widen_state(self.state, structure, topology))
+        first = self.channels - population.channels
+        learned = int(self.state.counters[indices.LEARNED_ROWS])
+        self._note(GrowthKind.CHANNELS_ADDED, row=learned, subject=first)
+
+    def _event(self, number: int) -> GrowthEvent:
+        row, kind, subject, connections = self.state.events[
+            (number - 1) % indices.EVENT_ROWS
+        ].tolist()
+        return GrowthEvent(number, row, GrowthKind(kind), subject, connections)
+
+    def _note(self, kind: GrowthKind, *, row: int, subject: int = -1, connections: int = 0) -> None:
+        note_event(row, int(kind), subject, connections, self.state.events, self.state.counters)
 
     def _prefers_slow(self) -> bool:
         meters = self.state.meters
@@ -272,6 +293,8 @@ class GrowingEngine:
             self.state.output_weights, self.state.slow_output_weights, known,
             self._topology.block_neurons, self._topology.block_width, self.state.random_state,
         )  # fmt: skip
+        connections = self.structure.neurons * self.outputs
+        self._note(GrowthKind.STARTED, row=1, connections=connections)
 
     def _choose_bands(self, rows: int) -> None:
         """Let the newest channels choose bands anew, and read the rehearsed rows anew with them."""

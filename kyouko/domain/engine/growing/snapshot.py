@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kyouko.domain.engine.errors import EngineStateError
 from kyouko.domain.engine.growing.state import NetworkState
-from kyouko.domain.engine.interface import EngineState
+from kyouko.domain.engine.interface import EngineState, GrowthKind
 from kyouko.domain.engine.structure import NetworkStructure
 from kyouko.kernels import indices
 from kyouko.kernels.compile import SOURCE_STAMP
@@ -17,7 +17,7 @@ __all__ = ["FORMAT_VERSION", "export_arrays", "import_arrays"]
 
 Array = npt.NDArray[Any]
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 _ENGINE: Final = "growing"
 
 # Follow from the structure, or hold nothing between calls.
@@ -157,6 +157,10 @@ def _check_indices(state: NetworkState, structure: NetworkStructure) -> None:
     between(counters[indices.RING_NEXT], 0, max(state.ring_rows - 1, 0), "place of rehearsal")
     between(counters[indices.HOME_ROWS], 0, counters[indices.ROW_TOP], "counter of home rows")
     between(counters[indices.NEW_FROM], 0, structure.channels - 1, "counter of older channels")
+    between(counters[indices.NEURONS], structure.neurons, structure.neurons, "counter of neurons")
+    between(counters[indices.EVENTS], 0, np.iinfo(np.int64).max - 1, "counter of events")
+    noted = min(int(counters[indices.EVENTS]), indices.EVENT_ROWS)
+    between(state.events[:noted, 1], min(GrowthKind), max(GrowthKind), "kind of an event")
     between(state.home_row, -1, capacity - 1, "home_row")
     between(state.section_count, 0, indices.MOST_SECTIONS, "section_count")
     between(state.zero_section, 0, state.section_count.max(initial=0), "zero_section")

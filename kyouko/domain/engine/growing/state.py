@@ -73,7 +73,9 @@ class NetworkState:
     target_variance     float64  (O,)        running variance; >= 0; saved
     scale_mean          float64  (O,)        offset of the outputs in use; saved
     scale_deviation     float64  (O,)        unit of the outputs in use; > 0; saved
-    counters            int64    (24,)       see `indices`; saved
+    counters            int64    (32,)       see `indices`; saved
+    events              int64    (256, 4)    ring of growth events: learned rows, kind, subject,
+                                             connections; event n is in row (n - 1) % 256; saved
     meters              float64  (16,)       see `indices`; saved
     random_state        uint64   (1,)        never 0; saved
     list_channel        int32    (R+F, C)    active channels of a row; slots below R saved
@@ -133,6 +135,7 @@ class NetworkState:
     scale_mean: Array
     scale_deviation: Array
     counters: Array
+    events: Array
     meters: Array
     random_state: Array
     list_channel: Array
@@ -254,6 +257,7 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
         "scale_mean": ((outputs,), np.float64),
         "scale_deviation": ((outputs,), np.float64),
         "counters": ((indices.COUNTERS,), np.int64),
+        "events": ((indices.EVENT_ROWS, indices.EVENT_COLUMNS), np.int64),
         "meters": ((indices.METERS,), np.float64),
         "random_state": ((1,), np.uint64),
         "bucket_row": ((blocks, longest), np.int32),
@@ -322,6 +326,7 @@ def _fill(state: NetworkState, structure: NetworkStructure, topology: Topology) 
         state.home_row[order] = np.arange(edges, dtype=np.int32)
         state.counters[indices.ROW_TOP] = edges
         state.counters[indices.HOME_ROWS] = edges
+    state.counters[indices.NEURONS] = structure.neurons
     state.hot[:, indices.HOT_VALID_LOW] = 1.0
     state.scale_deviation[:] = 1.0
     state.meters[indices.ERROR_SLOW] = 1.0
