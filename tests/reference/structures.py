@@ -1,5 +1,7 @@
 """Small networks and made-up data for the engine's tests; the same seed gives the same rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -61,6 +63,12 @@ def local(
         output=OutputPopulation("output", kind, size),
         options=options or EngineOptions(),
     )
+
+
+def delayed(structure: NetworkStructure, *delays: int) -> NetworkStructure:
+    """Give every channel of a structure the same delays."""
+    inputs = tuple(replace(item, delays=delays) for item in structure.inputs)
+    return replace(structure, inputs=inputs)
 
 
 def pictures(rows: int, *, seed: int = 7, classes: int = 10) -> tuple[Float32, Int32]:

@@ -1,5 +1,6 @@
 """The engine: networks that learn one row at a time, behind one interface."""
 
+from kyouko.domain.engine.delayed.engine import DelayedEngine
 from kyouko.domain.engine.errors import EngineInputError, EngineStateError, EngineStructureError
 from kyouko.domain.engine.growing.engine import GrowingEngine
 from kyouko.domain.engine.interface import (
@@ -34,6 +35,7 @@ __all__ = [
     "Activation",
     "Arrival",
     "Connection",
+    "DelayedEngine",
     "Device",
     "Engine",
     "EngineInputError",
@@ -69,6 +71,13 @@ def create_engine(structure: NetworkStructure) -> Engine:
     Raises:
         EngineStructureError: if the structure cannot be built within its memory limit.
     """
+    if any(item.delays for item in structure.inputs):
+        return DelayedEngine(structure, _create_present)
+    return _create_present(structure)
+
+
+def _create_present(structure: NetworkStructure) -> Engine:
+    """Make an empty network of channels without delays."""
     return GrowingEngine(structure)
 
 
