@@ -286,6 +286,11 @@ class NetworkStructure:
         """Whether some population has neurons with a memory of their own."""
         return any(item.spiking is not None for item in self.populations)
 
+    @property
+    def has_past(self) -> bool:
+        """Whether an answer may depend on the rows that went before."""
+        return self.is_spiking or any(item.delays for item in self.inputs)
+
     def check(self) -> None:
         """Raise EngineStructureError at the first thing that cannot be built."""
         # The checks need the types above, so they can only be imported once these exist.

@@ -85,7 +85,13 @@ class RowResults:
 
 
 class Learner:
-    """Learns and predicts. Not for two threads at once; its owner sees to that."""
+    """Learns and predicts. Not for two threads at once; its owner sees to that.
+
+    Attributes:
+        learned_rows: rows learned in the network's life.
+        passed_rows: rows since loading that left a mark without being learned: they came without
+            targets to a network that remembers what went before.
+    """
 
     def __init__(self, structure: NetworkStructure, snapshot: SnapshotContent | None) -> None:
         """Make an empty network, or one that goes on from a snapshot.
@@ -106,6 +112,7 @@ class Learner:
             structure.output.size, snapshot.target_scale if snapshot else {}
         )
         self.learned_rows = self.engine.statistics().learned_rows
+        self.passed_rows = 0
 
     def statistics(self) -> NetworkStatistics:
         """Return how far the network has grown; may be called while it learns."""
@@ -120,14 +127,16 @@ class Learner:
         )
 
     def learn(self, rows: Rows, arrival: Arrival) -> RowResults:
-        """Predict, score and learn rows; those without targets are only predicted.
+        """Predict, score and learn rows; those without targets are predicted and let pass.
+
+        In a network with delays or potentials time goes on with every row, learned or not.
 
         Raises:
             DomainError: The rows cannot be learned; the network is as it was.
         """
         inputs = self._inputs(rows)
         if rows.target is None:
-            return self._predicted(inputs)
+            return self._passed(inputs)
         if self.is_classes:
             return self._learn_labels(inputs, rows, arrival)
         return self._learn_numbers(inputs, rows, arrival)
@@ -186,8 +195,16 @@ class Learner:
             learned_rows=self.learned_rows,
         )
 
+    def _passed(self, inputs: Array) -> RowResults:
+        outputs = _call(self.engine.observe, inputs)
+        if self.structure.has_past:
+            self.passed_rows += len(inputs)
+        return self._unscored(outputs)
+
     def _predicted(self, inputs: Array) -> RowResults:
-        outputs = _call(self.engine.predict, inputs)
+        return self._unscored(_call(self.engine.predict, inputs))
+
+    def _unscored(self, outputs: Float32) -> RowResults:
         return RowResults(
             outputs=outputs,
             predicted=most_probable(outputs) if self.is_classes else None,

@@ -62,6 +62,7 @@ class LiveNetwork:
         network: its row, as far as the last snapshot.
         users: streams and tasks that hold it.
         kept_at: moment of the last snapshot, on the monotonic clock.
+        kept_passed_rows: passed rows that the last snapshot knows of.
         keeping: held while a snapshot is taken.
         closed: whether it has left memory.
         deleted: whether it is gone for good.
@@ -71,6 +72,7 @@ class LiveNetwork:
     owner: Owner
     users: int = 0
     kept_at: float = field(default_factory=time.monotonic)
+    kept_passed_rows: int = 0
     keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     closed: bool = False
     deleted: bool = False
@@ -82,8 +84,10 @@ class LiveNetwork:
 
     @property
     def unkept_rows(self) -> int:
-        """Learned rows that it does not hold."""
-        return self.owner.learner.learned_rows - self.kept_rows
+        """Learned and passed rows that it does not hold."""
+        learner = self.owner.learner
+        passed = learner.passed_rows - self.kept_passed_rows
+        return learner.learned_rows - self.kept_rows + passed
 
     @property
     def memory_bytes(self) -> int:
@@ -165,12 +169,11 @@ class LiveNetworks:
             if live.closed:
                 # Nothing leaves memory without a snapshot.
                 return
-            kept_rows = live.kept_rows
             # Asked in the owner's turn: what was queued before is learned by then.
-            exported = await live.owner.run(lambda learner: _export(learner, kept_rows))
+            exported = await live.owner.run(lambda learner: _export(learner, live.unkept_rows))
             if exported is None:
                 return
-            content, statistics = exported
+            content, statistics, passed_rows = exported
             name = f"{live.network.uid}/{self._new_id()}.safetensors"
             await self._snapshots.save(name, content)
             record = SnapshotRecord(name, statistics.learned_rows, content.labels, statistics)
@@ -179,6 +182,7 @@ class LiveNetworks:
                 await self._snapshots.delete(name)
                 raise NotFound(live.network.name)
             live.kept_at = time.monotonic()
+            live.kept_passed_rows = passed_rows
             live.network = replace(
                 live.network,
                 snapshot=name,
@@ -370,11 +374,13 @@ class LiveNetworks:
             live.kept_at = time.monotonic()
 
 
-def _export(learner: Learner, kept_rows: int) -> tuple[SnapshotContent, NetworkStatistics] | None:
-    """Return what a snapshot takes, None when the last one holds all of it."""
-    if learner.learned_rows == kept_rows:
+def _export(
+    learner: Learner, unkept_rows: int
+) -> tuple[SnapshotContent, NetworkStatistics, int] | None:
+    """Return what a snapshot takes and its passed rows, None when the last one holds all of it."""
+    if unkept_rows == 0:
         return None
-    return learner.export(), learner.statistics()
+    return learner.export(), learner.statistics(), learner.passed_rows
 
 
 def _most_bytes(network: Network) -> int:

@@ -1,5 +1,7 @@
 """A network at work: rows in, honest scores out, and nothing half done."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -43,6 +45,25 @@ def test_rows_without_targets_teach_nothing() -> None:
     results = network.learn(Rows(ONES), Arrival.STREAMED)
 
     assert (None, 2, (2, 2)) == (results.loss, results.learned_rows, results.outputs.shape)
+
+
+def test_time_goes_on_with_rows_without_targets() -> None:
+    """With delays they become the past of the next rows, unless the stream only predicts."""
+    structure = learner().structure
+    past = replace(structure.inputs[0], delays=(1, 2))
+    network, other = (Learner(replace(structure, inputs=(past,)), None) for _ in range(2))
+    rows = np.random.default_rng(1).normal(size=(83, 3)).astype(np.float32)
+    for twin in (network, other):
+        twin.learn(Rows(rows[:80], Labels(["a", "b"] * 40)), Arrival.STREAMED)
+
+    other.predict(Rows(rows[80:82]))
+    unmoved = other.predict(Rows(rows[82:])).outputs
+    together = other.learn(Rows(rows[80:]), Arrival.STREAMED).outputs
+    apart = [network.learn(Rows(rows[[place]]), Arrival.STREAMED).outputs for place in (80, 81, 82)]
+
+    assert np.array_equal(together, np.concatenate(apart))
+    assert not np.array_equal(together[2:], unmoved)
+    assert (80, 3) == (other.learned_rows, other.passed_rows)
 
 
 def test_scoring_does_not_learn_and_does_not_open_labels() -> None:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
 import numpy as np
 import pytest
 
-from kyouko.domain.engine import Arrival
+from kyouko.domain.engine import Arrival, NetworkStructure
 from kyouko.domain.networks.learner import Labels, Learner, Rows
 from kyouko.domain.networks.live import LiveLimits, LiveNetwork, LiveNetworks
 from kyouko.domain.networks.network import Network, SnapshotContent
@@ -43,13 +44,15 @@ class House:
             limits=self._limits,
         )
 
-    async def create(self, network_id: str = "net") -> Network:
+    async def create(
+        self, network_id: str = "net", structure: NetworkStructure = STRUCTURE
+    ) -> Network:
         """Store a network."""
         network = Network(
             uid=f"uid-of-{network_id}",
             project_id="flowers",
             network_id=network_id,
-            structure=STRUCTURE,
+            structure=structure,
             create_time=datetime(2026, 1, 2, tzinfo=UTC),
             creator="users/alice",
         )
@@ -180,6 +183,29 @@ async def test_a_new_process_finds_what_was_kept(house: House) -> None:
     await restarted.close()
 
     assert (4, 4, ("a",)) == learned
+
+
+async def test_a_past_without_targets_is_kept_too(house: House) -> None:
+    """Rows that only pass a network with delays are in its next snapshot, and then not due."""
+    past = replace(STRUCTURE.inputs[0], delays=(1,))
+    await house.create(structure=replace(STRUCTURE, inputs=(past,)))
+    rows = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
+    async with house.live.using("flowers", "net") as live:
+        learner = live.owner.learner
+        learner.learn(Rows(rows, Labels(["a", "b"] * 20)), Arrival.STREAMED)
+        await house.live.keep(live)
+
+        learner.learn(Rows(rows[:5]), Arrival.STREAMED)
+
+        assert 5 == live.unkept_rows
+        await house.live.keep(live)
+        assert 0 == live.unkept_rows
+        expected = learner.predict(Rows(rows)).outputs
+    restarted = house.restarted()
+    async with restarted.using("flowers", "net") as live:
+        found = live.owner.learner.predict(Rows(rows)).outputs
+    await restarted.close()
+    assert np.array_equal(expected, found)
 
 
 async def test_a_new_process_removes_what_no_network_points_to(house: House) -> None:
