@@ -10,7 +10,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tests.bench import adversarial, learning_mnist, mesh, start
+from tests.bench import (
+    adversarial,
+    compiling,
+    learning_mnist,
+    memory,
+    mesh,
+    roofline,
+    start,
+    threads,
+)
 from tests.bench.mnist import Mnist, load_mnist
 from tests.bench.report import Figure, machine_facts, print_table, write_results
 
@@ -25,6 +34,10 @@ class Part:
 
 PARTS = {
     "mnist": Part(learning_mnist.measure, "accuracy and speed on MNIST, with peers"),
+    "machine": Part(roofline.measure, "what the machine can do, and what the engine makes of it"),
+    "compile": Part(compiling.measure, "kernels compiled anew, and loaded from the cache"),
+    "memory": Part(memory.measure, "bytes of each kind, and a pool filled to its bound"),
+    "threads": Part(threads.measure, "two networks on two cores"),
     "adversarial": Part(adversarial.measure, "a million rows nobody would send, for each kind"),
     "start": Part(start.measure, "how long `hanami up` takes"),
     "mesh": Part(mesh.measure, "learning through Envoy and gRPC against the engine alone"),
