@@ -428,6 +428,13 @@ def _append_section(
 
 
 @growth_part
+def is_laid_anew(channel: int, active_count: np.ndarray) -> bool:
+    """Tell whether the next active value of a channel lays its sections anew."""
+    count = active_count[channel] + 1
+    return bool(count == 1 or count == 4 or count == 16 or count == START_ROWS)
+
+
+@growth_part
 def observe_value(
     channel: int,
     value: float,
@@ -475,6 +482,7 @@ def observe_value(
         return
     count = int(np.int64(active_count[channel]))
     if count < START_ROWS:
+        laid_anew = is_laid_anew(channel, active_count)
         if count == 0:
             counters[LIVE_CHANNELS] += 1
         active_values[channel, count] = offset
@@ -484,7 +492,7 @@ def observe_value(
             if count < REGROWN_FROM:
                 return
             phase[channel] = PHASE_NEW
-        if count == 1 or count == 4 or count == 16 or count == START_ROWS:
+        if laid_anew:
             _regrid_channel(
                 channel, low, high, resting_low, resting_high, knots, inverse, zero_section,
                 section_count, hot, active_values, active_count, reach_first, home_row, row_table,

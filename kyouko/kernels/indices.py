@@ -109,3 +109,10 @@ HOT_VALID_HIGH: Final = 4
 HOT_RESTING_LOW: Final = 5
 HOT_RESTING_HIGH: Final = 6
 HOT_COLUMNS: Final = 8
+
+# columns of the record of a block, float32
+SPIKING_ON: Final = 0  # 1 for blocks whose neurons have a memory
+SPIKING_SHARE: Final = 1  # of the potential that is kept from row to row
+SPIKING_COOLDOWN: Final = 2  # share of the raised threshold that is kept
+SPIKING_REST: Final = 3  # rows of silence after a spike
+SPIKING_COLUMNS: Final = 4

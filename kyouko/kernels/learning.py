@@ -10,7 +10,8 @@ from kyouko.kernels.averaging import average_when_due
 from kyouko.kernels.compile import hot_kernel
 from kyouko.kernels.drives import push_plain, push_sections
 from kyouko.kernels.forward import activate, softmax
-from kyouko.kernels.growth import draw_uniform, observe_value
+from kyouko.kernels.graph import activate_graph
+from kyouko.kernels.growth import draw_uniform, is_laid_anew, observe_value
 from kyouko.kernels.indices import (
     COMPARE_EVERY,
     DRIVE_ENERGY,
@@ -32,6 +33,7 @@ from kyouko.kernels.monitoring import choose_factor, follow_errors, watch_drift
 from kyouko.kernels.pruning import add_use, is_sampled
 from kyouko.kernels.rehearsal import claim_rehearsals, keep_row
 from kyouko.kernels.scoring import open_outputs, score_class, score_numbers, subtract_targets
+from kyouko.kernels.spiking import add_traces, forget_channel, keep_spikes
 from kyouko.kernels.step import take_step
 from kyouko.kernels.targets import track_targets
 
@@ -104,6 +106,18 @@ def learn_rows(
     random_state: np.ndarray,
     tally: np.ndarray,
     scratch: np.ndarray,
+    inner_first: np.ndarray,
+    inner_source: np.ndarray,
+    inner_length: np.ndarray,
+    spiking: np.ndarray,
+    inner_trace: np.ndarray,
+    trace_row: np.ndarray,
+    trace_drive: np.ndarray,
+    trace_length: np.ndarray,
+    trace_place: np.ndarray,
+    raised: np.ndarray,
+    silent: np.ndarray,
+    lowered: np.ndarray,
 ) -> None:
     """Predict, score and learn `rows` rows in order.
 
@@ -123,6 +137,8 @@ def learn_rows(
     """
     ring_size = first_slot
     leak = np.float64(settings[LEAK])
+    spikes = spiking.shape[0] > 0
+    graph = spikes or inner_source.shape[0] > 0
     for row in range(rows):
         rehearsals = claim_rehearsals(counters, meters)
         for turn in range(rehearsals + 1):
@@ -142,6 +158,11 @@ def learn_rows(
                 channel = int(np.int64(list_channel[slot, others[other]]))
                 value = np.float64(list_value[slot, others[other]])
                 if fresh and observe:
+                    if spikes and is_laid_anew(channel, active_count):
+                        forget_channel(
+                            channel, reach_first, row_table, section_count, trace_row, trace_drive,
+                            trace_length, trace_place,
+                        )  # fmt: skip
                     observe_value(
                         channel, value, resting_low, resting_high, knots, inverse, zero_section,
                         section_count, hot, active_values, active_count, overflow_values,
@@ -153,6 +174,11 @@ def learn_rows(
                     channel, value, resting_low, resting_high, knots, inverse, zero_section,
                     section_count, reach_first, reach_block, row_table, bucket_row, bucket_drive,
                     bucket_length,
+                )  # fmt: skip
+            if graph:
+                add_traces(
+                    spiking, trace_row, trace_drive, trace_length, trace_place, inner_length,
+                    bucket_row, bucket_drive, bucket_length,
                 )  # fmt: skip
             known = int(counters[KNOWN_OUTPUTS])
             compare = False
@@ -173,16 +199,30 @@ def learn_rows(
                     settings[SHOW_CHOSEN] != 0.0
                     and meters[LOSS_SLOW] < settings[SLOW_TOLERANCE] * meters[LOSS_FAST]
                 )
-                if compare or use_slow:
+                if (compare or use_slow) and graph:
+                    activate_graph(
+                        slow_weights, slow_bias, slow_output_weights, slow_output_bias,
+                        bucket_row, bucket_drive, bucket_length, known, leak, inner_first,
+                        inner_source, inner_length, spiking, inner_trace, raised, silent, lowered,
+                        hidden, hidden_blocks, slow_scores,
+                    )  # fmt: skip
+                elif compare or use_slow:
                     activate(
                         slow_weights, slow_bias, slow_output_weights, slow_output_bias,
                         bucket_row, bucket_drive, bucket_length, known, leak, hidden, hidden_blocks,
                         slow_scores,
                     )  # fmt: skip
-            activate(
-                weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
-                bucket_length, known, leak, hidden, hidden_blocks, scores,
-            )  # fmt: skip
+            if graph:
+                activate_graph(
+                    weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
+                    bucket_length, known, leak, inner_first, inner_source, inner_length, spiking,
+                    inner_trace, raised, silent, lowered, hidden, hidden_blocks, scores,
+                )  # fmt: skip
+            else:
+                activate(
+                    weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
+                    bucket_length, known, leak, hidden, hidden_blocks, scores,
+                )  # fmt: skip
 
             error = 0.0
             shown_loss = 0.0
@@ -218,11 +258,19 @@ def learn_rows(
             if update:
                 take_step(
                     settings, choose_factor(settings, meters), known, weights, bias, output_weights,
-                    output_bias, bucket_row, bucket_drive, bucket_length, hidden, hidden_blocks,
-                    delta, hidden_delta, hidden_delta_blocks,
+                    output_bias, bucket_row, bucket_drive, bucket_length, inner_source,
+                    inner_length, silent, hidden, hidden_blocks, delta, hidden_delta,
+                    hidden_delta_blocks,
                 )  # fmt: skip
             if not fresh:
                 continue
+
+            if spikes:
+                keep_spikes(
+                    spiking, trace_row, trace_drive, trace_length, inner_first, inner_length,
+                    inner_trace, raised, silent, hidden_blocks, bucket_row, bucket_drive,
+                    bucket_length,
+                )  # fmt: skip
 
             if update:
                 counters[UPDATED_ROWS] += 1

@@ -5,6 +5,8 @@ import numpy as np
 from kyouko.kernels.compile import hot_kernel
 from kyouko.kernels.drives import push_plain, push_sections
 from kyouko.kernels.forward import activate, softmax
+from kyouko.kernels.graph import activate_graph
+from kyouko.kernels.spiking import add_traces, keep_spikes
 
 __all__ = ["predict_rows"]
 
@@ -17,6 +19,7 @@ def predict_rows(
     classes: bool,
     leak: float,
     known: int,
+    keep: bool,
     outputs: np.ndarray,
     list_channel: np.ndarray,
     list_value: np.ndarray,
@@ -44,8 +47,22 @@ def predict_rows(
     output_bias: np.ndarray,
     scale_mean: np.ndarray,
     scale_deviation: np.ndarray,
+    inner_first: np.ndarray,
+    inner_source: np.ndarray,
+    inner_length: np.ndarray,
+    spiking: np.ndarray,
+    inner_trace: np.ndarray,
+    trace_row: np.ndarray,
+    trace_drive: np.ndarray,
+    trace_length: np.ndarray,
+    trace_place: np.ndarray,
+    raised: np.ndarray,
+    silent: np.ndarray,
+    lowered: np.ndarray,
 ) -> None:
-    """Predict `rows` rows; only scratch arrays and `outputs` are written.
+    """Predict `rows` rows, each as if it came next, or let them pass in order.
+
+    Only scratch arrays and `outputs` are written, and the spiking neurons' memory if `keep`.
 
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         first: place of the first row in `outputs`.
@@ -54,8 +71,11 @@ def predict_rows(
         classes: True for probabilities, False for numbers.
         leak: slope of the activation below zero.
         known: outputs in use.
+        keep: True to make each row the past of the next one.
         outputs: float32, shape (frame rows, outputs), written.
     """
+    spikes = spiking.shape[0] > 0
+    graph = spikes or inner_source.shape[0] > 0
     for row in range(rows):
         slot = first_slot + row
         left, _ = push_plain(
@@ -69,10 +89,26 @@ def predict_rows(
                 resting_low, resting_high, knots, inverse, zero_section, section_count, reach_first,
                 reach_block, row_table, bucket_row, bucket_drive, bucket_length,
             )  # fmt: skip
-        activate(
-            weights, bias, output_weights, output_bias, bucket_row, bucket_drive, bucket_length,
-            known, leak, hidden, hidden_blocks, scores,
-        )  # fmt: skip
+        if graph:
+            add_traces(
+                spiking, trace_row, trace_drive, trace_length, trace_place, inner_length,
+                bucket_row, bucket_drive, bucket_length,
+            )  # fmt: skip
+            activate_graph(
+                weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
+                bucket_length, known, leak, inner_first, inner_source, inner_length, spiking,
+                inner_trace, raised, silent, lowered, hidden, hidden_blocks, scores,
+            )  # fmt: skip
+        else:
+            activate(
+                weights, bias, output_weights, output_bias, bucket_row, bucket_drive, bucket_length,
+                known, leak, hidden, hidden_blocks, scores,
+            )  # fmt: skip
+        if keep and spikes:
+            keep_spikes(
+                spiking, trace_row, trace_drive, trace_length, inner_first, inner_length,
+                inner_trace, raised, silent, hidden_blocks, bucket_row, bucket_drive, bucket_length,
+            )  # fmt: skip
         if classes:
             softmax(scores, known, scores)
             for output in range(known):

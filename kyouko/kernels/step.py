@@ -3,6 +3,7 @@
 import numpy as np
 
 from kyouko.kernels.compile import hot_part
+from kyouko.kernels.graph import pass_back
 from kyouko.kernels.indices import LEAK, STEP, STEP_LIMIT
 
 __all__ = ["take_step"]
@@ -20,6 +21,9 @@ def take_step(
     bucket_row: np.ndarray,
     bucket_drive: np.ndarray,
     bucket_length: np.ndarray,
+    inner_source: np.ndarray,
+    inner_length: np.ndarray,
+    silent: np.ndarray,
     hidden: np.ndarray,
     hidden_blocks: np.ndarray,
     delta: np.ndarray,
@@ -30,7 +34,9 @@ def take_step(
 
     With T the squared length of the gradient of the scores, per unit of delta, a step of
     lr * T < 2 cannot overshoot on squared error (< 8 on softmax): that is what makes one setting
-    serve all data. T = 1 + |h|^2 + sum_b (1 + sum_b d^2) |dh_b|^2 / |delta|^2.
+    serve all data. T = 1 + |h|^2 + sum_b (1 + sum_b d^2) |dh_b|^2 / |delta|^2. Blocks come in
+    reverse, so that a hidden source hears of its targets before its own turn; its activity is a
+    drive of theirs.
 
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         settings: the preset vector, see `indices`.
@@ -59,7 +65,12 @@ def take_step(
     length = np.float32(1.0)
     for n in range(size):
         length += hidden[n] * hidden[n]
-    for block in range(blocks):
+    for back in range(blocks):
+        block = blocks - 1 - back
+        if silent.shape[0] > 0:
+            for n in range(width):
+                if silent[block, n] > 0:
+                    hidden_delta_blocks[block, n] = 0.0
         square = np.float32(0.0)
         for n in range(width):
             slope = np.float32(1.0) if hidden_blocks[block, n] > 0.0 else leak
@@ -70,6 +81,11 @@ def take_step(
         for item in range(bucket_length[block]):
             drives += bucket_drive[block, item] * bucket_drive[block, item]
         length += drives * square / delta_square
+        if inner_source.shape[0] > 0:
+            pass_back(
+                block, weights, inner_source, inner_length, bucket_row, bucket_length, hidden_delta,
+                hidden_delta_blocks,
+            )  # fmt: skip
     rate = min(settings[STEP_LIMIT], settings[STEP] / length) * np.float32(factor)
     # An infinite length (weights near overflow) gives rate 0; a NaN must not reach the weights.
     if not (rate > 0.0 and rate < np.float32(3e37)):

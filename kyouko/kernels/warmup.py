@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names, is_cached
 from kyouko.kernels.events import note_event
+from kyouko.kernels.graph import start_inner_rows
 from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
@@ -50,6 +51,11 @@ def _tiny_arguments() -> dict[str, Any]:
             "slow_output_bias": (_OUTPUTS,),
             "list_value": (_SLOTS, _CHANNELS),
             "list_target": (_SLOTS, 1),
+            "spiking": (1, indices.SPIKING_COLUMNS),
+            "inner_trace": (1,),
+            "trace_drive": (1, 1),
+            "raised": (1, _WIDTH),
+            "lowered": (1, _WIDTH),
             "bucket_drive": (1, _CHANNELS * indices.MOST_SECTIONS),
             "hidden": (_WIDTH,),
             "hidden_blocks": (1, _WIDTH),
@@ -88,6 +94,13 @@ def _tiny_arguments() -> dict[str, Any]:
             "list_label": (_SLOTS,),
             "bucket_row": (1, _CHANNELS * indices.MOST_SECTIONS),
             "bucket_length": (1,),
+            "inner_first": (2,),
+            "inner_source": (1,),
+            "inner_length": (1,),
+            "trace_row": (1, 1),
+            "trace_length": (1,),
+            "trace_place": (_POOL,),
+            "silent": (1, _WIDTH),
             "others": (_CHANNELS,),
             "predicted": (1,),
         },
@@ -106,7 +119,15 @@ def _tiny_arguments() -> dict[str, Any]:
         for name, shape in named.items()
     }
     arguments.update(
-        first=0, rows=1, first_slot=1, observe=True, classes=True, leak=0.0, known=1, stop=1
+        first=0,
+        rows=1,
+        first_slot=1,
+        observe=True,
+        keep=True,
+        classes=True,
+        leak=0.0,
+        known=1,
+        stop=1,
     )
     arguments["random_state"][0] = 1
     arguments["settings"][indices.COMPARE_EVERY] = 1.0
@@ -136,6 +157,7 @@ def warm_up() -> float:
     rows = np.ones((1, _CHANNELS), np.float32)
     _call(note_event, arguments, row=1, kind=1, subject=-1, connections=0)
     _call(start_outputs, arguments, outputs=1, block_width=_WIDTH)
+    _call(start_inner_rows, arguments)
     _call(choose_bands, arguments)
     _call(count_non_finite, arguments, inputs=rows)
     _call(scan_rows, arguments, inputs=rows, scan_low=low, scan_high=high)

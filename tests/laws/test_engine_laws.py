@@ -21,7 +21,17 @@ from kyouko.domain.engine import (
     restore_engine,
 )
 from kyouko.kernels import indices
-from tests.reference.structures import curve, delayed, flat, local, pictures, table
+from tests.reference.structures import (
+    bricks,
+    curve,
+    delayed,
+    far,
+    flat,
+    local,
+    pictures,
+    spiking,
+    table,
+)
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -36,6 +46,11 @@ KINDS: dict[str, tuple[NetworkStructure, Data]] = {
         delayed(flat(10, kind=TaskKind.NUMBERS, size=2), 3, 70),
         curve(900, outputs=2),
     ),
+    "brick of bricks": (bricks(), pictures(900)),
+    "long connections": (far(), table(900)),
+    "spiking": (spiking(6), table(900)),
+    "spiking numbers": (spiking(10, kind=TaskKind.NUMBERS, size=2), curve(900, outputs=2)),
+    "delayed spiking": (delayed(spiking(6), 1, 4), table(900)),
 }
 EVERY_KIND = pytest.mark.parametrize("kind", list(KINDS))
 EVERY_ARRIVAL = pytest.mark.parametrize("arrival", list(Arrival))
@@ -342,6 +357,7 @@ def test_padding_stays_silent(kind: str) -> None:
         for edge in range(state.reach_first[channel], state.reach_first[channel + 1])
         for row in state.row_table[: state.section_count[channel], edge]
     ]
+    owned += range(len(state.inner_source))
 
     assert len(set(owned)) == len(owned)
     assert sorted(owned) == np.flatnonzero(state.row_used).tolist()

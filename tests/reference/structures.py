@@ -1,11 +1,13 @@
 """Small networks and made-up data for the engine's tests; the same seed gives the same rows."""
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine import (
+    Connection,
     EngineOptions,
     InputPopulation,
     NetworkStructure,
@@ -13,6 +15,7 @@ from kyouko.domain.engine import (
     Population,
     Reach,
     ReachKind,
+    Spiking,
     TaskKind,
 )
 
@@ -20,6 +23,7 @@ Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 
 SIDE = 12
+_SPIKING: Final = Spiking(leak=0.6, cooldown=0.4, refractory=1)
 
 
 def flat(
@@ -69,6 +73,55 @@ def delayed(structure: NetworkStructure, *delays: int) -> NetworkStructure:
     """Give every channel of a structure the same delays."""
     inputs = tuple(replace(item, delays=delays) for item in structure.inputs)
     return replace(structure, inputs=inputs)
+
+
+def bricks(
+    neurons: int = 16,
+    *,
+    kind: TaskKind = TaskKind.CLASSES,
+    size: int = 0,
+    options: EngineOptions | None = None,
+) -> NetworkStructure:
+    """A brick of bricks: the four populations of `local`, and one that sees only them."""
+    below = local(neurons, kind=kind, size=size, options=options)
+    names = tuple(item.name for item in below.populations)
+    above = Population("above", (5.5, 5.5, 1.0), neurons + 4, inputs=names)
+    return replace(below, populations=(*below.populations, above))
+
+
+def far(neurons: int = 16, *, options: EngineOptions | None = None) -> NetworkStructure:
+    """Populations that also hear of what lies far away, or only now and then of what is near."""
+    near = Reach(ReachKind.RADIUS, radius=2.0)
+    return NetworkStructure(
+        inputs=(InputPopulation("input", 6, (6, 1, 1), (0.0, 0.0, 0.0)),),
+        populations=(
+            Population("left", (0.0, 0.0, 1.0), neurons, reach=near),
+            Population("faint", (5.0, 0.0, 1.0), neurons, reach=Reach(falloff=4.0)),
+            Population("right", (5.0, 0.0, 2.0), neurons, ("input", "faint"), near),
+        ),
+        output=OutputPopulation("output", TaskKind.CLASSES),
+        options=options or EngineOptions(),
+        connections=(Connection("left", "right", 0.5), Connection("input", "right", 0.5)),
+    )
+
+
+def spiking(
+    channels: int,
+    neurons: int = 16,
+    *,
+    spikes: Spiking = _SPIKING,
+    kind: TaskKind = TaskKind.CLASSES,
+    size: int = 0,
+    options: EngineOptions | None = None,
+) -> NetworkStructure:
+    """A plain population, a spiking one beside it, and a spiking one above both."""
+    populations = (
+        Population("plain", (0.0, 0.0, 1.0), neurons),
+        Population("spiking", (0.0, 0.0, 1.0), neurons, spiking=spikes),
+        Population("above", (0.0, 0.0, 2.0), neurons, ("plain", "spiking"), spiking=spikes),
+    )
+    below = flat(channels, kind=kind, size=size, options=options)
+    return replace(below, populations=populations)
 
 
 def pictures(rows: int, *, seed: int = 7, classes: int = 10) -> tuple[Float32, Int32]:

@@ -23,6 +23,7 @@ from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStru
 from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names
 from kyouko.kernels.events import note_event
+from kyouko.kernels.graph import start_inner_rows
 from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
@@ -43,7 +44,7 @@ _STOP_REASONS: Final = {
 
 # Arguments that differ from call to call come first; the rest are the state's arrays by name.
 _LEARN_SCALARS: Final = 10
-_PREDICT_SCALARS: Final = 7
+_PREDICT_SCALARS: Final = 8
 _BANDS_SCALARS: Final = 3
 _LISTS: Final = ("list_channel", "list_value", "list_length")
 _AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
@@ -162,12 +163,13 @@ class GrowingEngine:
             )  # fmt: skip
             if stop - start == until_review:
                 prune_channels(*self._prune_arrays)
+                self._forget_lost_rows()
             learned += stop - start
             start = stop
         return scored
 
     def predict(self, inputs: Array) -> Float32:
-        """Predict each row; changes nothing that learning or predicting depends on.
+        """Predict each row as if it came next; changes nothing that anything depends on.
 
         Args:
             inputs: uint8 or float32, shape (rows, channels).
@@ -178,6 +180,13 @@ class GrowingEngine:
         Raises:
             EngineInputError: if the array does not fit.
         """
+        return self._predict(inputs, keep=False)
+
+    def observe(self, inputs: Array) -> Float32:
+        """Predict each row in order, and let it pass: spiking neurons remember it."""
+        return self._predict(inputs, keep=True)
+
+    def _predict(self, inputs: Array, *, keep: bool) -> Float32:
         rows = check_inputs(inputs, self.channels)
         state = self.state
         known = self.outputs
@@ -190,12 +199,10 @@ class GrowingEngine:
             chunk = self._stage(inputs, start, stop)
             low, high = self._scan_bands[chunk.dtype]
             scan_rows(chunk, low, high, 0, stop - start, ring, *self._lists)
-            predict_rows(start, stop - start, ring, self._classes, leak, known, outputs, *arrays)
+            predict_rows(
+                start, stop - start, ring, self._classes, leak, known, keep, outputs, *arrays
+            )
         return outputs
-
-    def observe(self, inputs: Array) -> Float32:
-        """Predict each row; a growing network has no past that they could become."""
-        return self.predict(inputs)
 
     def statistics(self) -> EngineStatistics:
         """Describe the network; cheap enough for every frame."""
@@ -271,6 +278,11 @@ class GrowingEngine:
     def _note(self, kind: GrowthKind, *, row: int, subject: int = -1, connections: int = 0) -> None:
         note_event(row, int(kind), subject, connections, self.state.events, self.state.counters)
 
+    def _forget_lost_rows(self) -> None:
+        """Clear the traces of weight rows that a review has taken back."""
+        state = self.state
+        state.trace_drive[state.row_used[state.trace_row] == 0] = 0.0
+
     def _prefers_slow(self) -> bool:
         meters = self.state.meters
         limit = meters[indices.LAST_TOLERANCE] * meters[indices.LOSS_FAST]
@@ -293,7 +305,12 @@ class GrowingEngine:
             self.state.output_weights, self.state.slow_output_weights, known,
             self._topology.block_neurons, self._topology.block_width, self.state.random_state,
         )  # fmt: skip
-        connections = self.structure.neurons * self.outputs
+        start_inner_rows(
+            self.state.inner_first, self._topology.block_neurons, self.state.weights,
+            self.state.slow_weights, self.state.counters, self.state.random_state,
+        )  # fmt: skip
+        inner = len(self.state.inner_source) * self._topology.block_width
+        connections = self.structure.neurons * self.outputs + inner
         self._note(GrowthKind.STARTED, row=1, connections=connections)
 
     def _choose_bands(self, rows: int) -> None:
@@ -301,6 +318,7 @@ class GrowingEngine:
         state = self.state
         old_bands = state.resting_low.copy(), state.resting_high.copy()
         choose_bands(rows, *old_bands, *self._bands_arrays)
+        state.trace_length[:] = 0  # what the sections meant is no more
         filled = int(state.counters[indices.RING_FILLED])
         if filled == rows - 1 and state.counters[indices.START_FROM] == 0:
             low, high = self._scan_bands[np.dtype(np.float32)]

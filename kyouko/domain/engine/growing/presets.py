@@ -14,6 +14,8 @@ _MANY_CHANNELS = 100
 
 def rehearsal_rows(structure: NetworkStructure) -> int:
     """Return how many rows to keep for rehearsal, before the memory limit has its say."""
+    if structure.is_spiking:
+        return 0  # what a row meant depended on those before it
     chosen = structure.options.rehearsal_rows
     return _DEFAULT_REHEARSAL_ROWS if chosen is None else chosen
 

@@ -25,11 +25,13 @@ _NOT_SAVED: Final = frozenset(
     {
         "reach_first", "reach_block", "edge_neurons", "bucket_row", "bucket_drive",
         "bucket_length", "others", "hidden", "hidden_delta", "scores", "slow_scores", "delta",
-        "tally", "utility", "scratch",
+        "tally", "utility", "scratch", "inner_first", "inner_source", "inner_length", "spiking",
+        "trace_place", "lowered",
     }
 )  # fmt: skip
 _POOL: Final = ("weights", "slow_weights")
 _LISTS: Final = ("list_channel", "list_value")
+_TRACES: Final = ("trace_row", "trace_drive")
 _SLOTS: Final = ("list_length", "list_label", "list_target")
 
 
@@ -39,6 +41,8 @@ def _describe(structure: NetworkStructure, state: NetworkState) -> dict[str, Any
         "format": FORMAT_VERSION,
         "channels": structure.channels,
         "edges": len(state.reach_block),
+        "inner_edges": len(state.inner_source),
+        "spiking": len(state.spiking) > 0,
         "blocks": len(state.bias),
         "block_width": state.bias.shape[1],
         "weight_rows": len(state.weights),
@@ -66,6 +70,8 @@ def export_arrays(structure: NetworkStructure, state: NetworkState) -> EngineSta
             arrays[name] = array[used]
         elif name in _LISTS:
             arrays[name] = array[:filled][inside]
+        elif name in _TRACES:
+            arrays[name] = array[_kept_traces(state)]
         elif name in _SLOTS:
             arrays[name] = array[:filled].copy()
         elif name == "free_rows":
@@ -84,6 +90,11 @@ def export_arrays(structure: NetworkStructure, state: NetworkState) -> EngineSta
     header["kernels"] = SOURCE_STAMP
     header["learned_rows"] = int(state.counters[indices.LEARNED_ROWS])
     return EngineState(arrays=arrays, header=header)
+
+
+def _kept_traces(state: NetworkState) -> npt.NDArray[np.bool_]:
+    """Return which places of the traces are in use."""
+    return np.asarray(np.arange(state.trace_row.shape[1]) < state.trace_length[:, None])
 
 
 def _take(arrays: dict[str, Array], name: str, like: Array) -> Array:
@@ -116,7 +127,7 @@ def import_arrays(structure: NetworkStructure, state: NetworkState, saved: Engin
     arrays = saved.arrays
     for item in fields(state):
         name = item.name
-        if name in _NOT_SAVED or name in _POOL or name in _LISTS:
+        if name in _NOT_SAVED or name in _POOL or name in _LISTS or name in _TRACES:
             continue
         array = getattr(state, name)
         _copy_front(array, _take(arrays, name, array), name)
@@ -128,6 +139,15 @@ def import_arrays(structure: NetworkStructure, state: NetworkState, saved: Engin
         if source.shape != (len(used), target.shape[1]):
             raise EngineStateError(f"array {name} has shape {source.shape}")
         target[used] = source
+    kept = _kept_traces(state)
+    for name in _TRACES:
+        target = getattr(state, name)
+        source = _take(arrays, name, target)
+        if source.shape != (int(kept.sum()),):
+            raise EngineStateError(f"array {name} has shape {source.shape}")
+        target[kept] = source
+    if (state.trace_row < 0).any() or (state.trace_row >= len(state.row_used)).any():
+        raise EngineStateError("array trace_row points outside the weight rows")
     filled = int(state.counters[indices.RING_FILLED])
     inside = np.arange(structure.channels) < state.list_length[:filled, None]
     for name in _LISTS:
@@ -165,6 +185,7 @@ def _check_indices(state: NetworkState, structure: NetworkStructure) -> None:
     between(state.section_count, 0, indices.MOST_SECTIONS, "section_count")
     between(state.zero_section, 0, state.section_count.max(initial=0), "zero_section")
     between(state.active_count, 0, indices.START_ROWS, "active_count")
+    between(state.trace_length, 0, state.trace_row.shape[1], "trace_length")
     between(state.phase, indices.PHASE_NEW, indices.PHASE_PRUNED, "phase")
     between(state.overflow_count, 0, indices.OVERFLOW_VALUES - 1, "overflow_count")
     between(state.row_table, 0, capacity - 1, "row_table")

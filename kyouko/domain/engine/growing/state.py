@@ -25,8 +25,9 @@ _ALIGNMENT: Final = 64
 class NetworkState:
     """All arrays of one network. They are allocated once and never move.
 
-    C channels, E edges (channel, block), N blocks of B neurons, H = N * B, P weight rows in the
-    pool, O outputs with room, K = MOST_SECTIONS, R rehearsed rows, F = FRAME_SLOTS.
+    C channels, E edges (channel, block), I inner edges (hidden neuron, block), N blocks of B
+    neurons, H = N * B, P weight rows in the pool, O outputs with room, K = MOST_SECTIONS, R
+    rehearsed rows, F = FRAME_SLOTS.
     "Saved" marks what a snapshot holds; the rest is scratch or follows from the structure.
 
     ==================  =======  ==========  =====================================================
@@ -61,7 +62,7 @@ class NetworkState:
                                              channel's section_count; no row occurs twice; saved
     weights             float32  (P, B)      section to neuron; padding neurons 0; saved
     slow_weights        float32  (P, B)      averaged copy; saved
-    row_used            uint8    (P,)        1 for rows in row_table; saved
+    row_used            uint8    (P,)        1 for rows in row_table and of inner edges; saved
     free_rows           int32    (P,)        stack of returned rows, length in counters; saved
     bias                float32  (N, B)      of the neurons; saved
     slow_bias           float32  (N, B)      averaged copy; saved
@@ -96,6 +97,22 @@ class NetworkState:
     tally               int64    (O,)        scratch: rehearsed rows of each class
     utility             float64  (C,)        scratch: what each channel moves the scores by
     scratch             float64  (30, 64)    scratch of growth, lines named in `indices`
+    inner_first         int32    (N+1,)      inner edges that lead to block b: inner_first[b] to
+                                             [b+1]; the weight row of inner edge e is row e
+    inner_source        int32    (I,)        hidden neuron (of H) at which an inner edge starts;
+                                             its block comes before the target's
+    inner_length        int32    (N,)        scratch: last items of a bucket that come from there
+    spiking             float32  (N', 4)     record of a block (see `indices`); N' is N if some
+                                             population spikes, else 0
+    inner_trace         float32  (I',)       what inner edges drove in the last row; I' is I or 0
+                                             likewise; saved
+    trace_row           int32    (N', L)     buckets of the last row, without inner ones; saved
+    trace_drive         float32  (N', L)     likewise (drives, traces of earlier ones added); saved
+    trace_length        int32    (N',)       likewise; saved
+    trace_place         int32    (P',)       scratch: 0, or 1 + place of a weight row in a bucket
+    raised              float32  (N', B)     what spikes have added to the thresholds; >= 0; saved
+    silent              int32    (N', B)     rows of silence left; saved
+    lowered             float32  (N', B)     scratch: biases less the raised thresholds
     ==================  =======  ==========  =====================================================
     """
 
@@ -155,6 +172,18 @@ class NetworkState:
     tally: Array
     utility: Array
     scratch: Array
+    inner_first: Array
+    inner_source: Array
+    inner_length: Array
+    spiking: Array
+    inner_trace: Array
+    trace_row: Array
+    trace_drive: Array
+    trace_length: Array
+    trace_place: Array
+    raised: Array
+    silent: Array
+    lowered: Array
 
     @property
     def hidden_blocks(self) -> Array:
@@ -177,7 +206,7 @@ class NetworkState:
 
     def count_touched_bytes(self) -> int:
         """Sum of what has been written so far; the system lends the rest only on demand."""
-        row_bytes = self.weights.strides[0] * 2 + 5
+        row_bytes = self.weights.strides[0] * 2 + (9 if len(self.trace_place) else 5)
         unused_rows = len(self.row_used) - int(self.counters[indices.USED_ROWS])
         unused_slots = self.ring_rows - int(self.counters[indices.RING_FILLED])
         slot_bytes = 8 * self.list_channel.shape[1]
@@ -216,6 +245,26 @@ def _list_shapes(structure: NetworkStructure, slots: int) -> dict[str, tuple[Any
     }
 
 
+def _graph_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, tuple[Any, ...]]:
+    """Return the shapes of what only inner edges and spiking populations use."""
+    blocks = len(topology.block_neurons)
+    inner = len(topology.inner_source)
+    remembered = blocks if structure.is_spiking else 0
+    return {
+        "inner_first": ((blocks + 1,), np.int32),
+        "inner_source": ((inner,), np.int32),
+        "inner_length": ((blocks,), np.int32),
+        "spiking": ((remembered, indices.SPIKING_COLUMNS), np.float32),
+        "inner_trace": ((inner if structure.is_spiking else 0,), np.float32),
+        "trace_row": ((remembered, topology.longest_bucket), np.int32),
+        "trace_drive": ((remembered, topology.longest_bucket), np.float32),
+        "trace_length": ((remembered,), np.int32),
+        "raised": ((remembered, topology.block_width), np.float32),
+        "silent": ((remembered, topology.block_width), np.int32),
+        "lowered": ((remembered, topology.block_width), np.float32),
+    }
+
+
 def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, tuple[Any, ...]]:
     channels = structure.channels
     edges = len(topology.reach_block)
@@ -223,8 +272,8 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
     width = topology.block_width
     outputs = structure.most_outputs
     most = indices.MOST_SECTIONS
-    longest = max(1, int(topology.block_edges.max(initial=0))) * most
-    return {
+    longest = topology.longest_bucket
+    return _graph_shapes(structure, topology) | {
         "start_values": ((indices.START_ROWS, channels), np.float32),
         "scan_low_bytes": ((channels,), np.int16),
         "scan_high_bytes": ((channels,), np.int16),
@@ -294,22 +343,27 @@ def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkSt
     slot_bytes = _count(_list_shapes(structure, 1))
     fixed = _count(shapes) + FRAME_SLOTS * slot_bytes
     edges = len(topology.reach_block)
-    row_bytes = topology.block_width * 8 + 5
-    if fixed + min(edges, 64) * row_bytes > limit:
+    # Connections between hidden neurons exist from the first row on.
+    inner = len(topology.inner_source)
+    row_bytes = topology.block_width * 8 + (9 if structure.is_spiking else 5)
+    least = fixed + (inner + min(edges, 64)) * row_bytes
+    if least > limit:
         raise EngineStructureError(
             "options.memory_limit_bytes",
             f"{limit} bytes do not hold the fixed part",
-            f"at least {fixed + min(edges, 64) * row_bytes} bytes for this structure",
+            f"at least {least} bytes for this structure",
         )
     # Rehearsal never takes more than an eighth of what the weights could have.
-    ring = min(rehearsal_rows(structure), (limit - fixed) // 8 // slot_bytes)
-    capacity = min(edges * indices.MOST_SECTIONS, (limit - fixed - ring * slot_bytes) // row_bytes)
+    ring = min(rehearsal_rows(structure), (limit - fixed - inner * row_bytes) // 8 // slot_bytes)
+    most = inner + edges * indices.MOST_SECTIONS
+    capacity = min(most, (limit - fixed - ring * slot_bytes) // row_bytes)
     capacity = max(capacity, 1)
     shapes.update(_list_shapes(structure, ring + FRAME_SLOTS))
     shapes["weights"] = ((capacity, topology.block_width), np.float32)
     shapes["slow_weights"] = ((capacity, topology.block_width), np.float32)
     shapes["row_used"] = ((capacity,), np.uint8)
     shapes["free_rows"] = ((capacity,), np.int32)
+    shapes["trace_place"] = ((capacity if structure.is_spiking else 0,), np.int32)
     state = NetworkState(**{name: _zeros(shape, dtype) for name, (shape, dtype) in shapes.items()})
     _fill(state, structure, topology)
     return state
@@ -321,11 +375,20 @@ def _fill(state: NetworkState, structure: NetworkStructure, topology: Topology) 
     state.reach_block[:] = topology.reach_block
     state.edge_neurons[:] = topology.block_neurons[topology.reach_block]
     state.home_row[:] = -1
-    if edges <= len(state.row_used):
+    inner = len(topology.inner_source)
+    state.inner_first[:] = topology.inner_first
+    state.inner_source[:] = topology.inner_source
+    state.row_used[:inner] = 1
+    homes = inner + edges if inner + edges <= len(state.row_used) else inner
+    state.counters[indices.ROW_TOP] = homes
+    state.counters[indices.HOME_ROWS] = homes
+    if homes > inner:
         order = np.argsort(topology.reach_block, kind="stable")
-        state.home_row[order] = np.arange(edges, dtype=np.int32)
-        state.counters[indices.ROW_TOP] = edges
-        state.counters[indices.HOME_ROWS] = edges
+        state.home_row[order] = np.arange(inner, homes, dtype=np.int32)
+    for block, place in enumerate(topology.block_population if structure.is_spiking else ()):
+        spiking = structure.populations[place].spiking
+        if spiking is not None:
+            state.spiking[block] = (1.0, spiking.leak, spiking.cooldown, spiking.refractory)
     state.counters[indices.NEURONS] = structure.neurons
     state.hot[:, indices.HOT_VALID_LOW] = 1.0
     state.scale_deviation[:] = 1.0
