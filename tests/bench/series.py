@@ -12,7 +12,7 @@ SHAPE_STEPS = 12
 _SHAPE = np.array([0.0, 0.9, 0.4, -0.6, -1.0, 0.3, 1.0, 0.7, -0.3, -0.8, 0.5, -0.1])
 _SHAPE_CHANCE = 0.176
 _LONGEST_PAUSE = 3
-_NOISE = 0.1
+_NOISE = 0.2
 _TAU = 17
 
 
@@ -27,6 +27,11 @@ class Series:
 
     inputs: Float32
     targets: npt.NDArray[np.float32] | Int32
+
+    @property
+    def is_classes(self) -> bool:
+        """Whether the targets are classes."""
+        return self.targets.ndim == 1
 
 
 def mackey_glass(rows: int, ahead: int, *, seed: int = 1) -> Series:
