@@ -19,6 +19,7 @@ from tests.bench import (
     roofline,
     start,
     threads,
+    time_series,
 )
 from tests.bench.mnist import Mnist, load_mnist
 from tests.bench.report import Figure, machine_facts, print_table, write_results
@@ -38,6 +39,7 @@ PARTS = {
     "compile": Part(compiling.measure, "kernels compiled anew, and loaded from the cache"),
     "memory": Part(memory.measure, "bytes of each kind, and a pool filled to its bound"),
     "threads": Part(threads.measure, "two networks on two cores"),
+    "time": Part(time_series.measure, "series in time through delays, with peers"),
     "adversarial": Part(adversarial.measure, "a million rows nobody would send, for each kind"),
     "start": Part(start.measure, "how long `hanami up` takes"),
     "mesh": Part(mesh.measure, "learning through Envoy and gRPC against the engine alone"),
