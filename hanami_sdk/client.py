@@ -68,6 +68,7 @@ class Networks(Face[networks.Networks]):
     create = blocking(networks.Networks.create)
     get = blocking(networks.Networks.get)
     list = blocking_iterator(networks.Networks.list)
+    growth_events = blocking_iterator(networks.Networks.growth_events)
     delete = blocking(networks.Networks.delete)
 
 

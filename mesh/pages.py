@@ -51,6 +51,17 @@ def page_request(page_size: int, page_token: str, *, listing: str) -> PageReques
     return PageRequest(limit, _key_in(page_token, listing) if page_token else "", listing)
 
 
+def number_after(request: PageRequest) -> int:
+    """Return the key of a page request for a listing whose keys are numbers; 0 for the first page.
+
+    Raises:
+        InvalidArgument: PAGE_TOKEN_INVALID.
+    """
+    if request.after and not (request.after.isascii() and request.after.isdigit()):
+        raise _invalid("is damaged; use next_page_token as it came")
+    return min(int(request.after[:20] or 0), 2**63 - 1)
+
+
 def page_of(request: PageRequest, items: Sequence[T], key: Callable[[T], str]) -> Page[T]:
     """Return a page from up to `limit + 1` items in the listing's order.
 

@@ -82,6 +82,16 @@ class Networks:
             lambda page: page.networks,
         )
 
+    def growth_events(self, network: str) -> AsyncIterator[pb.GrowthEvent]:
+        """Iterate over what changed in a network's structure, oldest first; the latest 256."""
+        return walk_pages(
+            self._connection,
+            self._stub.ListGrowthEvents,
+            pb.ListGrowthEventsRequest(parent=self._namespace.network(network), page_size=1000),
+            pb.ListGrowthEventsResponse,
+            lambda page: page.events,
+        )
+
     async def delete(self, network: str, *, etag: str = "") -> None:
         """Delete a network with its tasks; with an etag, only if it is still the same."""
         request = pb.DeleteNetworkRequest(name=self._namespace.network(network), etag=etag)

@@ -14,7 +14,7 @@ from hanami_sdk.cli.output import bytes_text, print_json, print_message, print_m
 from hanami_sdk.cli.templates import read_template
 
 if TYPE_CHECKING:
-    from hanami.kyouko.v1.network_service_pb2 import ExpertShare, Network
+    from hanami.kyouko.v1.network_service_pb2 import ExpertShare, GrowthEvent, Network
 
 app = typer.Typer(no_args_is_help=True, help="Networks that grow while they learn.")
 
@@ -122,6 +122,29 @@ def get(
 
 
 @app.command()
+def growth(
+    network: NetworkArgument,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Show what changed in a network's structure, oldest first; the latest 256 changes.
+
+    Example:
+        hanami network growth digits --project demo
+    """
+    with open_client(url, project) as client:
+        events = list(client.networks.growth_events(network))
+    print_messages(
+        events,
+        as_data=json,
+        columns=("ROW", "WHAT", "SUBJECT", "CONNECTIONS"),
+        rows=[_event_row(event) for event in events],
+        nothing="This network has not grown yet. Let it learn: hanami learn --help",
+    )
+
+
+@app.command()
 def delete(
     network: NetworkArgument,
     yes: options.Yes = False,
@@ -162,6 +185,15 @@ def _fields(network: Network) -> list[tuple[str, str]]:
         ("Experts", ", ".join(_expert_text(expert) for expert in statistics.experts)),
         ("Created", network.create_time.ToJsonString()),
     ]
+
+
+def _event_row(event: GrowthEvent) -> tuple[str, str, str, str]:
+    """Return a growth event as a row of a table."""
+    from hanami.kyouko.v1.network_service_pb2 import GrowthKind
+
+    what = GrowthKind.Name(event.kind).removeprefix("GROWTH_KIND_").replace("_", " ").lower()
+    subject = str(event.subject) if event.HasField("subject") else ""
+    return str(event.row), what, subject, f"{event.connections:+d}" if event.connections else ""
 
 
 def _expert_text(expert: ExpertShare) -> str:

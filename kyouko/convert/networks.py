@@ -6,8 +6,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hanami.kyouko.v1 import network_service_pb2 as pb
 
 from kyouko.convert.templates import structure_message
+from kyouko.domain.engine import GrowthEvent, GrowthKind
 from kyouko.domain.networks.network import Network, NetworkStatistics
 from mesh import names
+
+_GROWTH_KINDS = {kind: pb.GrowthKind.Value(f"GROWTH_KIND_{kind.name}") for kind in GrowthKind}
 
 
 def network_ids(name: str, *, field: str = "name") -> tuple[str, str]:
@@ -50,4 +53,15 @@ def statistics_message(statistics: NetworkStatistics) -> pb.NetworkStatistics:
         drift_alarms=statistics.drift_alarms,
         non_finite_values=statistics.non_finite_values,
         experts=[pb.ExpertShare(**asdict(item)) for item in statistics.experts],
+    )
+
+
+def event_message(event: GrowthEvent) -> pb.GrowthEvent:
+    """Return a growth event as a message."""
+    return pb.GrowthEvent(
+        number=event.number,
+        row=event.row,
+        kind=_GROWTH_KINDS[event.kind],
+        subject=event.subject if event.subject >= 0 else None,
+        connections=event.connections,
     )

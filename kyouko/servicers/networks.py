@@ -8,7 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 from hanami.kyouko.v1 import network_service_pb2 as pb
 from hanami.kyouko.v1 import network_service_pb2_grpc
 
-from kyouko.convert.networks import network_ids, network_message
+from kyouko.convert.networks import event_message, network_ids, network_message
 from kyouko.convert.templates import network_template_of
 from kyouko.domain.networks.catalogue import Networks, NewNetwork
 from kyouko.domain.template import NetworkTemplate
@@ -16,7 +16,7 @@ from kyouko.servicers.templates import shipped_template
 from kyouko.templates import ShippedTemplate, TemplateTurns
 from mesh.calls import current_caller
 from mesh.names import project_id
-from mesh.pages import PageRequest, page_of, page_request
+from mesh.pages import PageRequest, number_after, page_of, page_request
 
 # Networks of many populations or labels are large: a page of them has to fit into one message.
 _PAGE_BYTES = 8 * 2**20
@@ -61,6 +61,25 @@ class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
         asked, messages = bounded(asked, [network_message(network) for network in found])
         page = page_of(asked, messages, key=lambda message: network_ids(message.name)[1])
         return pb.ListNetworksResponse(networks=page.items, next_page_token=page.next_page_token)
+
+    async def ListGrowthEvents(
+        self, request: pb.ListGrowthEventsRequest, context: Any
+    ) -> pb.ListGrowthEventsResponse:
+        """List what changed in a network's structure."""
+        asked = page_request(
+            request.page_size, request.page_token, listing=f"growth events of {request.parent}"
+        )
+        found = await self._networks.growth_events(
+            current_caller(),
+            *network_ids(request.parent, field="parent"),
+            after=number_after(asked),
+            limit=asked.limit + 1,
+        )
+        page = page_of(asked, found, key=lambda event: str(event.number))
+        return pb.ListGrowthEventsResponse(
+            events=[event_message(event) for event in page.items],
+            next_page_token=page.next_page_token,
+        )
 
     async def DeleteNetwork(self, request: pb.DeleteNetworkRequest, context: Any) -> Empty:
         """Delete a network."""

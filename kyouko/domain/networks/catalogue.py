@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from kyouko.domain.engine import EngineStructureError, NetworkStructure
+from kyouko.domain.engine import EngineStructureError, GrowthEvent, NetworkStructure
 from kyouko.domain.networks.learner import Learner
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.network import Network, NetworkStatistics
@@ -108,6 +108,20 @@ class Networks:
         caller.authorize_project(project_id)
         networks = await self._repository.list(project_id, after=after, limit=limit)
         return [self._live.as_now(network) for network in networks]
+
+    async def growth_events(
+        self, caller: Caller, project_id: str, network_id: str, *, after: int, limit: int
+    ) -> Sequence[GrowthEvent]:
+        """Return changes of a network's structure whose number is above `after`, oldest first.
+
+        Raises:
+            DomainError: What `LiveNetworks.using` raises.
+        """
+        caller.authorize_project(project_id)
+        async with self._live.using(project_id, network_id) as live:
+            # In the owner's turn: between two rows, not in the middle of one.
+            events = await live.owner.run(lambda learner: learner.engine.events(after))
+        return events[:limit]
 
     async def delete(
         self, caller: Caller, project_id: str, network_id: str, *, etag: str = ""

@@ -1,6 +1,7 @@
 """Networks and templates on the wire."""
 
 import uuid
+from typing import Any
 
 import grpc
 import pytest
@@ -8,7 +9,14 @@ from hanami.kyouko.v1 import network_service_pb2 as pb
 from hanami.kyouko.v1 import template_service_pb2
 
 from kyouko.templates import shipped_templates
-from tests.integration.kyouko.servers import NETWORK, PARENT, RunningKyouko, info_of
+from mesh.pages import page_of, page_request
+from tests.integration.kyouko.servers import (
+    NETWORK,
+    PARENT,
+    RunningKyouko,
+    info_of,
+    rows_of_two_kinds,
+)
 from tests.integration.meshes import RunningMisaki
 
 YAML = """\
@@ -212,3 +220,46 @@ async def test_roles_and_projects_are_kept_apart(
         "RESOURCE_NOT_FOUND",
         "TOKEN_INVALID",
     ] == reasons
+
+
+async def test_growth_is_listed_page_by_page(kyouko: RunningKyouko) -> None:
+    """Channels that got connections and labels that opened outputs are told with their rows."""
+    await kyouko.create_network()
+    inputs, labels = rows_of_two_kinds(128)
+    async with kyouko.stream() as stream:
+        await stream.opened()
+        await stream.send(1, inputs, labels)
+        await stream.read()
+        await stream.close()
+
+    whole = await growth(kyouko)
+    first = await growth(kyouko, page_size=2)
+    rest = await growth(kyouko, page_token=first.next_page_token)
+
+    assert list(range(1, len(whole.events) + 1)) == [event.number for event in whole.events]
+    kinds = [event.kind for event in whole.events]
+    assert pb.GROWTH_KIND_STARTED == kinds[0]
+    assert 2 == kinds.count(pb.GROWTH_KIND_OUTPUT_OPENED)
+    grown = [event for event in whole.events if event.kind == pb.GROWTH_KIND_CHANNEL_GREW]
+    assert [0, 1, 2, 3] == sorted(event.subject for event in grown)
+    assert all(event.connections > 0 for event in grown)
+    assert list(whole.events) == [*first.events, *rest.events]
+
+
+@pytest.mark.parametrize("key", ["x", "-1", "1e3", "²"])
+async def test_a_forged_page_of_growth_is_refused(kyouko: RunningKyouko, key: str) -> None:
+    """A key that is no number is PAGE_TOKEN_INVALID."""
+    await kyouko.create_network()
+    asked = page_request(1, "", listing=f"growth events of {NETWORK}")
+    token = page_of(asked, [key, key], lambda item: item).next_page_token
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await growth(kyouko, page_token=token)
+
+    assert "PAGE_TOKEN_INVALID" == info_of(refused.value).reason
+
+
+async def growth(kyouko: RunningKyouko, **fields: Any) -> pb.ListGrowthEventsResponse:
+    """List growth events as alice."""
+    request = pb.ListGrowthEventsRequest(parent=NETWORK, **fields)
+    return await kyouko.networks.ListGrowthEvents(request, metadata=kyouko.alice)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from hanami.kyouko.v1 import template_service_pb2 as _template_service_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,62 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _GrowthKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GrowthKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrowthKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GROWTH_KIND_UNSPECIFIED: _GrowthKind.ValueType  # 0
+    """Not set; never sent by a server."""
+    GROWTH_KIND_STARTED: _GrowthKind.ValueType  # 1
+    """The network learned its first row."""
+    GROWTH_KIND_CHANNEL_GREW: _GrowthKind.ValueType  # 2
+    """A channel left its resting band often enough to get connections."""
+    GROWTH_KIND_SECTION_ADDED: _GrowthKind.ValueType  # 3
+    """A channel got one more section, beyond the range it had shown before."""
+    GROWTH_KIND_OUTPUT_OPENED: _GrowthKind.ValueType  # 4
+    """A label was seen for the first time."""
+    GROWTH_KIND_CHANNEL_PRUNED: _GrowthKind.ValueType  # 5
+    """The connections of a channel were removed because they hardly mattered."""
+    GROWTH_KIND_BAND_MOVED: _GrowthKind.ValueType  # 6
+    """The value at which a channel rests has moved."""
+    GROWTH_KIND_CHANNELS_ADDED: _GrowthKind.ValueType  # 7
+    """Rows became wider."""
+    GROWTH_KIND_POPULATIONS_ADDED: _GrowthKind.ValueType  # 8
+    """The network added populations by itself."""
+    GROWTH_KIND_GROWTH_STOPPED: _GrowthKind.ValueType  # 9
+    """The network wanted to grow and had no room."""
+    GROWTH_KIND_DRIFT_ALARM: _GrowthKind.ValueType  # 10
+    """The error rose more than chance explains."""
+
+class GrowthKind(_GrowthKind, metaclass=_GrowthKindEnumTypeWrapper):
+    """What a growth event tells."""
+
+GROWTH_KIND_UNSPECIFIED: GrowthKind.ValueType  # 0
+"""Not set; never sent by a server."""
+GROWTH_KIND_STARTED: GrowthKind.ValueType  # 1
+"""The network learned its first row."""
+GROWTH_KIND_CHANNEL_GREW: GrowthKind.ValueType  # 2
+"""A channel left its resting band often enough to get connections."""
+GROWTH_KIND_SECTION_ADDED: GrowthKind.ValueType  # 3
+"""A channel got one more section, beyond the range it had shown before."""
+GROWTH_KIND_OUTPUT_OPENED: GrowthKind.ValueType  # 4
+"""A label was seen for the first time."""
+GROWTH_KIND_CHANNEL_PRUNED: GrowthKind.ValueType  # 5
+"""The connections of a channel were removed because they hardly mattered."""
+GROWTH_KIND_BAND_MOVED: GrowthKind.ValueType  # 6
+"""The value at which a channel rests has moved."""
+GROWTH_KIND_CHANNELS_ADDED: GrowthKind.ValueType  # 7
+"""Rows became wider."""
+GROWTH_KIND_POPULATIONS_ADDED: GrowthKind.ValueType  # 8
+"""The network added populations by itself."""
+GROWTH_KIND_GROWTH_STOPPED: GrowthKind.ValueType  # 9
+"""The network wanted to grow and had no room."""
+GROWTH_KIND_DRIFT_ALARM: GrowthKind.ValueType  # 10
+"""The error rose more than chance explains."""
+Global___GrowthKind: _TypeAlias = GrowthKind  # noqa: Y015
 
 @_typing.final
 class Network(_message.Message):
@@ -362,3 +419,101 @@ class DeleteNetworkRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteNetworkRequest: _TypeAlias = DeleteNetworkRequest  # noqa: Y015
+
+@_typing.final
+class GrowthEvent(_message.Message):
+    """One change of a network's structure, or an alarm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CONNECTIONS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The number of the event, from 1, without gaps."""
+    row: _builtins.int
+    """Learned rows when it happened, the present one included."""
+    kind: Global___GrowthKind.ValueType
+    """What happened."""
+    subject: _builtins.int
+    """The channel or output it happened to; not set when it was the network as a whole."""
+    connections: _builtins.int
+    """Connections gained, negative when lost."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        row: _builtins.int = ...,
+        kind: Global___GrowthKind.ValueType = ...,
+        subject: _builtins.int | None = ...,
+        connections: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "connections", b"connections", "kind", b"kind", "number", b"number", "row", b"row", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__subject: _TypeAlias = _typing.Literal["subject"]  # noqa: Y015
+    _WhichOneofArgType__subject: _TypeAlias = _typing.Literal["_subject", b"_subject"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__subject) -> _WhichOneofReturnType__subject | None: ...
+
+Global___GrowthEvent: _TypeAlias = GrowthEvent  # noqa: Y015
+
+@_typing.final
+class ListGrowthEventsRequest(_message.Message):
+    """The request of ListGrowthEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The network, `projects/{project}/networks/{network}`."""
+    page_size: _builtins.int
+    """The most items to return; 50 when zero, 1000 at most."""
+    page_token: _builtins.str
+    """Where to go on: `next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGrowthEventsRequest: _TypeAlias = ListGrowthEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListGrowthEventsResponse(_message.Message):
+    """The response of ListGrowthEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrowthEvent]:
+        """The events, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___GrowthEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGrowthEventsResponse: _TypeAlias = ListGrowthEventsResponse  # noqa: Y015

@@ -51,6 +51,11 @@ class NetworkServiceStub:
                 request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListNetworksRequest.SerializeToString,
                 response_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListNetworksResponse.FromString,
                 _registered_method=True)
+        self.ListGrowthEvents = channel.unary_unary(
+                '/hanami.kyouko.v1.NetworkService/ListGrowthEvents',
+                request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.SerializeToString,
+                response_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.FromString,
+                _registered_method=True)
         self.DeleteNetwork = channel.unary_unary(
                 '/hanami.kyouko.v1.NetworkService/DeleteNetwork',
                 request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.DeleteNetworkRequest.SerializeToString,
@@ -90,6 +95,15 @@ class NetworkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGrowthEvents(self, request, context):
+        """Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
+
+        Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteNetwork(self, request, context):
         """Deletes a network with its snapshot and its tasks. Running tasks are
         cancelled and open streams end first.
@@ -117,6 +131,11 @@ def add_NetworkServiceServicer_to_server(servicer, server):
                     servicer.ListNetworks,
                     request_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListNetworksRequest.FromString,
                     response_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListNetworksResponse.SerializeToString,
+            ),
+            'ListGrowthEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGrowthEvents,
+                    request_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.FromString,
+                    response_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.SerializeToString,
             ),
             'DeleteNetwork': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteNetwork,
@@ -206,6 +225,33 @@ class NetworkService:
             '/hanami.kyouko.v1.NetworkService/ListNetworks',
             hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListNetworksRequest.SerializeToString,
             hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListNetworksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGrowthEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.kyouko.v1.NetworkService/ListGrowthEvents',
+            hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.SerializeToString,
+            hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,11 @@ class NetworkServiceStub:
 
     Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, FIELD_INVALID.
     """
+    ListGrowthEvents: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.ListGrowthEventsRequest, _network_service_pb2.ListGrowthEventsResponse]
+    """Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
+
+    Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
+    """
     DeleteNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.DeleteNetworkRequest, _empty_pb2.Empty]
     """Deletes a network with its snapshot and its tasks. Running tasks are
     cancelled and open streams end first.
@@ -77,6 +82,11 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
     """Lists the networks of a project, ordered by name.
 
     Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, FIELD_INVALID.
+    """
+    ListGrowthEvents: _aio.UnaryUnaryMultiCallable[_network_service_pb2.ListGrowthEventsRequest, _network_service_pb2.ListGrowthEventsResponse]  # type: ignore[assignment]
+    """Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
+
+    Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
     """
     DeleteNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.DeleteNetworkRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a network with its snapshot and its tasks. Running tasks are
@@ -120,6 +130,17 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the networks of a project, ordered by name.
 
         Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListGrowthEvents(
+        self,
+        request: _network_service_pb2.ListGrowthEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_network_service_pb2.ListGrowthEventsResponse, _abc.Awaitable[_network_service_pb2.ListGrowthEventsResponse]]:
+        """Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
+
+        Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

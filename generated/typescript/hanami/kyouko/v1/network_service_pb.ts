@@ -2,8 +2,8 @@
 // @generated from file hanami/kyouko/v1/network_service.proto (package hanami.kyouko.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb";
 import { file_google_api_client } from "../../../google/api/client_pb";
@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/kyouko/v1/network_service.proto.
  */
 export const file_hanami_kyouko_v1_network_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZoYW5hbWkva3lvdWtvL3YxL25ldHdvcmtfc2VydmljZS5wcm90bxIQaGFuYW1pLmt5b3Vrby52MSL8AgoHTmV0d29yaxISCgRuYW1lGAEgASgJQgTiQQEIEjoKCXN0cnVjdHVyZRgCIAEoCzIhLmhhbmFtaS5reW91a28udjEuTmV0d29ya1RlbXBsYXRlQgTiQQEDEj0KCnN0YXRpc3RpY3MYAyABKAsyIy5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtTdGF0aXN0aWNzQgTiQQEDEhQKBmxhYmVscxgEIAMoCUIE4kEBAxIXCglrZXB0X3Jvd3MYBSABKANCBOJBAQMSNQoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhUKB2NyZWF0b3IYByABKAlCBOJBAQMSEgoEZXRhZxgIIAEoCUIE4kEBAzpR6kFOChJoYW5hbWkuZGV2L05ldHdvcmsSJXByb2plY3RzL3twcm9qZWN0fS9uZXR3b3Jrcy97bmV0d29ya30qCG5ldHdvcmtzMgduZXR3b3JrIoEDChFOZXR3b3JrU3RhdGlzdGljcxIUCgxsZWFybmVkX3Jvd3MYASABKAMSDwoHbmV1cm9ucxgCIAEoAxIQCghzZWN0aW9ucxgDIAEoAxIZChFpbnB1dF9jb25uZWN0aW9ucxgEIAEoAxIaChJvdXRwdXRfY29ubmVjdGlvbnMYBSABKAMSEwoLY29ubmVjdGlvbnMYBiABKAMSDwoHb3V0cHV0cxgHIAEoAxIUCgxtZW1vcnlfYnl0ZXMYCCABKAMSFgoOZ3Jvd3RoX3N0b3BwZWQYCSABKAkSFAoMcnVubmluZ19sb3NzGAogASgBEhoKEnBydW5lZF9jb25uZWN0aW9ucxgLIAEoAxIVCg1ydW5uaW5nX2Vycm9yGAwgASgBEhQKDGRyaWZ0X2FsYXJtcxgNIAEoAxIZChFub25fZmluaXRlX3ZhbHVlcxgOIAEoAxIuCgdleHBlcnRzGA8gAygLMh0uaGFuYW1pLmt5b3Vrby52MS5FeHBlcnRTaGFyZSI6CgtFeHBlcnRTaGFyZRIMCgRuYW1lGAEgASgJEg4KBndlaWdodBgCIAEoARINCgVhd2FrZRgDIAEoCCL/AwoUQ3JlYXRlTmV0d29ya1JlcXVlc3QSWQoGcGFyZW50GAEgASgJQkniQQEC+kEUChJoYW5hbWkuZGV2L1Byb2plY3S6SCtyKTInXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEj0KCm5ldHdvcmtfaWQYAiABKAlCKeJBAQK6SCJyIDIeXlthLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kElsKCHRlbXBsYXRlGAMgASgJQkf6QRUKE2hhbmFtaS5kZXYvVGVtcGxhdGW6SCxyKjIoXnRlbXBsYXRlcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJEgAEiQKDXRlbXBsYXRlX3lhbWwYBCABKAlCC7pICHIGEAEYgIAISAASNgoJc3RydWN0dXJlGAUgASgLMiEuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrVGVtcGxhdGVIABImCghjaGFubmVscxgGIAEoBUIP4kEBAbpICBoGGICAQCgBSAGIAQESHgoEc2VlZBgHIAEoA0IL4kEBAbpIBCICKABIAogBARIjCgpyZXF1ZXN0X2lkGAggASgJQg/iQQEBukgI2AEBcgOwAQFCDwoGc291cmNlEgW6SAIIAUILCglfY2hhbm5lbHNCBwoFX3NlZWQikgEKEUdldE5ldHdvcmtSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvTmV0d29ya7pIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9uZXR3b3Jrcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJCKyAQoTTGlzdE5ldHdvcmtzUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgAgiXAoUTGlzdE5ldHdvcmtzUmVzcG9uc2USKwoIbmV0d29ya3MYASADKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItUBChREZWxldGVOZXR3b3JrUmVxdWVzdBJ9CgRuYW1lGAEgASgJQm/iQQEC+kEUChJoYW5hbWkuZGV2L05ldHdvcmu6SFFyTzJNXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vbmV0d29ya3MvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSGQoEZXRhZxgCIAEoCUIL4kEBAbpIBHICGEASIwoKcmVxdWVzdF9pZBgDIAEoCUIP4kEBAbpICNgBAXIDsAEBMs4ECg5OZXR3b3JrU2VydmljZRKIAQoNQ3JlYXRlTmV0d29yaxImLmhhbmFtaS5reW91a28udjEuQ3JlYXRlTmV0d29ya1JlcXVlc3QaGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsiNMraGAUaAwECA4LT5JMCJToBKiIgL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vbmV0d29ya3MShwEKCkdldE5ldHdvcmsSIy5oYW5hbWkua3lvdWtvLnYxLkdldE5ldHdvcmtSZXF1ZXN0GhkuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrIjnaQQRuYW1lytoYBhoEAQIDBILT5JMCIhIgL3YxL3tuYW1lPXByb2plY3RzLyovbmV0d29ya3MvKn0SmgEKDExpc3ROZXR3b3JrcxIlLmhhbmFtaS5reW91a28udjEuTGlzdE5ldHdvcmtzUmVxdWVzdBomLmhhbmFtaS5reW91a28udjEuTGlzdE5ldHdvcmtzUmVzcG9uc2UiO9pBBnBhcmVudMraGAYaBAECAwSC0+STAiISIC92MS97cGFyZW50PXByb2plY3RzLyp9L25ldHdvcmtzEokBCg1EZWxldGVOZXR3b3JrEiYuaGFuYW1pLmt5b3Vrby52MS5EZWxldGVOZXR3b3JrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSI42kEEbmFtZcraGAUaAwECA4LT5JMCIiogL3YxL3tuYW1lPXByb2plY3RzLyovbmV0d29ya3MvKn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_kyouko_v1_template_service, file_hanami_type_v1_access]);
+  fileDesc("CiZoYW5hbWkva3lvdWtvL3YxL25ldHdvcmtfc2VydmljZS5wcm90bxIQaGFuYW1pLmt5b3Vrby52MSL8AgoHTmV0d29yaxISCgRuYW1lGAEgASgJQgTiQQEIEjoKCXN0cnVjdHVyZRgCIAEoCzIhLmhhbmFtaS5reW91a28udjEuTmV0d29ya1RlbXBsYXRlQgTiQQEDEj0KCnN0YXRpc3RpY3MYAyABKAsyIy5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtTdGF0aXN0aWNzQgTiQQEDEhQKBmxhYmVscxgEIAMoCUIE4kEBAxIXCglrZXB0X3Jvd3MYBSABKANCBOJBAQMSNQoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhUKB2NyZWF0b3IYByABKAlCBOJBAQMSEgoEZXRhZxgIIAEoCUIE4kEBAzpR6kFOChJoYW5hbWkuZGV2L05ldHdvcmsSJXByb2plY3RzL3twcm9qZWN0fS9uZXR3b3Jrcy97bmV0d29ya30qCG5ldHdvcmtzMgduZXR3b3JrIoEDChFOZXR3b3JrU3RhdGlzdGljcxIUCgxsZWFybmVkX3Jvd3MYASABKAMSDwoHbmV1cm9ucxgCIAEoAxIQCghzZWN0aW9ucxgDIAEoAxIZChFpbnB1dF9jb25uZWN0aW9ucxgEIAEoAxIaChJvdXRwdXRfY29ubmVjdGlvbnMYBSABKAMSEwoLY29ubmVjdGlvbnMYBiABKAMSDwoHb3V0cHV0cxgHIAEoAxIUCgxtZW1vcnlfYnl0ZXMYCCABKAMSFgoOZ3Jvd3RoX3N0b3BwZWQYCSABKAkSFAoMcnVubmluZ19sb3NzGAogASgBEhoKEnBydW5lZF9jb25uZWN0aW9ucxgLIAEoAxIVCg1ydW5uaW5nX2Vycm9yGAwgASgBEhQKDGRyaWZ0X2FsYXJtcxgNIAEoAxIZChFub25fZmluaXRlX3ZhbHVlcxgOIAEoAxIuCgdleHBlcnRzGA8gAygLMh0uaGFuYW1pLmt5b3Vrby52MS5FeHBlcnRTaGFyZSI6CgtFeHBlcnRTaGFyZRIMCgRuYW1lGAEgASgJEg4KBndlaWdodBgCIAEoARINCgVhd2FrZRgDIAEoCCL/AwoUQ3JlYXRlTmV0d29ya1JlcXVlc3QSWQoGcGFyZW50GAEgASgJQkniQQEC+kEUChJoYW5hbWkuZGV2L1Byb2plY3S6SCtyKTInXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEj0KCm5ldHdvcmtfaWQYAiABKAlCKeJBAQK6SCJyIDIeXlthLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kElsKCHRlbXBsYXRlGAMgASgJQkf6QRUKE2hhbmFtaS5kZXYvVGVtcGxhdGW6SCxyKjIoXnRlbXBsYXRlcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJEgAEiQKDXRlbXBsYXRlX3lhbWwYBCABKAlCC7pICHIGEAEYgIAISAASNgoJc3RydWN0dXJlGAUgASgLMiEuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrVGVtcGxhdGVIABImCghjaGFubmVscxgGIAEoBUIP4kEBAbpICBoGGICAQCgBSAGIAQESHgoEc2VlZBgHIAEoA0IL4kEBAbpIBCICKABIAogBARIjCgpyZXF1ZXN0X2lkGAggASgJQg/iQQEBukgI2AEBcgOwAQFCDwoGc291cmNlEgW6SAIIAUILCglfY2hhbm5lbHNCBwoFX3NlZWQikgEKEUdldE5ldHdvcmtSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvTmV0d29ya7pIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9uZXR3b3Jrcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJCKyAQoTTGlzdE5ldHdvcmtzUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgAgiXAoUTGlzdE5ldHdvcmtzUmVzcG9uc2USKwoIbmV0d29ya3MYASADKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItUBChREZWxldGVOZXR3b3JrUmVxdWVzdBJ9CgRuYW1lGAEgASgJQm/iQQEC+kEUChJoYW5hbWkuZGV2L05ldHdvcmu6SFFyTzJNXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vbmV0d29ya3MvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSGQoEZXRhZxgCIAEoCUIL4kEBAbpIBHICGEASIwoKcmVxdWVzdF9pZBgDIAEoCUIP4kEBAbpICNgBAXIDsAEBIo0BCgtHcm93dGhFdmVudBIOCgZudW1iZXIYASABKAMSCwoDcm93GAIgASgDEioKBGtpbmQYAyABKA4yHC5oYW5hbWkua3lvdWtvLnYxLkdyb3d0aEtpbmQSFAoHc3ViamVjdBgEIAEoBUgAiAEBEhMKC2Nvbm5lY3Rpb25zGAUgASgDQgoKCF9zdWJqZWN0ItwBChdMaXN0R3Jvd3RoRXZlbnRzUmVxdWVzdBJ/CgZwYXJlbnQYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvTmV0d29ya7pIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9uZXR3b3Jrcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIeCglwYWdlX3NpemUYAiABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAyABKAlCDOJBAQG6SAVyAxiACCJiChhMaXN0R3Jvd3RoRXZlbnRzUmVzcG9uc2USLQoGZXZlbnRzGAEgAygLMh0uaGFuYW1pLmt5b3Vrby52MS5Hcm93dGhFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq2gIKCkdyb3d0aEtpbmQSGwoXR1JPV1RIX0tJTkRfVU5TUEVDSUZJRUQQABIXChNHUk9XVEhfS0lORF9TVEFSVEVEEAESHAoYR1JPV1RIX0tJTkRfQ0hBTk5FTF9HUkVXEAISHQoZR1JPV1RIX0tJTkRfU0VDVElPTl9BRERFRBADEh0KGUdST1dUSF9LSU5EX09VVFBVVF9PUEVORUQQBBIeChpHUk9XVEhfS0lORF9DSEFOTkVMX1BSVU5FRBAFEhoKFkdST1dUSF9LSU5EX0JBTkRfTU9WRUQQBhIeChpHUk9XVEhfS0lORF9DSEFOTkVMU19BRERFRBAHEiEKHUdST1dUSF9LSU5EX1BPUFVMQVRJT05TX0FEREVEEAgSHgoaR1JPV1RIX0tJTkRfR1JPV1RIX1NUT1BQRUQQCRIbChdHUk9XVEhfS0lORF9EUklGVF9BTEFSTRAKMoYGCg5OZXR3b3JrU2VydmljZRKIAQoNQ3JlYXRlTmV0d29yaxImLmhhbmFtaS5reW91a28udjEuQ3JlYXRlTmV0d29ya1JlcXVlc3QaGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsiNMraGAUaAwECA4LT5JMCJToBKiIgL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vbmV0d29ya3MShwEKCkdldE5ldHdvcmsSIy5oYW5hbWkua3lvdWtvLnYxLkdldE5ldHdvcmtSZXF1ZXN0GhkuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrIjnaQQRuYW1lytoYBhoEAQIDBILT5JMCIhIgL3YxL3tuYW1lPXByb2plY3RzLyovbmV0d29ya3MvKn0SmgEKDExpc3ROZXR3b3JrcxIlLmhhbmFtaS5reW91a28udjEuTGlzdE5ldHdvcmtzUmVxdWVzdBomLmhhbmFtaS5reW91a28udjEuTGlzdE5ldHdvcmtzUmVzcG9uc2UiO9pBBnBhcmVudMraGAYaBAECAwSC0+STAiISIC92MS97cGFyZW50PXByb2plY3RzLyp9L25ldHdvcmtzErUBChBMaXN0R3Jvd3RoRXZlbnRzEikuaGFuYW1pLmt5b3Vrby52MS5MaXN0R3Jvd3RoRXZlbnRzUmVxdWVzdBoqLmhhbmFtaS5reW91a28udjEuTGlzdEdyb3d0aEV2ZW50c1Jlc3BvbnNlIkraQQZwYXJlbnTK2hgGGgQBAgMEgtPkkwIxEi8vdjEve3BhcmVudD1wcm9qZWN0cy8qL25ldHdvcmtzLyp9L2dyb3d0aEV2ZW50cxKJAQoNRGVsZXRlTmV0d29yaxImLmhhbmFtaS5reW91a28udjEuRGVsZXRlTmV0d29ya1JlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiONpBBG5hbWXK2hgFGgMBAgOC0+STAiIqIC92MS97bmFtZT1wcm9qZWN0cy8qL25ldHdvcmtzLyp9YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_kyouko_v1_template_service, file_hanami_type_v1_access]);
 
 /**
  * A growing network.
@@ -447,6 +447,208 @@ export const DeleteNetworkRequestSchema: GenMessage<DeleteNetworkRequest> = /*@_
   messageDesc(file_hanami_kyouko_v1_network_service, 7);
 
 /**
+ * One change of a network's structure, or an alarm.
+ *
+ * @generated from message hanami.kyouko.v1.GrowthEvent
+ */
+export type GrowthEvent = Message<"hanami.kyouko.v1.GrowthEvent"> & {
+  /**
+   * The number of the event, from 1, without gaps.
+   *
+   * @generated from field: int64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * Learned rows when it happened, the present one included.
+   *
+   * @generated from field: int64 row = 2;
+   */
+  row: bigint;
+
+  /**
+   * What happened.
+   *
+   * @generated from field: hanami.kyouko.v1.GrowthKind kind = 3;
+   */
+  kind: GrowthKind;
+
+  /**
+   * The channel or output it happened to; not set when it was the network as a whole.
+   *
+   * @generated from field: optional int32 subject = 4;
+   */
+  subject?: number | undefined;
+
+  /**
+   * Connections gained, negative when lost.
+   *
+   * @generated from field: int64 connections = 5;
+   */
+  connections: bigint;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.GrowthEvent.
+ * Use `create(GrowthEventSchema)` to create a new message.
+ */
+export const GrowthEventSchema: GenMessage<GrowthEvent> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_network_service, 8);
+
+/**
+ * The request of ListGrowthEvents.
+ *
+ * @generated from message hanami.kyouko.v1.ListGrowthEventsRequest
+ */
+export type ListGrowthEventsRequest = Message<"hanami.kyouko.v1.ListGrowthEventsRequest"> & {
+  /**
+   * The network, `projects/{project}/networks/{network}`.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * The most items to return; 50 when zero, 1000 at most.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on: `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.ListGrowthEventsRequest.
+ * Use `create(ListGrowthEventsRequestSchema)` to create a new message.
+ */
+export const ListGrowthEventsRequestSchema: GenMessage<ListGrowthEventsRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_network_service, 9);
+
+/**
+ * The response of ListGrowthEvents.
+ *
+ * @generated from message hanami.kyouko.v1.ListGrowthEventsResponse
+ */
+export type ListGrowthEventsResponse = Message<"hanami.kyouko.v1.ListGrowthEventsResponse"> & {
+  /**
+   * The events, oldest first.
+   *
+   * @generated from field: repeated hanami.kyouko.v1.GrowthEvent events = 1;
+   */
+  events: GrowthEvent[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.ListGrowthEventsResponse.
+ * Use `create(ListGrowthEventsResponseSchema)` to create a new message.
+ */
+export const ListGrowthEventsResponseSchema: GenMessage<ListGrowthEventsResponse> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_network_service, 10);
+
+/**
+ * What a growth event tells.
+ *
+ * @generated from enum hanami.kyouko.v1.GrowthKind
+ */
+export enum GrowthKind {
+  /**
+   * Not set; never sent by a server.
+   *
+   * @generated from enum value: GROWTH_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The network learned its first row.
+   *
+   * @generated from enum value: GROWTH_KIND_STARTED = 1;
+   */
+  STARTED = 1,
+
+  /**
+   * A channel left its resting band often enough to get connections.
+   *
+   * @generated from enum value: GROWTH_KIND_CHANNEL_GREW = 2;
+   */
+  CHANNEL_GREW = 2,
+
+  /**
+   * A channel got one more section, beyond the range it had shown before.
+   *
+   * @generated from enum value: GROWTH_KIND_SECTION_ADDED = 3;
+   */
+  SECTION_ADDED = 3,
+
+  /**
+   * A label was seen for the first time.
+   *
+   * @generated from enum value: GROWTH_KIND_OUTPUT_OPENED = 4;
+   */
+  OUTPUT_OPENED = 4,
+
+  /**
+   * The connections of a channel were removed because they hardly mattered.
+   *
+   * @generated from enum value: GROWTH_KIND_CHANNEL_PRUNED = 5;
+   */
+  CHANNEL_PRUNED = 5,
+
+  /**
+   * The value at which a channel rests has moved.
+   *
+   * @generated from enum value: GROWTH_KIND_BAND_MOVED = 6;
+   */
+  BAND_MOVED = 6,
+
+  /**
+   * Rows became wider.
+   *
+   * @generated from enum value: GROWTH_KIND_CHANNELS_ADDED = 7;
+   */
+  CHANNELS_ADDED = 7,
+
+  /**
+   * The network added populations by itself.
+   *
+   * @generated from enum value: GROWTH_KIND_POPULATIONS_ADDED = 8;
+   */
+  POPULATIONS_ADDED = 8,
+
+  /**
+   * The network wanted to grow and had no room.
+   *
+   * @generated from enum value: GROWTH_KIND_GROWTH_STOPPED = 9;
+   */
+  GROWTH_STOPPED = 9,
+
+  /**
+   * The error rose more than chance explains.
+   *
+   * @generated from enum value: GROWTH_KIND_DRIFT_ALARM = 10;
+   */
+  DRIFT_ALARM = 10,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.GrowthKind.
+ */
+export const GrowthKindSchema: GenEnum<GrowthKind> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_network_service, 0);
+
+/**
  * Manages networks.
  *
  * @generated from service hanami.kyouko.v1.NetworkService
@@ -488,6 +690,18 @@ export const NetworkService: GenService<{
     methodKind: "unary";
     input: typeof ListNetworksRequestSchema;
     output: typeof ListNetworksResponseSchema;
+  },
+  /**
+   * Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
+   *
+   * Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
+   *
+   * @generated from rpc hanami.kyouko.v1.NetworkService.ListGrowthEvents
+   */
+  listGrowthEvents: {
+    methodKind: "unary";
+    input: typeof ListGrowthEventsRequestSchema;
+    output: typeof ListGrowthEventsResponseSchema;
   },
   /**
    * Deletes a network with its snapshot and its tasks. Running tasks are
