@@ -1,13 +1,13 @@
 """Moving a network into wider arrays when channels or populations are added at run time."""
 
 from dataclasses import fields
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.errors import EngineStructureError
-from kyouko.domain.engine.growing.state import FRAME_SLOTS, NetworkState, allocate_state
+from kyouko.domain.engine.growing.state import NetworkState, allocate_state
 from kyouko.domain.engine.growing.topology import Topology
 from kyouko.domain.engine.structure import NetworkStructure
 from kyouko.kernels import indices
@@ -20,7 +20,7 @@ Index = npt.NDArray[np.intp]
 _NOT_COPIED: Final = frozenset(
     {
         "reach_first", "reach_block", "edge_neurons", "home_row", "row_table", "free_rows",
-        "inner_first", "inner_source", "spiking",
+        "inner_first", "inner_source", "spiking", "trace_place",
     }
 )  # fmt: skip
 _LISTS: Final = ("list_channel", "list_value", "list_length", "list_label", "list_target")
@@ -97,8 +97,53 @@ def _connect_new_edges(old: NetworkState, state: NetworkState, structure: Networ
     keys = _keys(state, blocks)
     places = np.searchsorted(keys, _keys(old, blocks))
     state.row_table[:, places] = old.row_table
-    fresh = np.ones(len(keys), np.bool_)
-    fresh[places] = False
-    sections = np.where(fresh, state.section_count[keys // blocks], 0)
-    # Neighbours in a block become neighbours in memory.
-    edges = np.repeat(np.lexsort((keys, state.reach_block)), sections[np.lexsort((keys, state.reach_block))])
+    is_new = np.ones(len(keys), np.bool_)
+    is_new[places] = False
+    # By block, so that neighbours in a block are neighbours in memory.
+    order = np.argsort(state.reach_block, kind="stable")
+    sections = np.where(is_new, state.section_count[keys // blocks], 0)[order]
+    edges = np.repeat(order, sections)
+    section = np.arange(len(edges)) - np.repeat(np.cumsum(sections) - sections, sections)
+    rows = _take_rows(state, len(edges), structure)
+    state.row_table[section, edges] = rows
+    scale = np.sqrt(np.maximum(state.meters[indices.DRIVE_ENERGY], 1e-3))
+    deviation = 0.6 / (scale * np.sqrt(np.repeat(sections, sections)))
+    weights = _draw_generator(state).standard_normal((len(rows), state.weights.shape[1]))
+    weights *= deviation[:, None]
+    weights[np.arange(weights.shape[1]) >= state.edge_neurons[edges, None]] = 0.0
+    state.weights[rows] = weights
+    state.slow_weights[rows] = state.weights[rows]
+
+
+def _take_rows(state: NetworkState, count: int, structure: NetworkStructure) -> Index:
+    """Take weight rows from the pool, unused ones first; what the old network gave back follows."""
+    counters = state.counters
+    top = int(counters[indices.ROW_TOP])
+    free = np.flatnonzero(state.row_used[:top] == 0)
+    rows = np.concatenate([np.arange(top, len(state.row_used)), free])
+    if count > len(rows):
+        raise _too_small(structure)
+    state.row_used[rows[:count]] = 1
+    counters[indices.USED_ROWS] += count
+    counters[indices.ROW_TOP] = min(top + count, len(state.row_used))
+    # Homes would be numbered anew in the wider network: all rows become common property.
+    state.home_row[:] = -1
+    counters[indices.HOME_ROWS] = 0
+    left = np.flatnonzero(state.row_used[:top] == 0)[::-1]
+    state.free_rows[: len(left)] = left
+    counters[indices.FREE_ROWS] = len(left)
+    return rows[:count]
+
+
+def _draw_generator(state: NetworkState) -> np.random.Generator:
+    """Move the network's random state on, and return a generator that starts from it.
+
+    Source: Marsaglia 2003, "Xorshift RNGs", section 3, as `kyouko.kernels.growth.draw_uniform`.
+    """
+    mask = (1 << 64) - 1
+    value = int(state.random_state[0])
+    value ^= value << 13 & mask
+    value ^= value >> 7
+    value ^= value << 17 & mask
+    state.random_state[0] = value
+    return np.random.Generator(np.random.PCG64(value))
