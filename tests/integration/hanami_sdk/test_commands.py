@@ -155,6 +155,21 @@ def test_a_stream_of_rows_from_stdin(hanami: Command, rows_csv: Path) -> None:
     assert set(rows[0]["outputs"]) == {"left", "right"}
 
 
+def test_growth_by_command(hanami: Command) -> None:
+    """A network that has learned tells what grew, as a table and as JSON; a new one has no news."""
+    text = "left,right,larger\n" + "1,2,right\n2,1,left\n" * 40
+    hanami("network", "create", "n1", "--channels", "2")
+
+    before = hanami("network", "growth", "n1")
+    hanami("learn", "n1", "--label", "larger", stdin=text)
+    table = hanami("network", "growth", "n1")
+    events = json.loads(hanami("network", "growth", "n1", "--json").stdout)
+
+    assert "has not grown yet" in before.stderr
+    assert "output opened" in table.stdout
+    assert {"GROWTH_KIND_STARTED", "GROWTH_KIND_CHANNEL_GREW"} <= {item["kind"] for item in events}
+
+
 def test_numbers_by_command(hanami: Command) -> None:
     """A target column makes a network of numbers; its prediction has the column's name."""
     text = "x,y\n" + "".join(f"{n % 50},{(n % 50) * 2}\n" for n in range(500))
