@@ -21,12 +21,15 @@ def scan_rows(
     list_channel: np.ndarray,
     list_value: np.ndarray,
     list_length: np.ndarray,
+    scan_flags: np.ndarray,
+    scan_words: np.ndarray,
 ) -> None:
     """Write the active channels of rows `first` to `stop` into consecutive list slots.
 
-    The compaction has no branch: 0.35 us for 784 channels, against 0.5 to 0.7 us for chunked or
-    branching forms. Unsigned indices spare the test for negative ones, a quarter of the time. A
-    NaN compares false on both sides and so is at rest.
+    The comparison alone is vectorised and writes a flag for each channel; eight resting channels
+    are then passed over at once, and the compaction of the others has no branch. That takes half
+    the time of one loop for all. Unsigned indices spare the test for negative ones. A NaN compares
+    false on both sides and so is at rest.
 
     Args:
         inputs: uint8 or float32, shape (rows, channels).
@@ -38,17 +41,29 @@ def scan_rows(
         list_channel: int32, shape (slots, channels), written.
         list_value: float32, shape (slots, channels), written.
         list_length: int32, shape (slots,), written.
+        scan_flags: uint8, shape (channels rounded up to a multiple of 8,), scratch.
+        scan_words: uint64, the same memory, eight flags each.
     """
     channels = inputs.shape[1]
     for row in range(first, stop):
         slot = first_slot + row - first
-        count = np.uintp(0)
         for channel in range(channels):
             value = inputs[row, channel]
-            list_channel[slot, count] = channel
-            count += np.uintp((value < scan_low[channel]) | (value > scan_high[channel]))
-        for item in range(count):
-            list_value[slot, item] = inputs[row, np.uint32(list_channel[slot, item])]
+            scan_flags[channel] = (value < scan_low[channel]) | (value > scan_high[channel])
+        count = np.uintp(0)
+        for word in range(channels // 8):
+            if scan_words[word] == 0:
+                continue
+            for place in range(8):
+                index = np.uint32(word * 8 + place)
+                list_channel[slot, count] = index
+                list_value[slot, count] = inputs[row, index]
+                count += np.uintp(scan_flags[index])
+        for channel in range(channels - channels % 8, channels):
+            if scan_flags[channel] != 0:
+                list_channel[slot, count] = channel
+                list_value[slot, count] = inputs[row, channel]
+                count += np.uintp(1)
         list_length[slot] = count
 
 

@@ -46,7 +46,7 @@ _STOP_REASONS: Final = {
 _LEARN_SCALARS: Final = 10
 _PREDICT_SCALARS: Final = 8
 _BANDS_SCALARS: Final = 3
-_LISTS: Final = ("list_channel", "list_value", "list_length")
+_LISTS: Final = ("list_channel", "list_value", "list_length", "scan_flags", "scan_words")
 _AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
 
 
@@ -261,13 +261,26 @@ class GrowingEngine:
         Raises:
             EngineStructureError: if the wider network cannot be built within its memory limit.
         """
-        structure = replace(self.structure, inputs=(*self.structure.inputs, population))
+        self.widen(replace(self.structure, inputs=(*self.structure.inputs, population)))
+        first = self.channels - population.channels
+        self.note(GrowthKind.CHANNELS_ADDED, subject=first)
+
+    def widen(self, structure: NetworkStructure) -> None:
+        """Go on in a structure with more channels, populations or memory than the present one.
+
+        What was learned stays as it is, and predictions do not change.
+
+        Raises:
+            EngineStructureError: if the wider network cannot be built within its memory limit.
+        """
         structure.check()
         topology = lay_out(structure)
         self._take(structure, topology, widen_state(self.state, structure, topology))
-        first = self.channels - population.channels
-        learned = int(self.state.counters[indices.LEARNED_ROWS])
-        self._note(GrowthKind.CHANNELS_ADDED, row=learned, subject=first)
+
+    def note(self, kind: GrowthKind, *, subject: int = -1, connections: int = 0) -> None:
+        """Write a growth event at the present row."""
+        row = int(self.state.counters[indices.LEARNED_ROWS])
+        self._note(kind, row=row, subject=subject, connections=connections)
 
     def _event(self, number: int) -> GrowthEvent:
         row, kind, subject, connections = self.state.events[

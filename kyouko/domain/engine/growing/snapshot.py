@@ -23,7 +23,7 @@ _ENGINE: Final = "growing"
 # Follow from the structure, or hold nothing between calls.
 _NOT_SAVED: Final = frozenset(
     {
-        "reach_first", "reach_block", "edge_neurons", "bucket_row", "bucket_drive",
+        "reach_first", "reach_block", "edge_neurons", "scan_flags", "bucket_row", "bucket_drive",
         "bucket_length", "others", "hidden", "hidden_delta", "scores", "slow_scores", "delta",
         "tally", "utility", "scratch", "inner_first", "inner_source", "inner_length", "spiking",
         "trace_place", "lowered",

@@ -84,6 +84,8 @@ class NetworkState:
     list_length         int32    (R+F,)      how many; slots below R saved
     list_label          int32    (R+F,)      class of the row; slots below R saved
     list_target         float32  (R+F, O')   numeric targets, O' = 1 for classes; likewise
+    scan_flags          uint8    (C',)       scratch: 1 for channels outside their band; C' is
+                                             C rounded up to a multiple of 8
     bucket_row          int32    (N, L)      scratch: driven weight rows of each block, L = K *
                                              most edges of a block
     bucket_drive        float32  (N, L)      scratch: their drives (-1 to 1)
@@ -160,6 +162,7 @@ class NetworkState:
     list_length: Array
     list_label: Array
     list_target: Array
+    scan_flags: Array
     bucket_row: Array
     bucket_drive: Array
     bucket_length: Array
@@ -184,6 +187,11 @@ class NetworkState:
     raised: Array
     silent: Array
     lowered: Array
+
+    @property
+    def scan_words(self) -> Array:
+        """Eight flags each, the same memory as `scan_flags`."""
+        return self.scan_flags.view(np.uint64)
 
     @property
     def hidden_blocks(self) -> Array:
@@ -309,6 +317,7 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
         "events": ((indices.EVENT_ROWS, indices.EVENT_COLUMNS), np.int64),
         "meters": ((indices.METERS,), np.float64),
         "random_state": ((1,), np.uint64),
+        "scan_flags": ((-(-channels // 8) * 8,), np.uint8),
         "bucket_row": ((blocks, longest), np.int32),
         "bucket_drive": ((blocks, longest), np.float32),
         "bucket_length": ((blocks,), np.int32),

@@ -15,7 +15,9 @@ def run_scan(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[list[t
     channel = np.zeros((count + 1, channels), np.int32)
     value = np.zeros((count + 1, channels), np.float32)
     length = np.zeros(count + 1, np.int32)
-    scan_rows(rows, low, high, 0, count, 1, channel, value, length)
+    flags = np.zeros(-(-channels // 8) * 8, np.uint8)
+    words = flags.view(np.uint64)
+    scan_rows(rows, low, high, 0, count, 1, channel, value, length, flags, words)
     return [
         [(int(channel[slot, item]), float(value[slot, item])) for item in range(int(length[slot]))]
         for slot in range(1, count + 1)

@@ -57,7 +57,7 @@ def test_argument_names() -> None:
     names = compilation.argument_names(scanning.scan_rows)
 
     assert ("inputs", "scan_low", "scan_high", "first", "stop", "first_slot") == names[:6]
-    assert "list_length" == names[-1]
+    assert "scan_words" == names[-1]
 
 
 def test_a_read_only_warm_cache_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
