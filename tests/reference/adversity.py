@@ -18,11 +18,10 @@ from kyouko.domain.engine import (
     NetworkKind,
     NetworkStructure,
     Organisation,
-    Spiking,
     TaskKind,
     create_engine,
 )
-from tests.reference.structures import flat, local
+from tests.reference.structures import bricks, delayed, far, flat, local, spiking
 
 Float32 = npt.NDArray[np.float32]
 Random = np.random.Generator
@@ -220,22 +219,23 @@ class Trial:
 def adverse_structures(memory_limit_bytes: int) -> dict[str, NetworkStructure]:
     """Return one network of each kind, by name."""
     options = EngineOptions(memory_limit_bytes=memory_limit_bytes)
+    experts = replace(options, experts=True)
     numbers = flat(10, 32, kind=TaskKind.NUMBERS, size=2, options=options)
-    table, pictures = flat(6, 32, options=options), local(options=options)
-    neurons = replace(table.populations[0], spiking=Spiking(0.7, 0.5, 2))
-    past = replace(table.inputs[0], delays=(1, 2, 5))
-    wide = flat(144, 32, options=options)
+    table, wide = flat(6, 32, options=options), flat(144, 32, options=options)
     return {
         "flat": wide,
-        "local": pictures,
+        "local": local(options=options),
         "fixed classes": flat(6, 32, size=LABELS, options=options),
         "numbers": numbers,
         "one channel": flat(1, 8, options=options),
-        "experts": replace(table, options=replace(options, experts=True)),
-        "experts for numbers": replace(numbers, options=replace(options, experts=True)),
-        "delays": replace(table, inputs=(past,)),
+        "bricks": bricks(options=options),
+        "long connections": far(options=options),
+        "experts": replace(table, options=experts),
+        "experts for numbers": replace(numbers, options=experts),
+        "delays": delayed(replace(table, options=experts), 1, 2, 5),
         "organised": replace(wide, organisation=Organisation(4, 16, 40, 300)),
-        "spiking": replace(table, populations=(neurons,)),
+        "spiking": spiking(6, options=options),
+        "spiking numbers": spiking(10, kind=TaskKind.NUMBERS, size=2, options=options),
         "static": replace(table, kind=NetworkKind.STATIC),
         "static numbers": replace(numbers, kind=NetworkKind.STATIC),
     }
