@@ -28,7 +28,9 @@ from tests.reference.structures import (
     far,
     flat,
     local,
+    organising,
     pictures,
+    scrambled_pictures,
     spiking,
     table,
 )
@@ -51,6 +53,7 @@ KINDS: dict[str, tuple[NetworkStructure, Data]] = {
     "spiking": (spiking(6), table(900)),
     "spiking numbers": (spiking(10, kind=TaskKind.NUMBERS, size=2), curve(900, outputs=2)),
     "delayed spiking": (delayed(spiking(6), 1, 4), table(900)),
+    "self-organised": (organising(144), scrambled_pictures(900)[:2]),
 }
 EVERY_KIND = pytest.mark.parametrize("kind", list(KINDS))
 EVERY_ARRIVAL = pytest.mark.parametrize("arrival", list(Arrival))

@@ -11,6 +11,7 @@ from kyouko.domain.engine import (
     EngineOptions,
     InputPopulation,
     NetworkStructure,
+    Organisation,
     OutputPopulation,
     Population,
     Reach,
@@ -158,3 +159,35 @@ def curve(rows: int, *, seed: int = 5, outputs: int = 1) -> tuple[Float32, Float
     y = y + 10 * x[:, 3] + 5 * x[:, 4] + random.normal(size=rows)
     targets = np.stack([y * (place + 1) for place in range(outputs)], axis=1)
     return x.astype(np.float32), targets.astype(np.float32)
+
+
+def organising(
+    channels: int,
+    neurons: int = 16,
+    *,
+    organisation: Organisation | None = None,
+    options: EngineOptions | None = None,
+) -> NetworkStructure:
+    """One population that reaches all channels, and four that the network finds by itself."""
+    found = organisation or Organisation(populations=4, neurons=8, channels=36, at_row=150)
+    return replace(flat(channels, neurons, options=options), organisation=found)
+
+
+def scrambled_pictures(rows: int, *, seed: int = 11) -> tuple[Float32, Int32, Int32]:
+    """Pictures of SIDE x SIDE channels with three soft spots, their channels in random order.
+
+    Returns:
+        The rows; the quarter of the picture that is brightest; the place of each channel in the
+        picture, y * SIDE + x.
+    """
+    random = np.random.default_rng(seed)
+    y, x = np.divmod(np.arange(SIDE * SIDE), SIDE)
+    centre = random.uniform(-0.5, SIDE - 0.5, (rows, 3, 2))
+    distance = (x - centre[:, :, :1]) ** 2 + (y - centre[:, :, 1:]) ** 2
+    light = np.exp(-distance / 4.0).sum(axis=1)
+    quarter = (y >= SIDE // 2) * 2 + (x >= SIDE // 2)
+    brightness = np.stack([light[:, quarter == place].sum(axis=1) for place in range(4)], axis=1)
+    values = np.round(255 * light + random.normal(0.0, 8.0, light.shape))
+    order = np.random.default_rng(5).permutation(SIDE * SIDE)
+    scrambled = np.clip(values[:, order], 0, None).astype(np.float32)
+    return scrambled, brightness.argmax(axis=1).astype(np.int32), order.astype(np.int32)

@@ -12,6 +12,7 @@ from kyouko.domain.engine.interface import (
     GrowthKind,
     Scored,
 )
+from kyouko.domain.engine.organising.engine import OrganisingEngine
 from kyouko.domain.engine.structure import (
     Activation,
     Arrival,
@@ -78,6 +79,8 @@ def create_engine(structure: NetworkStructure) -> Engine:
 
 def _create_present(structure: NetworkStructure) -> Engine:
     """Make an empty network of channels without delays."""
+    if structure.organisation is not None:
+        return OrganisingEngine(structure)
     return GrowingEngine(structure)
 
 

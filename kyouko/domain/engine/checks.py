@@ -11,6 +11,7 @@ from kyouko.domain.engine.structure import (
     EngineOptions,
     InputPopulation,
     NetworkStructure,
+    Organisation,
     OutputPopulation,
     Population,
     Reach,
@@ -35,6 +36,8 @@ def check_structure(structure: NetworkStructure) -> None:
     for population in structure.populations:
         _check_reach(population, structure.channels)
     _check_connections(structure.connections, structure.populations, names)
+    if structure.organisation is not None:
+        _check_organisation(structure.organisation)
     _check_output(structure.output)
     _check_options(structure.options, spiking=structure.is_spiking)
 
@@ -148,6 +151,16 @@ def _check_connections(
         earlier = names[: names.index(item.target)]
         _check_source(f"{where}.source", item.source, earlier, names, inputs)
         _require(0.0 < item.chance <= 1.0, f"{where}.chance", item.chance, "above 0 to 1")
+
+
+def _check_organisation(item: Organisation) -> None:
+    for name, value in (("populations", item.populations), ("channels", item.channels)):
+        _require(value >= 1, f"organisation.{name}", value, "at least 1")
+    total = item.populations * item.neurons
+    good = item.neurons >= 1 and total <= _MOST_NEURONS
+    _require(good, "organisation.neurons", item.neurons, f"1 to {_MOST_NEURONS} in all")
+    good = 1 <= item.at_row <= _MOST_ROWS
+    _require(good, "organisation.at_row", item.at_row, f"1 to {_MOST_ROWS}")
 
 
 def _check_output(output: OutputPopulation) -> None:

@@ -6,7 +6,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kyouko.domain.engine.structure import NetworkStructure, Population, Reach, ReachKind
+from kyouko.domain.engine.structure import (
+    NetworkStructure,
+    Organisation,
+    Population,
+    Reach,
+    ReachKind,
+)
 from kyouko.kernels import indices
 
 __all__ = ["Topology", "choose_block_width", "lay_out", "locate_channels"]
@@ -55,6 +61,10 @@ class Topology:
     inner_first: Int32
     inner_source: Int32
 
+    def has_inner(self, block: int) -> bool:
+        """Tell whether some hidden neuron leads to a block."""
+        return bool(self.inner_first[block] < self.inner_first[block + 1])
+
     @property
     def longest_bucket(self) -> int:
         """Most weight rows that one row of values can drive in one block."""
@@ -97,12 +107,20 @@ def _chance(reach: Reach, offsets: Float64) -> Float64:
     return np.asarray(inside * np.exp(-((distance / reach.falloff) ** 2)))
 
 
+def _expected(organisation: Organisation | None) -> tuple[Population, ...]:
+    """Return stand-ins for the populations that are still to be found: the width stays for good."""
+    if organisation is None:
+        return ()
+    stand_in = Population("to be found", (0.0, 0.0, 0.0), organisation.neurons)
+    return (stand_in,) * organisation.populations
+
+
 class _Layout:
     """The blocks of a structure, and who leads to them."""
 
     def __init__(self, structure: NetworkStructure) -> None:
         self.structure = structure
-        self.width = choose_block_width(structure.populations)
+        self.width = choose_block_width(structure.populations + _expected(structure.organisation))
         self.positions = locate_channels(structure)
         ends = np.cumsum([item.channels for item in structure.inputs])
         self.channels = {
