@@ -39,7 +39,7 @@ def check_structure(structure: NetworkStructure) -> None:
     if structure.organisation is not None:
         _check_organisation(structure.organisation)
     _check_output(structure.output)
-    _check_options(structure.options, spiking=structure.is_spiking)
+    _check_options(structure.options)
 
 
 def _require(condition: bool, where: str, problem: object, allowed: str) -> None:
@@ -169,7 +169,7 @@ def _check_output(output: OutputPopulation) -> None:
     _require(good, "output.size", output.size, f"{smallest} to {_MOST_OUTPUTS}")
 
 
-def _check_options(options: EngineOptions, *, spiking: bool) -> None:
+def _check_options(options: EngineOptions) -> None:
     good = 1 <= options.max_outputs <= _MOST_OUTPUTS
     _require(good, "options.max_outputs", options.max_outputs, f"1 to {_MOST_OUTPUTS}")
     rows = options.rehearsal_rows
@@ -177,6 +177,3 @@ def _check_options(options: EngineOptions, *, spiking: bool) -> None:
     steps = options.rehearsal_steps
     good = steps is None or 0.0 <= steps <= 16.0
     _require(good, "options.rehearsal_steps", steps, "0 to 16")
-    good = not (spiking and steps)
-    _require(good, "options.rehearsal_steps", steps,
-             "0 or unset beside spiking populations: a kept row has no past")  # fmt: skip

@@ -317,12 +317,13 @@ def _problems_of_reach(structure: NetworkStructure) -> Iterator[TemplateProblem]
     topology = lay_out(structure)
     block = 0
     for index, population in enumerate(structure.populations):
-        if topology.block_edges[block] == 0:
+        if topology.block_edges[block] == 0 and not topology.has_inner(block):
             kind = population.reach.kind
             name = kind.value if kind in (ReachKind.WINDOW, ReachKind.RADIUS) else "inputs"
             yield TemplateProblem(
                 f"populations[{index}].reach.{name}",
-                f"population {population.name!r} reaches no channel from its position",
+                f"population {population.name!r} reaches no channel and no hidden neuron from its "
+                "position",
             )
         block += -(-population.neurons // topology.block_width)
 

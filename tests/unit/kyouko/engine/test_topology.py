@@ -178,10 +178,6 @@ def test_long_connections_between_hidden_populations() -> None:
         (changed(1, spiking=Spiking(cooldown=-0.1)), "populations.second.spiking.cooldown"),
         (changed(1, spiking=Spiking(refractory=-1)), "populations.second.spiking.refractory"),
         (
-            replace(changed(1, spiking=Spiking()), options=EngineOptions(rehearsal_steps=1.0)),
-            "options.rehearsal_steps",
-        ),
-        (
             replace(LINE, connections=(Connection("line", "nobody"),)),
             "connections.0.target",
         ),

@@ -206,6 +206,27 @@ def test_a_population_has_to_reach_something() -> None:
     assert "reaches no channel" in error.message
 
 
+def test_hidden_populations_are_something_to_reach() -> None:
+    """A population may reach hidden ones only; one that lies beyond them all may not."""
+    populations = """
+  - {name: low, neurons: 8}
+  - {name: high, neurons: 8, position: [0, 0, 1], reach: {inputs: [low], radius: 1}}
+"""
+    text = f"""
+inputs:
+  - {{name: row, channels: 4}}
+populations: {populations}
+outputs:
+  - {{name: state, kind: classes}}
+"""
+
+    template = read_template(text)
+    error = refusal(text.replace("[0, 0, 1]", "[0, 0, 9]"))
+
+    assert ("low",) == template.populations[1].inputs
+    assert "populations[1].reach.radius" == error.metadata["field"]
+
+
 @given(st.text(max_size=200))
 def test_no_text_makes_the_reader_fail(text: str) -> None:
     """Whatever comes is a template or TEMPLATE_INVALID."""
