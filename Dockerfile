@@ -19,7 +19,7 @@ RUN pip install --no-deps .
 # Compile the kernels once, here, and not at every first start.
 ENV NUMBA_CACHE_DIR=/opt/hanami/kernels
 WORKDIR /
-RUN python -c "from kyouko.kernels.warmup import warm_up; warm_up()"
+RUN python -c "from kyouko.kernels.warmup import warm_up, warm_up_dense; warm_up(); warm_up_dense()"
 
 
 FROM python:3.11-slim-bookworm

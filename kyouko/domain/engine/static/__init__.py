@@ -1,0 +1,1 @@
+"""The static network: classical layers with all connections from the start."""
