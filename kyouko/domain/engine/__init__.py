@@ -13,6 +13,7 @@ from kyouko.domain.engine.interface import (
     Scored,
 )
 from kyouko.domain.engine.organising.engine import OrganisingEngine
+from kyouko.domain.engine.static.engine import StaticEngine
 from kyouko.domain.engine.structure import (
     Activation,
     Arrival,
@@ -60,6 +61,7 @@ __all__ = [
     "ReachKind",
     "Scored",
     "Spiking",
+    "StaticEngine",
     "TaskKind",
     "create_engine",
     "restore_engine",
@@ -79,6 +81,8 @@ def create_engine(structure: NetworkStructure) -> Engine:
 
 def _create_present(structure: NetworkStructure) -> Engine:
     """Make an empty network of channels without delays."""
+    if structure.kind is NetworkKind.STATIC:
+        return StaticEngine(structure)
     if structure.organisation is not None:
         return OrganisingEngine(structure)
     return GrowingEngine(structure)
