@@ -76,6 +76,31 @@ def add_use(
         use[channel] += total
 
 
+@growth_part
+def _listen(
+    known: int,
+    width: int,
+    weights: np.ndarray,
+    output_weights: np.ndarray,
+    inner_first: np.ndarray,
+    inner_source: np.ndarray,
+    heard: np.ndarray,
+) -> None:
+    """Find what each hidden neuron moves the scores by, also through others, and write `heard`."""
+    for neuron in range(heard.shape[0]):
+        heard[neuron] = 0.0
+        for output in range(known):
+            weight = np.float64(output_weights[output, neuron])
+            heard[neuron] += weight * weight
+    blocks = inner_first.shape[0] - 1
+    for back in range(blocks):
+        block = blocks - 1 - back
+        for edge in range(inner_first[block], inner_first[block + 1]):
+            for neuron in range(width):
+                weight = np.float64(weights[edge, neuron])
+                heard[inner_source[edge]] += weight * weight * heard[block * width + neuron]
+
+
 @growth_kernel
 def prune_channels(
     resting_low: np.ndarray,
@@ -92,6 +117,9 @@ def prune_channels(
     output_weights: np.ndarray,
     use: np.ndarray,
     utility: np.ndarray,
+    heard: np.ndarray,
+    inner_first: np.ndarray,
+    inner_source: np.ndarray,
     phase: np.ndarray,
     counters: np.ndarray,
     events: np.ndarray,
@@ -99,16 +127,19 @@ def prune_channels(
     """Remove the sections of rarely driven channels of little utility.
 
     The utility of a channel is E[d^2] * sum_j w_j^2 * sum_c v_cj^2 over its weight rows w and the
-    output weights v of neuron j: what it moves the scores by. Removed is what lies below a
+    output weights v of neuron j: what it moves the scores by. Neurons that j leads to count in the
+    same way. Removed is what lies below a
     hundredth of the mean utility and a tenth of the mean E[d^2]: beside one that dominates, others
     that are driven all the time would only grow again at once. A channel that has grown since the
     last review is not judged yet. Afterwards half of what was summed up is forgotten.
 
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         utility: float64, shape (channels,), written.
+        heard: float64, shape (blocks * block width,), written.
     """
     width = weights.shape[1]
-    known = counters[KNOWN_OUTPUTS]
+    known = int(counters[KNOWN_OUTPUTS])
+    _listen(known, width, weights, output_weights, inner_first, inner_source, heard)
     judged = 0
     total = 0.0
     total_use = 0.0
@@ -119,13 +150,9 @@ def prune_channels(
         for edge in range(reach_first[channel], reach_first[channel + 1]):
             start = reach_block[edge] * width
             for neuron in range(width):
-                heard = 0.0
-                for output in range(known):
-                    weight = np.float64(output_weights[output, start + neuron])
-                    heard += weight * weight
                 for section in range(section_count[channel]):
                     weight = np.float64(weights[row_table[section, edge], neuron])
-                    utility[channel] += weight * weight * heard
+                    utility[channel] += weight * weight * heard[start + neuron]
         utility[channel] *= use[channel]
         if phase[channel] == PHASE_REVIEWED:
             judged += 1

@@ -76,6 +76,7 @@ def _tiny_arguments() -> dict[str, Any]:
             "scale_deviation": (_OUTPUTS,),
             "meters": (indices.METERS,),
             "utility": (_CHANNELS,),
+            "heard": (_WIDTH,),
             "scratch": (indices.SCRATCH_LINES, indices.START_ROWS),
         },
         np.int32: {
@@ -193,6 +194,7 @@ def warm_up_dense() -> float:
         "rows": 1,
         "classes": True,
         "limit": 1.0,
+        "fault": 1.0,
         "settings": np.zeros(dense_indices.SETTINGS),
         "outputs": np.zeros((1, _OUTPUTS), np.float32),
         "losses": np.zeros(1, np.float32),

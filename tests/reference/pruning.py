@@ -27,6 +27,10 @@ def find_useless(state: NetworkState) -> set[int]:
     """Channels that a review of the state as it is now removes."""
     weights = copy_weights(state, averaged=False)
     heard = (weights.outputs**2).sum(axis=0).reshape(weights.bias.shape)
+    for block in reversed(range(len(heard))):
+        for edge in range(int(state.inner_first[block]), int(state.inner_first[block + 1])):
+            through = float((weights.sections[edge] ** 2) @ heard[block])
+            heard.reshape(-1)[state.inner_source[edge]] += through
     utility = np.zeros(len(state.use))
     for channel in range(len(state.use)):
         for edge in range(state.reach_first[channel], state.reach_first[channel + 1]):

@@ -25,8 +25,8 @@ _NOT_SAVED: Final = frozenset(
     {
         "reach_first", "reach_block", "edge_neurons", "scan_flags", "bucket_row", "bucket_drive",
         "bucket_length", "others", "hidden", "hidden_delta", "scores", "slow_scores", "delta",
-        "tally", "utility", "scratch", "inner_first", "inner_source", "inner_length", "spiking",
-        "trace_place", "lowered",
+        "tally", "utility", "heard", "scratch", "inner_first", "inner_source", "inner_length",
+        "spiking", "trace_place", "lowered",
     }
 )  # fmt: skip
 _POOL: Final = ("weights", "slow_weights")

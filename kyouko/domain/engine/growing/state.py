@@ -98,6 +98,7 @@ class NetworkState:
     delta               float32  (O,)        scratch: derivative of the loss by the scores
     tally               int64    (O,)        scratch: rehearsed rows of each class
     utility             float64  (C,)        scratch: what each channel moves the scores by
+    heard               float64  (H,)        scratch: what each neuron moves the scores by
     scratch             float64  (30, 64)    scratch of growth, lines named in `indices`
     inner_first         int32    (N+1,)      inner edges that lead to block b: inner_first[b] to
                                              [b+1]; the weight row of inner edge e is row e
@@ -174,6 +175,7 @@ class NetworkState:
     delta: Array
     tally: Array
     utility: Array
+    heard: Array
     scratch: Array
     inner_first: Array
     inner_source: Array
@@ -329,6 +331,7 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
         "delta": ((outputs,), np.float32),
         "tally": ((outputs,), np.int64),
         "utility": ((channels,), np.float64),
+        "heard": ((blocks * width,), np.float64),
         "scratch": ((indices.SCRATCH_LINES, indices.START_ROWS), np.float64),
     }
 

@@ -16,7 +16,7 @@ from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names
 from kyouko.kernels.pruning import prune_channels
 from tests.reference.pruning import find_useless, sum_drives
-from tests.reference.structures import flat, local, pictures
+from tests.reference.structures import bricks, flat, local, pictures
 
 RARE = 5
 
@@ -45,7 +45,9 @@ def grow(structure: NetworkStructure) -> GrowingEngine:
     return engine
 
 
-@pytest.mark.parametrize("structure", [flat(144), local()], ids=["flat", "local"])
+@pytest.mark.parametrize(
+    "structure", [flat(144), local(), bricks()], ids=["flat", "local", "brick of bricks"]
+)
 def test_review_agrees(structure: NetworkStructure) -> None:
     """Exactly the channels of the slow twin are removed, the rare one among them."""
     engine = grow(structure)
