@@ -14,29 +14,30 @@ def _measure(
     row: int,
     first: int,
     stop: int,
-    filled: np.ndarray,
+    fresh: np.ndarray,
     inverse: np.ndarray,
     ring_values: np.ndarray,
     distance: np.ndarray,
 ) -> None:
     """Write the squared distances of the kept rows `first` to `stop`, in standard deviations.
 
-    No channel counts more than four of them, so that an outlier does not decide alone.
+    No channel counts more than four of them, so that an outlier does not decide alone; where the
+    kept row has a gap, it counts as much as between two rows by chance.
     """
-    most = np.float32(16.0)
+    most, usual = np.float32(16.0), np.float32(2.0)
     # Unsigned, because the test for negative indices keeps the loops from being vectorised.
     low, high = np.uint64(first), np.uint64(stop)
     for slot in range(low, high):
         distance[slot] = 0.0
-    for channel in range(filled.shape[1]):
+    for channel in range(fresh.shape[1]):
         slope = inverse[row, channel]
         if slope == 0.0:
             continue
-        value = filled[row, channel]
+        value = fresh[row, channel]
         for slot in range(low, high):
             step = (value - ring_values[channel, slot]) * slope
             square = step * step
-            distance[slot] += square if square < most else most
+            distance[slot] += square if square < most else (most if square >= most else usual)
 
 
 @hot_part
@@ -124,7 +125,7 @@ def recall_rows(
     known: int,
     search_all: bool,
     search_recent: bool,
-    filled: np.ndarray,
+    fresh: np.ndarray,
     inverse: np.ndarray,
     labels: np.ndarray,
     targets: np.ndarray,
@@ -148,7 +149,7 @@ def recall_rows(
         known: outputs before the first row; a new label opens more.
         search_all: whether to answer by all kept rows.
         search_recent: whether to answer by the newest fifth of them.
-        filled: float32, shape (slots, channels), raw rows without gaps.
+        fresh: float32, shape (slots, channels), raw rows; NaN for gaps.
         inverse: float32, shape (slots, channels), 1 / standard deviation; 0 for gaps.
         labels: int32, shape (rows,); read for classes.
         targets: float32, shape (rows, outputs); read for numbers.
@@ -170,10 +171,10 @@ def recall_rows(
         if kept == size:
             corner = size - max(recent - newest, 0)
         if search_all:
-            _measure(row, start, kept, filled, inverse, ring_values, distance)
+            _measure(row, start, kept, fresh, inverse, ring_values, distance)
         elif search_recent:
-            _measure(row, low, newest, filled, inverse, ring_values, distance)
-            _measure(row, corner, size, filled, inverse, ring_values, distance)
+            _measure(row, low, newest, fresh, inverse, ring_values, distance)
+            _measure(row, corner, size, fresh, inverse, ring_values, distance)
         if search_all or search_recent:
             found = _select(low, newest, start, distance, near_distance, near_slot)
             found = _select(corner, size, found, distance, near_distance, near_slot)
@@ -193,8 +194,8 @@ def recall_rows(
                 )  # fmt: skip
         if not learn:
             continue
-        for channel in range(filled.shape[1]):
-            ring_values[channel, newest] = filled[row, channel]
+        for channel in range(fresh.shape[1]):
+            ring_values[channel, newest] = fresh[row, channel]
         if classes:
             ring_label[newest] = labels[row]
             known = max(known, int(np.int64(labels[row])) + 1)

@@ -22,7 +22,7 @@ def standardise_rows(
     channel_variance: np.ndarray,
     channel_count: np.ndarray,
     standard: np.ndarray,
-    filled: np.ndarray,
+    fresh: np.ndarray,
     inverse: np.ndarray,
 ) -> None:
     """Write rows in standard deviations from the mean, as both were before each row.
@@ -38,8 +38,8 @@ def standardise_rows(
         channel_variance: float64, shape (channels,).
         channel_count: int64, shape (channels,), values met that were not missing.
         standard: float64, shape (slots, channels + 1), written: -5 to 5; the last column is 1.
-        filled: float32, shape (slots, channels), written: the raw value, or the mean for one that
-            is missing; -1e38 to 1e38.
+        fresh: float32, shape (slots, channels), written: the raw value, -1e38 to 1e38; NaN for a
+            missing one.
         inverse: float32, shape (slots, channels), written: 1 / standard deviation; 0 for what
             cannot be compared.
     """
@@ -54,7 +54,7 @@ def standardise_rows(
             standard[row, channel] = (
                 min(max((value - mean) * slope, -5.0), 5.0) if present and known else 0.0
             )
-            filled[row, channel] = min(max(value if present else mean, -1e38), 1e38)
+            fresh[row, channel] = min(max(value, -1e38), 1e38) if present else np.nan
             inverse[row, channel] = min(slope, 1e38)
             if learn and present:
                 channel_count[channel] += 1

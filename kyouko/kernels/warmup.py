@@ -17,6 +17,7 @@ from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.scanning import count_non_finite, scan_rows
+from kyouko.kernels.warmup_experts import warm_up_experts
 
 __all__ = ["is_cached", "warm_up", "warm_up_dense"]
 
@@ -173,6 +174,7 @@ def warm_up() -> float:
     _call(learn_rows, arguments)
     _call(predict_rows, arguments)
     _call(prune_channels, arguments)
+    warm_up_experts()
     return time.perf_counter() - start
 
 

@@ -2,6 +2,7 @@
 
 from kyouko.domain.engine.delayed.engine import DelayedEngine
 from kyouko.domain.engine.errors import EngineInputError, EngineStateError, EngineStructureError
+from kyouko.domain.engine.experts.mixture import MixtureEngine
 from kyouko.domain.engine.growing.engine import GrowingEngine
 from kyouko.domain.engine.interface import (
     Engine,
@@ -51,6 +52,7 @@ __all__ = [
     "GrowthEvent",
     "GrowthKind",
     "InputPopulation",
+    "MixtureEngine",
     "NetworkKind",
     "NetworkStructure",
     "Optimizer",
@@ -83,6 +85,13 @@ def _create_present(structure: NetworkStructure) -> Engine:
     """Make an empty network of channels without delays."""
     if structure.kind is NetworkKind.STATIC:
         return StaticEngine(structure)
+    if structure.options.experts is False:
+        return _create_grown(structure)
+    return MixtureEngine(structure, _create_grown)
+
+
+def _create_grown(structure: NetworkStructure) -> Engine:
+    """Make an empty network that grows, without experts beside it."""
     if structure.organisation is not None:
         return OrganisingEngine(structure)
     return GrowingEngine(structure)

@@ -85,7 +85,7 @@ def answer_frame(state: ExpertState, kind: TaskKind, frame: Frame) -> Scored:
     opinions[NETWORK] = frame.answers
     standardise_rows(
         rows, frame.learn, frame.inputs, state.channel_mean, state.channel_variance,
-        state.channel_count, state.standard, state.filled, state.inverse,
+        state.channel_count, state.standard, state.fresh, state.inverse,
     )  # fmt: skip
     if kind is TaskKind.NUMBERS:
         standardise_targets(
@@ -124,7 +124,7 @@ def _answer_linearly(state: ExpertState, kind: TaskKind, frame: Frame, opinions:
 def _recall(state: ExpertState, kind: TaskKind, frame: Frame, opinions: Float32) -> None:
     recall_rows(
         len(frame.inputs), frame.learn, kind is TaskKind.CLASSES, frame.known,
-        bool(state.awake[MEMORY]), bool(state.awake[RECENT]), state.filled, state.inverse,
+        bool(state.awake[MEMORY]), bool(state.awake[RECENT]), state.fresh, state.inverse,
         frame.labels, frame.targets, state.ring_values, state.ring_label, state.ring_target,
         state.ring_counters, state.distance, state.near_distance, state.near_slot, state.scores,
         opinions[MEMORY], opinions[RECENT],

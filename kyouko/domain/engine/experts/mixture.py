@@ -199,8 +199,7 @@ class MixtureEngine:
     def add_channels(self, population: InputPopulation) -> None:
         """Widen the rows by a new input population; what was learned stays as it is.
 
-        The memory begins anew, because its rows lack the new channels. Rows that become too wide
-        end the experts, unless they were asked for.
+        Rows that become too wide end the experts, unless they were asked for.
 
         Raises:
             EngineStructureError: if the wider network cannot be built within its memory limit.

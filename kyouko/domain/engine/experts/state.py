@@ -20,7 +20,7 @@ _LEAST_KEPT: Final = 50
 # Holds nothing between calls.
 SCRATCH: Final = frozenset(
     {
-        "standard", "filled", "inverse", "middle", "unit", "gain", "stretch", "scores", "distance",
+        "standard", "fresh", "inverse", "middle", "unit", "gain", "stretch", "scores", "distance",
         "near_distance", "near_slot", "contrast", "trust_gain", "trust_stretch", "slope",
         "logarithms",
     }
@@ -49,7 +49,7 @@ class ExpertState:
     quick_covariance  float64  (D, D)       likewise
     quick_noise       float64  (1,)         0
     reflex_weights    float64  (O', D)      likewise, of the last rows; numbers only
-    ring_values       float32  (C, R)       kept raw rows, channel by channel; -1e38 to 1e38
+    ring_values       float32  (C, R)       kept raw rows, channel by channel; NaN for gaps
     ring_label        int32    (R,)         their classes; below O
     ring_target       float32  (R, O')      their numeric targets
     ring_counters     int64    (2,)         place of the next row (below R), rows kept (0 to R)
@@ -64,7 +64,7 @@ class ExpertState:
     meters            float64  (2,)         running loss and error of the mixture
     counters          int64    (1,)         learned rows
     standard          float64  (S, D)       scratch: rows in standard deviations
-    filled            float32  (S, C)       scratch: raw rows without gaps
+    fresh             float32  (S, C)       scratch: raw rows; NaN for gaps
     inverse           float32  (S, C)       scratch: 1 / standard deviation; 0 for gaps
     middle            float64  (S, O')      scratch: mean of the targets before each row
     unit              float64  (S, O')      scratch: their standard deviation; > 0
@@ -108,7 +108,7 @@ class ExpertState:
     meters: Array
     counters: Array
     standard: Array
-    filled: Array
+    fresh: Array
     inverse: Array
     middle: Array
     unit: Array
@@ -166,7 +166,7 @@ def _shapes(structure: NetworkStructure, kept: int) -> dict[str, tuple[Any, ...]
         "meters": ((2,), double),
         "counters": ((1,), np.int64),
         "standard": ((slots, wide), double),
-        "filled": ((slots, channels), single),
+        "fresh": ((slots, channels), single),
         "inverse": ((slots, channels), single),
         "middle": ((slots, targets), double),
         "unit": ((slots, targets), double),

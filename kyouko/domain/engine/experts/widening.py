@@ -11,15 +11,14 @@ __all__ = ["widen_experts"]
 _BY_CHANNEL = frozenset({"channel_mean", "channel_variance", "channel_count"})
 _WEIGHTS = frozenset({"steady_weights", "quick_weights", "reflex_weights"})
 _COVARIANCES = frozenset({"steady_covariance", "quick_covariance"})
-# Kept rows lack the new channels.
-_ANEW = frozenset({"ring_values", "ring_label", "ring_target", "ring_counters"})
+_RING = frozenset({"ring_values", "ring_label", "ring_target", "ring_counters"})
 
 
 def widen_experts(old: ExpertState, wider: ExpertState) -> ExpertState:
     """Copy what the experts learned into freshly allocated arrays of more channels.
 
     Returns:
-        `wider`: new channels have weight 0; the memory begins anew.
+        `wider`: new channels have weight 0, and are missing in the rows of the memory.
     """
     before = len(old.channel_mean)
     # Of each old column the new one: channels stay in front, the bias stays last.
@@ -27,7 +26,7 @@ def widen_experts(old: ExpertState, wider: ExpertState) -> ExpertState:
     for item in fields(ExpertState):
         name = item.name
         source, target = getattr(old, name), getattr(wider, name)
-        if name in SCRATCH or name in _ANEW:
+        if name in SCRATCH or name in _RING:
             continue
         if name in _BY_CHANNEL:
             target[:before] = source
@@ -37,4 +36,17 @@ def widen_experts(old: ExpertState, wider: ExpertState) -> ExpertState:
             target[np.ix_(column, column)] = source
         else:
             target[:] = source
+    _move_ring(old, wider)
     return wider
+
+
+def _move_ring(old: ExpertState, wider: ExpertState) -> None:
+    """Copy the kept rows from the oldest to the newest, or as many of the newest as fit."""
+    following, kept = (int(value) for value in old.ring_counters)
+    held = min(kept, wider.kept_rows)
+    slots = (following - held + np.arange(held)) % old.kept_rows
+    wider.ring_values[:] = np.nan
+    wider.ring_values[: len(old.channel_mean), :held] = old.ring_values[:, slots]
+    wider.ring_label[:held] = old.ring_label[slots]
+    wider.ring_target[:held] = old.ring_target[slots]
+    wider.ring_counters[:] = held % wider.kept_rows, held

@@ -16,7 +16,6 @@ from kyouko.domain.engine import (
     EngineState,
     EngineStateError,
     EngineStructureError,
-    GrowingEngine,
     InputPopulation,
     NetworkStructure,
     OutputPopulation,
@@ -61,7 +60,7 @@ def assert_same(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -
 def test_learning_sees_the_rows_before() -> None:
     """Delays give the bits that an engine gets from rows widened by hand, missing past included."""
     rows, labels = table(700)
-    engine, plain = create_engine(STRUCTURE), GrowingEngine(flat(24))
+    engine, plain = create_engine(STRUCTURE), create_engine(flat(24))
 
     found = engine.learn(rows, labels, arrival=Arrival.STREAMED)
 
@@ -82,7 +81,7 @@ def test_each_predicted_row_comes_next() -> None:
 
     found = engine.predict(rows[50:])
 
-    plain = GrowingEngine(flat(24))
+    plain = create_engine(flat(24))
     wide = widened(rows, *DELAYS)
     plain.learn(wide[:50], labels[:50], arrival=Arrival.STREAMED)
     late = np.repeat(wide[50:51, 6:], 310, axis=0)
@@ -94,7 +93,7 @@ def test_each_predicted_row_comes_next() -> None:
 def test_observed_rows_move_time(frame: int) -> None:
     """Rows that pass without targets are predicted in order and become the past, in any frames."""
     rows, labels = table(400)
-    engine, plain = create_engine(STRUCTURE), GrowingEngine(flat(24))
+    engine, plain = create_engine(STRUCTURE), create_engine(flat(24))
     wide = widened(rows, *DELAYS)
     for network, inputs in ((engine, rows), (plain, wide)):
         network.learn(inputs[:80], labels[:80], arrival=Arrival.STREAMED)
@@ -279,7 +278,7 @@ DAMAGES: dict[str, Callable[[EngineState], object]] = {
     "shorter past": lambda state: state.arrays.update(
         {"delayed/past_values": np.zeros((3, 6), np.float32)}
     ),
-    "no weights": lambda state: state.arrays.pop("inner/weights"),
+    "no weights": lambda state: state.arrays.pop("inner/inner/weights"),
 }
 
 

@@ -9,6 +9,7 @@ from kyouko.domain.engine import (
     Arrival,
     EngineInputError,
     EngineOptions,
+    GrowingEngine,
     InputPopulation,
     TaskKind,
     create_engine,
@@ -42,12 +43,12 @@ def test_predicting_before_learning() -> None:
 
 def test_connections_are_counted() -> None:
     """Input connections are weight rows times block width, outputs times neurons are the rest."""
-    engine = create_engine(local())
+    engine = GrowingEngine(local())
     engine.learn(*pictures(100), arrival=Arrival.STORED)
 
     statistics = engine.statistics()
 
-    rows = int(engine.state.row_used.sum())  # type: ignore[attr-defined]
+    rows = int(engine.state.row_used.sum())
     assert rows * 16 == statistics.input_connections
     assert 64 * 10 == statistics.output_connections
     assert statistics.input_connections + 640 == statistics.connections
