@@ -11,6 +11,7 @@ MOST_SECTIONS: Final = 24  # sections a channel can have, overflow sections incl
 OVERFLOW_VALUES: Final = 8  # values beyond the knots that open one more section
 
 PRUNE_EVERY: Final = 20_000  # learned rows between two reviews of the channels' utility
+ASK_EVERY: Final = 8  # learned rows between two rows that are answered before and after rehearsal
 REGROWN_FROM: Final = 16  # active values that a pruned channel needs to grow again
 
 # the ring of growth events: rows, and the kinds that kernels note (numbers of GrowthKind)
@@ -81,6 +82,8 @@ SHOWN_LOSS: Final = 8  # running loss of the outputs that were handed out
 SHOWN_ERROR: Final = 9
 LAST_LEAK: Final = 10  # of the preset that learned last; predictions use it
 LAST_TOLERANCE: Final = 11  # likewise
+ERROR_BEFORE: Final = 12  # running error of rows answered before kept ones were learned again
+ERROR_AFTER: Final = 13  # of the same rows, answered after it
 METERS: Final = 16
 
 # settings, float32: the preset of one way of arrival

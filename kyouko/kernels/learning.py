@@ -31,7 +31,12 @@ from kyouko.kernels.indices import (
 )
 from kyouko.kernels.monitoring import choose_factor, follow_errors, watch_drift
 from kyouko.kernels.pruning import add_use, is_sampled
-from kyouko.kernels.rehearsal import claim_rehearsals, keep_row
+from kyouko.kernels.rehearsal import (
+    answers_first,
+    claim_rehearsals,
+    compare_answers,
+    keep_row,
+)
 from kyouko.kernels.scoring import open_outputs, score_class, score_numbers, subtract_targets
 from kyouko.kernels.spiking import add_traces, forget_channel, keep_spikes
 from kyouko.kernels.step import take_step
@@ -121,7 +126,8 @@ def learn_rows(
 ) -> None:
     """Predict, score and learn `rows` rows in order.
 
-    Between two rows some of the kept ones are learned again; these change weights, nothing else.
+    Before a row is learned some of the kept ones are learned again, which changes weights and
+    nothing else: before or after the row is predicted, whichever predicts better (`rehearsal`).
 
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         first: place of the first row in `outputs`, `losses`, `correct` and `predicted`.
@@ -141,9 +147,15 @@ def learn_rows(
     graph = spikes or inner_source.shape[0] > 0
     for row in range(rows):
         rehearsals = claim_rehearsals(counters, meters)
-        for turn in range(rehearsals + 1):
-            fresh = turn == rehearsals
-            if fresh:
+        early = rehearsals > 0 and answers_first(counters, meters)
+        first_turn = 0 if early else rehearsals
+        last_turn = rehearsals + 1 if early else rehearsals
+        row_error = 0.0
+        shown_loss = 0.0
+        shown_error = 0.0
+        for turn in range(last_turn + 1):
+            fresh = turn == first_turn
+            if fresh or turn == last_turn:
                 slot = first_slot + row
             else:
                 slot = int(draw_uniform(random_state) * counters[RING_FILLED])
@@ -225,8 +237,6 @@ def learn_rows(
                 )  # fmt: skip
 
             error = 0.0
-            shown_loss = 0.0
-            shown_error = 0.0
             if classes:
                 label = int(np.int64(list_label[slot]))
                 softmax(scores, known, delta)
@@ -254,6 +264,12 @@ def learn_rows(
                         losses, meters,
                     )  # fmt: skip
 
+            if fresh:
+                row_error = error
+                if early:
+                    continue
+            elif turn == last_turn:
+                compare_answers(row_error, error, counters, meters)
             update = error >= settings[SKIP] and error > 0.0
             if update:
                 take_step(
@@ -262,7 +278,7 @@ def learn_rows(
                     inner_length, silent, hidden, hidden_blocks, delta, hidden_delta,
                     hidden_delta_blocks,
                 )  # fmt: skip
-            if not fresh:
+            if turn != last_turn:
                 continue
 
             if spikes:
@@ -286,8 +302,8 @@ def learn_rows(
                     scale_deviation, output_weights, output_bias, slow_output_weights,
                     slow_output_bias,
                 )  # fmt: skip
-            follow_errors(row_number, error, shown_loss, shown_error, meters)
-            watch_drift(row_number, error, settings, counters, events, meters)
+            follow_errors(row_number, row_error, shown_loss, shown_error, meters)
+            watch_drift(row_number, row_error, settings, counters, events, meters)
             average_when_due(
                 known, settings, counters, row_used, weights, bias, output_weights, output_bias,
                 slow_weights, slow_bias, slow_output_weights, slow_output_bias,

@@ -5,6 +5,10 @@ import numpy as np
 from kyouko.kernels.compile import growth_part, hot_part
 from kyouko.kernels.growth import draw_uniform
 from kyouko.kernels.indices import (
+    ASK_EVERY,
+    ERROR_AFTER,
+    ERROR_BEFORE,
+    LEARNED_ROWS,
     REHEARSAL_DEBT,
     REHEARSAL_STEPS,
     REHEARSE_BALANCED,
@@ -12,7 +16,7 @@ from kyouko.kernels.indices import (
     RING_NEXT,
 )
 
-__all__ = ["claim_rehearsals", "keep_row"]
+__all__ = ["answers_first", "claim_rehearsals", "compare_answers", "keep_row"]
 
 
 @growth_part
@@ -60,11 +64,31 @@ def _choose_slot(
 
 @hot_part
 def claim_rehearsals(counters: np.ndarray, meters: np.ndarray) -> int:
-    """Return how many kept rows to learn again before the next row, and settle that debt."""
+    """Return how many kept rows to learn again before a row is learned, and settle that debt."""
     meters[REHEARSAL_DEBT] = min(meters[REHEARSAL_DEBT], 64.0)
     rehearsals = int(meters[REHEARSAL_DEBT]) if counters[RING_FILLED] > 0 else 0
     meters[REHEARSAL_DEBT] -= rehearsals
     return rehearsals
+
+
+@hot_part
+def answers_first(counters: np.ndarray, meters: np.ndarray) -> bool:
+    """Tell whether the next row is answered before kept rows are learned again, and learned after.
+
+    That costs one more forward pass, and pays where a row resembles the one before it, as in time
+    series: there old rows draw the weights away from what is needed next. Every eighth row is
+    treated like that to find out.
+    """
+    lags = meters[ERROR_AFTER] > 1.05 * meters[ERROR_BEFORE]
+    return lags or (counters[LEARNED_ROWS] + 1) % ASK_EVERY == 0
+
+
+@hot_part
+def compare_answers(before: float, after: float, counters: np.ndarray, meters: np.ndarray) -> None:
+    """Follow the error of the present row's answers, before and after kept rows were learned."""
+    if counters[LEARNED_ROWS] % ASK_EVERY == 0:
+        meters[ERROR_BEFORE] += 0.02 * (before - meters[ERROR_BEFORE])
+        meters[ERROR_AFTER] += 0.02 * (after - meters[ERROR_AFTER])
 
 
 @hot_part
