@@ -31,7 +31,9 @@ LABELS = 12
 ADDED_CHANNELS = 3
 
 # What engines keep of raw rows; there NaN and infinities stay what they are.
-RAW_ARRAYS = ("start_values", "list_value", "past_values", "ring_values")
+RAW_ARRAYS = (
+    "start_values", "list_value", "ring_values", "past_values", "rows", "channel_recent_rows",
+)  # fmt: skip
 
 _GREATEST = float(np.finfo(np.float32).max)
 
