@@ -38,15 +38,17 @@ __all__ = ["learn_dense", "predict_dense", "scale_dense"]
 def scale_dense(
     rows: np.ndarray,
     limit: float,
+    fault: float,
     center: np.ndarray,
     inverse: np.ndarray,
     scaled: np.ndarray,
 ) -> int:
-    """Write raw rows in units of the channels' deviations; missing values become 0.
+    """Write raw rows in units of the channels' deviations; missing and faulty values become 0.
 
     Args:
         rows: uint8 or float32, shape (rows, channels).
         limit: scaled values end at plus and minus this.
+        fault: values that would be beyond this are taken for faults.
         center: float64, shape (channels,).
         inverse: float64, shape (channels,), 1 / deviation, or 0.
         scaled: float32, at least of the rows' shape, written.
@@ -58,10 +60,12 @@ def scale_dense(
     for row in range(rows.shape[0]):
         for channel in range(rows.shape[1]):
             raw = np.float64(rows[row, channel])
-            value = min(max((raw - center[channel]) * inverse[channel], -limit), limit)
-            finite = raw - raw == 0.0
-            missing += 0 if finite else 1
-            scaled[row, channel] = np.float32(value) if finite else np.float32(0.0)
+            value = (raw - center[channel]) * inverse[channel]
+            missing += 0 if raw - raw == 0.0 else 1
+            # False also for NaN, which stays NaN, and comes of infinities too where inverse is 0.
+            usable = abs(value) <= fault
+            value = min(max(value, -limit), limit)
+            scaled[row, channel] = np.float32(value) if usable else np.float32(0.0)
     return missing
 
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kyouko.domain.engine import (
+    Activation,
     Arrival,
     Engine,
     EngineOptions,
@@ -16,6 +17,7 @@ from kyouko.domain.engine import (
     EngineStateError,
     GrowingEngine,
     NetworkStructure,
+    Optimizer,
     TaskKind,
     create_engine,
     restore_engine,
@@ -32,6 +34,7 @@ from tests.reference.structures import (
     pictures,
     scrambled_pictures,
     spiking,
+    static,
     table,
 )
 
@@ -54,6 +57,19 @@ KINDS: dict[str, tuple[NetworkStructure, Data]] = {
     "spiking numbers": (spiking(10, kind=TaskKind.NUMBERS, size=2), curve(900, outputs=2)),
     "delayed spiking": (delayed(spiking(6), 1, 4), table(900)),
     "self-organised": (organising(144), scrambled_pictures(900)[:2]),
+    "static": (static(flat(144)), pictures(900)),
+    "static tanh": (static(flat(6, size=3), 9, activation=Activation.TANH), table(900)),
+    "static sigmoid": (static(flat(6), activation=Activation.SIGMOID), table(900)),
+    "static adam": (static(flat(6), 7, 5, optimizer=Optimizer.ADAM), table(900)),
+    "static numbers": (
+        static(flat(10, kind=TaskKind.NUMBERS, size=2), 5),
+        curve(900, outputs=2),
+    ),
+    "static adam numbers": (
+        static(flat(10, kind=TaskKind.NUMBERS, size=2), optimizer=Optimizer.ADAM),
+        curve(900, outputs=2),
+    ),
+    "delayed static": (delayed(static(flat(6)), 1, 70), table(900)),
 }
 EVERY_KIND = pytest.mark.parametrize("kind", list(KINDS))
 EVERY_ARRIVAL = pytest.mark.parametrize("arrival", list(Arrival))
@@ -221,6 +237,8 @@ SCALE_KINDS = pytest.mark.parametrize(
         pytest.param(flat(144, 32), pictures(5000), id="flat pictures"),
         pytest.param(local(), pictures(5000), id="local pictures"),
         pytest.param(flat(6, 32), table(5000), id="table"),
+        pytest.param(static(flat(144, 32)), pictures(5000), id="static pictures"),
+        pytest.param(static(flat(6, 32)), table(5000), id="static table"),
     ],
 )
 
@@ -343,7 +361,9 @@ def test_memory_stays_in_its_bound(spare: int) -> None:
     assert np.isfinite(engine.predict(noisy)).all()
 
 
-@pytest.mark.parametrize("kind", [name for name in KINDS if "delay" not in name])
+@pytest.mark.parametrize(
+    "kind", [name for name in KINDS if not name.startswith(("delay", "static"))]
+)
 def test_padding_stays_silent(kind: str) -> None:
     """Weight rows are owned once, and padding neurons never get a weight."""
     structure, (rows, targets) = KINDS[kind]

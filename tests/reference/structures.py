@@ -7,10 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine import (
+    Activation,
     Connection,
     EngineOptions,
     InputPopulation,
+    NetworkKind,
     NetworkStructure,
+    Optimizer,
     Organisation,
     OutputPopulation,
     Population,
@@ -74,6 +77,26 @@ def delayed(structure: NetworkStructure, *delays: int) -> NetworkStructure:
     """Give every channel of a structure the same delays."""
     inputs = tuple(replace(item, delays=delays) for item in structure.inputs)
     return replace(structure, inputs=inputs)
+
+
+def static(
+    structure: NetworkStructure,
+    *neurons: int,
+    activation: Activation = Activation.RECTIFIED,
+    optimizer: Optimizer = Optimizer.SGD,
+    learning_rate: float | None = None,
+) -> NetworkStructure:
+    """Make classical layers of a flat structure: its own neurons, then layers of `neurons`."""
+    sizes = (structure.populations[0].neurons, *neurons)
+    return replace(
+        structure,
+        kind=NetworkKind.STATIC,
+        populations=tuple(
+            Population(f"layer {place}", (0.0, 0.0, 1.0 + place), size, activation=activation)
+            for place, size in enumerate(sizes)
+        ),
+        options=replace(structure.options, optimizer=optimizer, learning_rate=learning_rate),
+    )
 
 
 def bricks(

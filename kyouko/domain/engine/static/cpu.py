@@ -9,7 +9,7 @@ from kyouko.domain.engine.interface import Scored
 from kyouko.domain.engine.static.backend import FRAME_ROWS, Weights
 from kyouko.domain.engine.static.layers import Plan
 from kyouko.domain.engine.static.outputs import rescale_layer
-from kyouko.domain.engine.static.scaling import LIMIT
+from kyouko.domain.engine.static.scaling import FAULT, LIMIT
 from kyouko.kernels import dense_indices as indices
 from kyouko.kernels.dense import learn_dense, predict_dense, scale_dense
 
@@ -107,4 +107,4 @@ class CpuBackend:
             buffer = self._rows[rows.dtype][: len(rows)]
             np.copyto(buffer, rows)
             rows = buffer
-        return int(scale_dense(rows, LIMIT, self._center, self._inverse, self._scaled))
+        return int(scale_dense(rows, LIMIT, FAULT, self._center, self._inverse, self._scaled))

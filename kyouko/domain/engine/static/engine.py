@@ -203,9 +203,9 @@ class StaticEngine:
         scaling, log = Scaling.create(structure.channels), EventLog.create()
         targets = None if self._classes else TargetScale.create(structure.output.size)
         take_arrays(saved.arrays, weights, scaling, targets, log)
-        scalings = {"channel": scaling}
+        scalings = {"channels": scaling}
         if targets is not None:
-            scalings["target"] = targets.scaling
+            scalings["targets"] = targets.scaling
         check_arrays(structure, saved.arrays, plan, weights, scalings, log)
         self._scaling, self._targets, self._log = scaling, targets, log
         self._take(structure, plan, weights)

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK_ROWS", "LIMIT", "Scaling"]
+__all__ = ["BLOCK_ROWS", "FAULT", "LIMIT", "Scaling"]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
@@ -22,6 +22,9 @@ BLOCK_ROWS: Final = 64
 # Scaled values end here. A share of 1 % beyond it widens the deviation by a seventh, no more; from
 # 4 % on (1 / LIMIT^2) it would grow until fewer lie beyond.
 LIMIT: Final = 5.0
+# Values further away than this are taken for faults, and count as missing, until so many come that
+# the scale itself has jumped. Ending at LIMIT, they still cost a small table three points.
+FAULT: Final = 1000.0
 _MEMORY_VALUES: Final = 2048.0
 _RESTING_SHARE: Final = 7 / 8
 _FEWEST_FOR_JUMP: Final = 8
@@ -186,23 +189,26 @@ class Scaling:
         low, high = np.fmin.reduce(block, axis=0), np.fmax.reduce(block, axis=0)
         values = block - self.center
         values *= self.inverse
-        np.clip(values, -LIMIT, LIMIT, out=values)
-        np.copyto(values, 0.0, where=~finite)
+        size = np.abs(values)
         # Where a column rests, the values at its centre count for nothing.
-        count = np.where(self.resting, np.count_nonzero(values, axis=0), finite.sum(axis=0))
-        square = np.einsum("rc,rc->c", values, values)
+        active = np.where(self.resting, size > 0.0, finite)
+        valid = active & (size <= FAULT)
+        present, count = active.sum(axis=0), valid.sum(axis=0)
+        far = (size >= LIMIT).sum(axis=0)
+        np.clip(values, -LIMIT, LIMIT, out=values)
+        np.copyto(values, 0.0, where=~valid)
+        square = (values * values).sum(axis=0)
         mean = np.where(self.resting, 0.0, values.sum(axis=0))
-        far = (np.abs(values) >= LIMIT).sum(axis=0)
         # A block without any change teaches nothing: a deviation must not fade to 0.
-        follows = known & (count > 0) & (low < high)
-        jumped = follows & (2 * far >= count) & (count >= _FEWEST_FOR_JUMP)
+        follows = known & (present > 0) & (low < high)
+        jumped = follows & (2 * far >= present) & (present >= _FEWEST_FOR_JUMP)
         jumped |= self._grew_quiet(low, high, follows)
 
         total = np.maximum(count, 1)
         rate = total / (np.minimum(self.evidence, _MEMORY_VALUES - BLOCK_ROWS) + total)
         mean /= total
         spread = (1.0 - rate) + rate * (square / total - rate * mean * mean)
-        moves = follows & ~jumped
+        moves = follows & ~jumped & (count > 0)
         self.center[moves] += (rate * mean * self.deviation)[moves]
         self.deviation[moves] *= np.sqrt(spread)[moves]
         self.evidence[moves] = np.minimum(self.evidence + count, _MEMORY_VALUES)[moves]

@@ -53,7 +53,7 @@ def export_arrays(
         if name in _BY_OUTPUT:
             arrays[name] = array[:used].copy()
         elif name.endswith("recent_rows"):
-            owner = channels if targets is None or name.startswith("channel_") else targets.scaling
+            owner = channels if targets is None or name.startswith("channels/") else targets.scaling
             arrays[name] = array[: owner.waiting_rows()].copy()
         else:
             arrays[name] = array.copy()
@@ -121,7 +121,7 @@ def check_arrays(
         good = good and 0 <= first <= len(scaling.center)
         _require(good and scaling.rows_until_review() > 0, "progress of the scaling")
         waiting = scaling.waiting_rows()
-        good = waiting < BLOCK_ROWS and waiting == len(arrays[f"{name}_recent_rows"])
+        good = waiting < BLOCK_ROWS and waiting == len(arrays[f"{name}/recent_rows"])
         _require(good, f"{waiting} rows of the scaling")
         good = bool(np.isfinite(scaling.center).all() and (scaling.deviation >= 0.0).all())
         _require(good and bool(np.isfinite(scaling.inverse).all()), "a scale")
@@ -139,11 +139,11 @@ def _named(
     for item in fields(weights):
         yield item.name, getattr(weights, item.name)
     for item in fields(channels):
-        yield f"channel_{item.name}", getattr(channels, item.name)
+        yield f"channels/{item.name}", getattr(channels, item.name)
     if targets is not None:
         for item in fields(targets.scaling):
-            yield f"target_{item.name}", getattr(targets.scaling, item.name)
-        yield "output_center", targets.center
-        yield "output_unit", targets.unit
+            yield f"targets/{item.name}", getattr(targets.scaling, item.name)
+        yield "targets/output_center", targets.center
+        yield "targets/output_unit", targets.unit
     yield "events", log.kept
     yield "event_total", log.total

@@ -17,7 +17,7 @@ import torch
 from kyouko.domain.engine.interface import Scored
 from kyouko.domain.engine.static.backend import FRAME_ROWS, Weights
 from kyouko.domain.engine.static.layers import Plan
-from kyouko.domain.engine.static.scaling import LIMIT
+from kyouko.domain.engine.static.scaling import FAULT, LIMIT
 from kyouko.kernels import dense_indices as indices
 
 __all__ = ["TorchBackend"]
@@ -195,10 +195,8 @@ class TorchBackend:
         """Bring raw rows to the device and scale them; return how many values are missing."""
         raw = torch.from_numpy(np.array(rows)).to(self._device)
         scaled = (raw.double() - self._center) * self._inverse
-        scaled.clamp_(-LIMIT, LIMIT)
-        if rows.dtype != np.uint8:
-            scaled = torch.where(torch.isfinite(raw), scaled, 0.0)
-        self._frame[: len(rows)].copy_(scaled)
+        usable = scaled.abs() <= FAULT
+        self._frame[: len(rows)].copy_(torch.where(usable, scaled.clamp(-LIMIT, LIMIT), 0.0))
         self._cursor.zero_()
         return 0 if rows.dtype == np.uint8 else int(np.count_nonzero(~np.isfinite(rows)))
 
