@@ -18,6 +18,7 @@ from tests.bench import (
     mesh,
     roofline,
     start,
+    streams,
     threads,
     time_series,
 )
@@ -40,6 +41,7 @@ PARTS = {
     "memory": Part(memory.measure, "bytes of each kind, and a pool filled to its bound"),
     "threads": Part(threads.measure, "two networks on two cores"),
     "time": Part(time_series.measure, "series in time through delays, with peers"),
+    "streams": Part(streams.measure, "streams of few channels, against River's best models"),
     "adversarial": Part(adversarial.measure, "a million rows nobody would send, for each kind"),
     "start": Part(start.measure, "how long `hanami up` takes"),
     "mesh": Part(mesh.measure, "learning through Envoy and gRPC against the engine alone"),
