@@ -1,8 +1,9 @@
 """Series in time, predicted from their own past: delays inside the engine against a window.
 
-Every network is a shipped template with delays on its one channel and nothing else changed. Rows
-come raw, one stream, and are predicted before they are learned; the second half is scored. River
-gets the same values in the same window, and the scalers that it needs.
+Every network is a shipped template with delays on its one channel and nothing else changed, but
+for one whose neurons also have a memory of their own. Rows come raw, one stream, and are predicted
+before they are learned; the second half is scored. River gets the same values in the same window,
+and the scalers that it needs.
 """
 
 import time
@@ -14,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kyouko.domain.engine import Arrival, NetworkStructure, create_engine
+from kyouko.domain.engine import Arrival, NetworkStructure, Spiking, create_engine
 from kyouko.domain.template import resolve
 from kyouko.kernels.warmup import warm_up
 from kyouko.templates.shipped import shipped_templates
@@ -42,6 +43,7 @@ class Question:
         unit: of the score.
         must: what is demanded of the score.
         peer: the name of River's model and what makes one.
+        spiking: what the neurons remember beside the window.
     """
 
     make: Callable[..., Series]
@@ -51,6 +53,7 @@ class Question:
     unit: str
     must: Bound | None
     peer: tuple[str, Callable[[], Any]]
+    spiking: Spiking | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def questions() -> dict[str, Question]:
         must=at_least(0.94),
         peer=("River logistic regression, scaled inputs", _river_classification),
     )
+    spikes = Spiking(leak=0.3, cooldown=0.3, refractory=1)
+    named["hidden_shape.spiking"] = replace(named["hidden_shape"], spiking=spikes)
     return named
 
 
@@ -116,15 +121,20 @@ def f1_score(answers: Answers, series: Series) -> float:
     return float(2 * np.sum(said & true) / max(1, np.sum(said) + np.sum(true)))
 
 
-def delayed_structure(template: str, window: int, *, seed: int = 1) -> NetworkStructure:
+def delayed_structure(
+    template: str, window: int, *, spiking: Spiking | None = None, seed: int = 1
+) -> NetworkStructure:
     """Return a shipped template on one channel that sees `window` values of it."""
     structure = resolve(shipped_templates()[template].template, channels=1, seed=seed)
     past = replace(structure.inputs[0], delays=tuple(range(1, window)))
-    return replace(structure, inputs=(past,))
+    populations = tuple(replace(item, spiking=spiking) for item in structure.populations)
+    return replace(structure, inputs=(past,), populations=populations)
 
 
 def _ask(question: Question, series: Series, seed: int) -> Run:
-    engine = create_engine(delayed_structure(question.template, question.window, seed=seed))
+    engine = create_engine(
+        delayed_structure(question.template, question.window, spiking=question.spiking, seed=seed)
+    )
     answers = np.zeros(_ROWS)
     started = time.process_time()
     for first in range(0, _ROWS, _FRAME_ROWS):
