@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import psutil
 
-from kyouko.domain.engine import Arrival, NetworkStructure, create_engine
+from kyouko.domain.engine import Arrival, NetworkStructure, Spiking, create_engine
 from kyouko.kernels.warmup import warm_up
 from tests.bench.mnist import Mnist
 from tests.bench.networks import flat_structure, structure_of
@@ -63,10 +63,17 @@ def measure(data: Mnist, runs: int) -> list[Figure]:
 def kinds_of_networks() -> dict[str, NetworkStructure]:
     """Return one network of each kind over 784 channels, with the limit that is the default."""
     flat = structure_of("templates/flat")
+    spiking = tuple(replace(item, spiking=Spiking()) for item in flat.populations)
+    delayed = tuple(replace(item, delays=(1, 2)) for item in flat.inputs)
     return {
         "flat128": flat,
         "flat256": flat_structure(784, 256),
         "grid512": structure_of("templates/grid"),
+        "self_organised": structure_of("templates/self-organised"),
+        "spiking128": replace(flat, populations=spiking),
+        "flat128.delays": replace(flat, inputs=delayed),
+        "flat128.experts": replace(flat, options=replace(flat.options, experts=True)),
+        "static": structure_of("templates/static"),
     }
 
 
