@@ -10,6 +10,7 @@ from kyouko.kernels.indices import (
     SINCE_AVERAGING,
     USED_ROWS,
 )
+from kyouko.kernels.vectors import approach_rows
 
 __all__ = ["average", "average_when_due"]
 
@@ -35,10 +36,14 @@ def average(
     Source: Polyak & Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging".
     """
     share = np.float32(beta)
-    for row in range(row_top):
-        if row_used[row] != 0:
-            for n in range(weights.shape[1]):
-                slow_weights[row, n] += share * (weights[row, n] - slow_weights[row, n])
+    row = 0
+    while row < row_top:
+        first = row
+        while row < row_top and row_used[row] != 0:
+            row += 1
+        approach_rows(first, row, beta, weights, slow_weights)
+        while row < row_top and row_used[row] == 0:
+            row += 1
     for block in range(bias.shape[0]):
         for n in range(bias.shape[1]):
             slow_bias[block, n] += share * (bias[block, n] - slow_bias[block, n])

@@ -7,19 +7,24 @@ the cache folder carries a stamp over all kernel sources, so a stale kernel cann
 
 import atexit
 import hashlib
+import inspect
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba import config
+from numba import config, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 __all__ = [
     "SOURCE_STAMP",
+    "Arguments",
     "argument_names",
     "cache_folder",
     "growth_kernel",
@@ -27,6 +32,7 @@ __all__ = [
     "hot_kernel",
     "hot_part",
     "is_cached",
+    "vector_part",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -134,6 +140,76 @@ def growth_kernel(function: Function) -> Function:
 def growth_part(function: Function) -> Function:
     """Compile what only other kernels call, never Python, like `growth_kernel`."""
     return _compile(function, set(), callable_from_python=False)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of a vector part by name, as LLVM values."""
+
+    scalars: dict[str, Any]
+    pointers: dict[str, Any]
+    extents: dict[str, list[Any]]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a scalar: i64 for integers, float for others."""
+        return self.scalars[name]
+
+    def data(self, name: str) -> Any:
+        """Return the pointer to the first element of an array."""
+        return self.pointers[name]
+
+    def extent(self, name: str, axis: int) -> Any:
+        """Return the length of an array along an axis, as i64."""
+        return self.extents[name][axis]
+
+
+def _canonical(kind: Any) -> Any:
+    if isinstance(kind, types.Array):
+        return kind
+    return types.int64 if isinstance(kind, types.Integer) else types.float32
+
+
+def vector_part(emit: Callable[[Any, Arguments], None]) -> Callable[[Function], Function]:
+    """Let kernels run LLVM code written by `emit` in place of a plain function.
+
+    The function says what the code does, and runs itself where numba is disabled.
+
+    Args:
+        emit: writes the code with an llvmlite builder and the arguments. Arrays are contiguous.
+    """
+
+    def decorate(function: Function) -> Function:
+        settings: Any = config
+        if settings.DISABLE_JIT:
+            return function
+        names = argument_names(function)
+
+        def define(_context: Any, *kinds: Any) -> Any:
+            signature = types.void(*map(_canonical, kinds))
+
+            def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+                code: Any = cgutils
+                arguments = Arguments({}, {}, {})
+                for name, kind, value in zip(names, signature.args, values, strict=True):
+                    if isinstance(kind, types.Array):
+                        array = context.make_array(kind)(context, builder, value)
+                        arguments.pointers[name] = array.data
+                        arguments.extents[name] = code.unpack_tuple(builder, array.shape)
+                    else:
+                        arguments.scalars[name] = value
+                emit(builder, arguments)
+                return context.get_dummy_value()
+
+            return signature, generate
+
+        define.__name__ = function.__name__
+        parameters = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_ONLY)]
+        parameters += inspect.signature(function).parameters.values()
+        # numba looks here for the names of the parameters
+        setattr(define, "__signature__", inspect.Signature(parameters))  # noqa: B010
+        return cast(Function, intrinsic(define))
+
+    return decorate
 
 
 def argument_names(kernel: Callable[..., object]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import numpy as np
 from kyouko.kernels.compile import hot_part
 from kyouko.kernels.graph import pass_back
 from kyouko.kernels.indices import LEAK, STEP, STEP_LIMIT
+from kyouko.kernels.vectors import subtract_from_rows
 
 __all__ = ["take_step"]
 
@@ -101,8 +102,6 @@ def take_step(
     for block in range(blocks):
         for n in range(width):
             bias[block, n] -= hidden_delta_blocks[block, n]
-        for item in range(bucket_length[block]):
-            row = np.uint32(bucket_row[block, item])
-            drive = bucket_drive[block, item]
-            for n in range(width):
-                weights[row, n] -= drive * hidden_delta_blocks[block, n]
+        subtract_from_rows(
+            block, bucket_length[block], weights, bucket_row, bucket_drive, hidden_delta_blocks
+        )
