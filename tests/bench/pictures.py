@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation from real runs.
 
-    python -m tests.bench.pictures [growth] [ramp] [curves] [drift]
+    python -m tests.bench.pictures [growth] [ramp] [curves] [drift] [topology]
 
 Writes docs/pictures/NAME.svg: transparent, in colours that stand out on white and on black, the
 same bytes for the same numbers. Not a measurement: figures with demands are in `make bench`.
@@ -180,6 +180,48 @@ def draw_drift(_: Mnist) -> None:
         axes.legend(loc="lower right", ncols=2)
 
 
+def draw_topology(data: Mnist) -> None:
+    """Draw which pixels the populations reach that a network found among shuffled pixels."""
+    shuffled = np.random.default_rng(42).permutation(data.train_images.shape[1])
+    engine = create_engine(structure_of("templates/self-organised"))
+    engine.learn(
+        data.train_images[:1000, shuffled], data.train_labels[:1000], arrival=Arrival.STORED
+    )
+    reaches = _found_reaches(engine)
+    strokes = data.train_images.mean(axis=0).reshape(28, 28) / 255.0
+    with _picture("topology", lines=2, columns=8, height=2.4) as every_axes:
+        for place, axes in enumerate(every_axes):
+            axes.axis("off")
+            if place >= len(reaches):
+                continue
+            reached = np.zeros(784)
+            reached[shuffled[reaches[place]]] = 1.0
+            axes.imshow(_tint(_GREY, 0.15 + 0.85 * strokes), interpolation="none")
+            colour = _COLOURS[place % len(_COLOURS)]
+            found = _tint(colour, 0.75 * reached.reshape(28, 28))
+            axes.imshow(found, interpolation="none")
+
+
+def _found_reaches(engine: Engine) -> list[npt.NDArray[np.int32]]:
+    """Return the channels of each population that a network found by itself."""
+    arrays = {
+        name.partition("organising/")[2]: array
+        for name, array in engine.export_state().arrays.items()
+    }
+    borders = np.cumsum(arrays["reach_sizes"])[:-1]
+    return np.split(arrays["reach_channels"], borders)
+
+
+def _tint(colour: str, strength: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return an image of one colour, shape (28, 28, 4), as opaque as it is strong."""
+    from matplotlib.colors import to_rgb
+
+    image = np.empty((*strength.shape, 4))
+    image[..., :3] = to_rgb(colour)
+    image[..., 3] = strength
+    return image
+
+
 def _coding(engine: Engine, channel: int) -> tuple[float, float, Float32, int]:
     """Return a channel's resting band, its knots and the place of the knot 0."""
     arrays = engine.export_state().arrays
@@ -283,6 +325,7 @@ PICTURES: dict[str, Callable[[Mnist], None]] = {
     "ramp": draw_ramp,
     "curves": draw_curves,
     "drift": draw_drift,
+    "topology": draw_topology,
 }
 
 
