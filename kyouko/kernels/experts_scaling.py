@@ -8,9 +8,43 @@ import math
 
 import numpy as np
 
-from kyouko.kernels.compile import hot_kernel
+from kyouko.kernels.compile import hot_kernel, hot_part
 
 __all__ = ["standardise_rows", "standardise_targets"]
+
+
+@hot_part
+def _follow(
+    channel: int,
+    value: float,
+    slope: float,
+    channel_mean: np.ndarray,
+    channel_variance: np.ndarray,
+    channel_count: np.ndarray,
+    block_mean: np.ndarray,
+    block_variance: np.ndarray,
+) -> None:
+    """Let a channel's mean and variance follow a value; `slope` is 1 / deviation or 0."""
+    place = channel_count[channel] % 64
+    channel_count[channel] += 1
+    rate = max(1.0 / channel_count[channel], 0.001)
+    step = value - channel_mean[channel]
+    if channel_count[channel] > 16 and abs(step) * slope > 8.0:
+        step = math.copysign(8.0 / slope, step)
+    channel_mean[channel] += rate * step
+    channel_variance[channel] += rate * (step * step * (1.0 - rate) - channel_variance[channel])
+    if place == 0:
+        block_mean[channel] = 0.0
+        block_variance[channel] = 0.0
+    change = value - block_mean[channel]
+    block_mean[channel] += change / (place + 1)
+    spread = change * (value - block_mean[channel])
+    block_variance[channel] += (spread - block_variance[channel]) / (place + 1)
+    # Not where it is 0: a channel that rests for a while keeps its scale.
+    least = block_variance[channel]
+    if place == 63 and least > 0.0 and least < 1e-4 * channel_variance[channel]:
+        channel_mean[channel] = block_mean[channel]
+        channel_variance[channel] = least
 
 
 @hot_kernel
@@ -21,14 +55,18 @@ def standardise_rows(
     channel_mean: np.ndarray,
     channel_variance: np.ndarray,
     channel_count: np.ndarray,
+    block_mean: np.ndarray,
+    block_variance: np.ndarray,
     standard: np.ndarray,
     fresh: np.ndarray,
     inverse: np.ndarray,
 ) -> None:
     """Write rows in standard deviations from the mean, as both were before each row.
 
-    A missing value (NaN or infinite) and a channel that was constant so far are 0. The mean and
-    variance are those of about the last 1,000 values.
+    A missing value (NaN or infinite) and a channel that was constant so far are 0. Mean and
+    variance are those of about the last 1,000 values, of which none counts as further away than
+    eight standard deviations: an outlier moves little, a new scale is reached within some hundred
+    rows. An outlier among the first values is forgotten with the next block of 64.
 
     Args:
         rows: number of rows.
@@ -37,6 +75,8 @@ def standardise_rows(
         channel_mean: float64, shape (channels,).
         channel_variance: float64, shape (channels,).
         channel_count: int64, shape (channels,), values met that were not missing.
+        block_mean: float64, shape (channels,), of the values of the present block of 64.
+        block_variance: float64, shape (channels,), likewise.
         standard: float64, shape (slots, channels + 1), written: -5 to 5; the last column is 1.
         fresh: float32, shape (slots, channels), written: the raw value, -1e38 to 1e38; NaN for a
             missing one.
@@ -57,13 +97,10 @@ def standardise_rows(
             fresh[row, channel] = min(max(value, -1e38), 1e38) if present else np.nan
             inverse[row, channel] = min(slope, 1e38)
             if learn and present:
-                channel_count[channel] += 1
-                rate = max(1.0 / channel_count[channel], 0.001)
-                step = value - mean
-                channel_mean[channel] += rate * step
-                channel_variance[channel] += rate * (
-                    step * step * (1.0 - rate) - channel_variance[channel]
-                )
+                _follow(
+                    channel, value, slope, channel_mean, channel_variance, channel_count,
+                    block_mean, block_variance,
+                )  # fmt: skip
         standard[row, channels] = 1.0
 
 

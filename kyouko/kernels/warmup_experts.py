@@ -51,6 +51,8 @@ def _tiny_arguments() -> dict[str, Any]:
         np.float64: {
             "channel_mean": (_CHANNELS,),
             "channel_variance": (_CHANNELS,),
+            "block_mean": (_CHANNELS,),
+            "block_variance": (_CHANNELS,),
             "target_mean": (_OUTPUTS,),
             "target_variance": (_OUTPUTS,),
             "standard": (1, _WIDE),

@@ -37,9 +37,30 @@ class Units:
         return abs(self.mean) if self.mean != 0.0 else 1.0
 
 
+@dataclass
+class RobustUnits(Units):
+    """Units that outliers hardly move; see `standardise_rows`."""
+
+    block: list[float] = field(default_factory=list)
+
+    def follow(self, value: float) -> None:
+        """Take in one value."""
+        deviation = float(np.sqrt(self.variance))
+        usual = value
+        if self.count >= 16 and deviation > 0.0:
+            usual = self.mean + float(np.clip(value - self.mean, -8 * deviation, 8 * deviation))
+        super().follow(usual)
+        self.block.append(value)
+        if len(self.block) == 64:
+            variance = float(np.var(self.block))
+            if 0.0 < variance < 1e-4 * self.variance:
+                self.mean, self.variance = float(np.mean(self.block)), variance
+            self.block.clear()
+
+
 def standardise(rows: npt.NDArray[np.float32]) -> Float64:
     """Rows in standard deviations from the mean before them, with a last column of 1."""
-    units = [Units(0.001) for _ in range(rows.shape[1])]
+    units = [RobustUnits(0.001) for _ in range(rows.shape[1])]
     found = np.zeros((len(rows), rows.shape[1] + 1))
     found[:, -1] = 1.0
     for place, row in enumerate(rows.astype(np.float64)):
@@ -149,7 +170,7 @@ def recall(
         kept: rows remembered.
         asked: neighbours.
     """
-    units = [Units(0.001) for _ in range(rows.shape[1])]
+    units = [RobustUnits(0.001) for _ in range(rows.shape[1])]
     classes = targets.ndim == 1
     found = np.zeros((len(rows), int(targets.max()) + 1 if classes else targets.shape[1]))
     exact = rows.astype(np.float64)

@@ -85,7 +85,8 @@ def answer_frame(state: ExpertState, kind: TaskKind, frame: Frame) -> Scored:
     opinions[NETWORK] = frame.answers
     standardise_rows(
         rows, frame.learn, frame.inputs, state.channel_mean, state.channel_variance,
-        state.channel_count, state.standard, state.fresh, state.inverse,
+        state.channel_count, state.block_mean, state.block_variance, state.standard, state.fresh,
+        state.inverse,
     )  # fmt: skip
     if kind is TaskKind.NUMBERS:
         standardise_targets(

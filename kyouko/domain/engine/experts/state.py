@@ -40,6 +40,8 @@ class ExpertState:
     channel_mean      float64  (C,)         running mean of each channel (input unit)
     channel_variance  float64  (C,)         running variance; >= 0
     channel_count     int64    (C,)         values met that were not missing
+    block_mean        float64  (C,)         mean of the present block of 64 values
+    block_variance    float64  (C,)         likewise its variance; >= 0
     target_mean       float64  (O',)        running mean of numeric targets
     target_variance   float64  (O',)        running variance; >= 0
     steady_weights    float64  (O, D)       standardised channel to score or number; bias last
@@ -85,6 +87,8 @@ class ExpertState:
     channel_mean: Array
     channel_variance: Array
     channel_count: Array
+    block_mean: Array
+    block_variance: Array
     target_mean: Array
     target_variance: Array
     steady_weights: Array
@@ -143,6 +147,8 @@ def _shapes(structure: NetworkStructure, kept: int) -> dict[str, tuple[Any, ...]
         "channel_mean": ((channels,), double),
         "channel_variance": ((channels,), double),
         "channel_count": ((channels,), np.int64),
+        "block_mean": ((channels,), double),
+        "block_variance": ((channels,), double),
         "target_mean": ((targets,), double),
         "target_variance": ((targets,), double),
         "steady_weights": ((outputs, wide), double),

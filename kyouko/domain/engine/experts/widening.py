@@ -8,7 +8,9 @@ from kyouko.domain.engine.experts.state import SCRATCH, ExpertState
 
 __all__ = ["widen_experts"]
 
-_BY_CHANNEL = frozenset({"channel_mean", "channel_variance", "channel_count"})
+_BY_CHANNEL = frozenset(
+    {"channel_mean", "channel_variance", "channel_count", "block_mean", "block_variance"}
+)
 _WEIGHTS = frozenset({"steady_weights", "quick_weights", "reflex_weights"})
 _COVARIANCES = frozenset({"steady_covariance", "quick_covariance"})
 _RING = frozenset({"ring_values", "ring_label", "ring_target", "ring_counters"})

@@ -40,7 +40,7 @@ def standardised(state: ExpertState, rows: np.ndarray) -> None:
     """Fill the scratch that the experts read."""
     standardise_rows(
         len(rows), True, rows, state.channel_mean, state.channel_variance, state.channel_count,
-        state.standard, state.fresh, state.inverse,
+        state.block_mean, state.block_variance, state.standard, state.fresh, state.inverse,
     )  # fmt: skip
 
 
@@ -50,6 +50,8 @@ def test_rows_come_in_standard_deviations() -> None:
     rows[::7, 1] = np.nan
     rows[5::11, 2] = np.inf
     rows[100, 3] = 3e38
+    rows[2, 4] = -1e30
+    rows[150:, 5] *= 1e6
     state = made(TaskKind.CLASSES)
 
     standardised(state, rows)
