@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from kyouko.domain.engine import Arrival, Optimizer, TaskKind, create_engine
 from kyouko.kernels import dense_indices as indices
 from kyouko.kernels.dense import learn_dense, predict_dense, scale_dense
+from kyouko.kernels.warmup import warm_up_dense
 from tests.reference import dense as reference
+from tests.reference.structures import curve, flat, pictures, static
 
 if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
     # Kernels that are plain Python compute with numpy's numbers, which warn when they overflow.
@@ -293,6 +296,30 @@ def test_scaling_agrees(dtype: type[np.generic]) -> None:
     np.testing.assert_allclose(expected, scaled[:, :7], rtol=1e-6)
     assert counted == missing
     assert (scaled[:, 7] == 1.0).all()
+
+
+@pytest.mark.skipif(
+    not hasattr(learn_dense, "signatures"), reason="nothing is compiled without numba"
+)
+def test_use_compiles_nothing_more() -> None:
+    """After warming up, no task, dtype or memory layout makes a kernel compile again."""
+    seconds = warm_up_dense()
+
+    rows, labels = pictures(100)
+    frozen = np.frombuffer(rows.tobytes(), np.float32).reshape(rows.shape)
+    for structure, inputs, targets in (
+        (static(flat(144), 5), rows.astype(np.uint8), labels),
+        (static(flat(144), optimizer=Optimizer.ADAM), frozen, labels),
+        (static(flat(10, kind=TaskKind.NUMBERS, size=2)), *curve(100, outputs=2)),
+    ):
+        engine = create_engine(structure)
+        engine.learn(inputs, targets, arrival=Arrival.STREAMED)
+        engine.predict(inputs)
+
+    assert seconds > 0.0
+    assert 1 == len(learn_dense.signatures)  # type: ignore[attr-defined]
+    assert 1 == len(predict_dense.signatures)  # type: ignore[attr-defined]
+    assert 2 == len(scale_dense.signatures)  # type: ignore[attr-defined]
 
 
 def test_bits_do_not_depend_on_places_in_memory() -> None:
