@@ -64,6 +64,7 @@ def subjects() -> dict[str, Subject]:
             at_least(3.0, of="ratio"),
         ),
         "flat256": Subject(wide),
+        "static128": Subject(structure_of("templates/static")),
         "grid512": Subject(grid, (at_least(97.9), at_least(98.1)), at_least(1.0, of="ratio")),
         "grid512.rehearsal3": Subject(rehearsing, (at_least(98.2), at_least(98.5))),
         "flat256.ten_passes": Subject(wide, (at_least(98.2), at_least(98.7)), passes=_PASSES),
