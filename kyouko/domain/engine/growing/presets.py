@@ -64,7 +64,8 @@ def choose_settings(
     settings[indices.SLOW_TOLERANCE] = 1.0 if streamed else 1.5
     steps = structure.options.rehearsal_steps
     if steps is None:
-        steps = 1.0 if streamed else 0.0
+        # Short rows are cheap enough to be learned several times, and few streams teach no more.
+        steps = (1.0 if wide else 3.0) if streamed else 0.0
     settings[indices.REHEARSAL_STEPS] = steps if ring_rows > 0 else 0.0
     settings[indices.REHEARSE_HARD_ONLY] = 0.0 if streamed else 1.0
     settings[indices.REHEARSE_BALANCED] = 1.0 if classes and not streamed else 0.0
