@@ -31,9 +31,11 @@ class _LearnModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LearnMode.V
     LEARN_MODE_UNSPECIFIED: _LearnMode.ValueType  # 0
     """Not set; refused."""
     LEARN_MODE_LEARN: _LearnMode.ValueType  # 1
-    """Predict every row; learn those with targets. Needs the role MEMBER."""
+    """Predict every row in order; learn those with targets. Needs the role MEMBER."""
     LEARN_MODE_PREDICT: _LearnMode.ValueType  # 2
-    """Predict every row and score those with targets; the network stays as it is."""
+    """Predict every row, each as if it came next, and score those with targets;
+    the network stays as it is.
+    """
 
 class LearnMode(_LearnMode, metaclass=_LearnModeEnumTypeWrapper):
     """What a stream may do to its network."""
@@ -41,9 +43,11 @@ class LearnMode(_LearnMode, metaclass=_LearnModeEnumTypeWrapper):
 LEARN_MODE_UNSPECIFIED: LearnMode.ValueType  # 0
 """Not set; refused."""
 LEARN_MODE_LEARN: LearnMode.ValueType  # 1
-"""Predict every row; learn those with targets. Needs the role MEMBER."""
+"""Predict every row in order; learn those with targets. Needs the role MEMBER."""
 LEARN_MODE_PREDICT: LearnMode.ValueType  # 2
-"""Predict every row and score those with targets; the network stays as it is."""
+"""Predict every row, each as if it came next, and score those with targets;
+the network stays as it is.
+"""
 Global___LearnMode: _TypeAlias = LearnMode  # noqa: Y015
 
 @_typing.final

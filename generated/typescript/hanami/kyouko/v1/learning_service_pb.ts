@@ -142,7 +142,9 @@ export type LearnFrame = Message<"hanami.kyouko.v1.LearnFrame"> & {
   inputs?: Tensor | undefined;
 
   /**
-   * What there is to learn; the rows are only predicted when not set.
+   * What there is to learn; the rows are only predicted when not set. In the
+   * mode LEARN they still are part of the past of a network that remembers
+   * (delays, spiking populations).
    *
    * @generated from oneof hanami.kyouko.v1.LearnFrame.target
    */
@@ -506,14 +508,15 @@ export enum LearnMode {
   UNSPECIFIED = 0,
 
   /**
-   * Predict every row; learn those with targets. Needs the role MEMBER.
+   * Predict every row in order; learn those with targets. Needs the role MEMBER.
    *
    * @generated from enum value: LEARN_MODE_LEARN = 1;
    */
   LEARN = 1,
 
   /**
-   * Predict every row and score those with targets; the network stays as it is.
+   * Predict every row, each as if it came next, and score those with targets;
+   * the network stays as it is.
    *
    * @generated from enum value: LEARN_MODE_PREDICT = 2;
    */
