@@ -133,6 +133,9 @@ class _Layout:
             for start in range(0, item.neurons, self.width)
         ]
         self.places = {item.name: place for place, item in enumerate(structure.populations)}
+        self.sources: dict[str, list[tuple[int, str]]] = {name: [] for name in self.places}
+        for place, connection in enumerate(structure.connections):
+            self.sources[connection.target].append((place, connection.source))
         self.neurons: dict[str, npt.NDArray[np.int64]] = {}
         first = 0
         for item in structure.populations:
@@ -198,12 +201,8 @@ class _Layout:
         return np.flatnonzero(reached)
 
     def _connections(self, block: int) -> list[tuple[int, str]]:
-        target = self.structure.populations[self.blocks[block][0]].name
-        return [
-            (place, item.source)
-            for place, item in enumerate(self.structure.connections)
-            if item.target == target
-        ]
+        """List the long connections that lead to a block: place and source."""
+        return self.sources[self.structure.populations[self.blocks[block][0]].name]
 
 
 def _first(sizes: npt.NDArray[Any]) -> Int32:
