@@ -20,7 +20,7 @@ from kyouko.domain.engine.structure import (
     TaskKind,
 )
 
-__all__ = ["check_structure"]
+__all__ = ["check_present", "check_structure"]
 
 _MOST_CHANNELS: Final = 1 << 24
 _MOST_NEURONS: Final = 1 << 20
@@ -40,6 +40,15 @@ def check_structure(structure: NetworkStructure) -> None:
         _check_organisation(structure.organisation)
     _check_output(structure.output)
     _check_options(structure.options)
+
+
+def check_present(population: InputPopulation) -> None:
+    """Raise EngineStructureError for new channels with delays: their past would go unseen.
+
+    Only a network made with delays keeps a past, and channels with delays can be added to it.
+    """
+    where = f"inputs.{population.name}.delays"
+    _require(not population.delays, where, population.delays, "none in a network without delays")
 
 
 def _require(condition: bool, where: str, problem: object, allowed: str) -> None:

@@ -39,6 +39,7 @@ _OF_CHANNELS: Final = frozenset(
         GrowthKind.SECTION_ADDED,
         GrowthKind.CHANNEL_PRUNED,
         GrowthKind.BAND_MOVED,
+        GrowthKind.CHANNELS_ADDED,
     }
 )
 

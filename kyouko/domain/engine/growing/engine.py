@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.arrays import check_inputs, check_targets
+from kyouko.domain.engine.checks import check_present
 from kyouko.domain.engine.growing.presets import choose_settings
 from kyouko.domain.engine.growing.snapshot import export_arrays, import_arrays
 from kyouko.domain.engine.growing.state import FRAME_SLOTS, NetworkState, allocate_state
@@ -261,6 +262,7 @@ class GrowingEngine:
         Raises:
             EngineStructureError: if the wider network cannot be built within its memory limit.
         """
+        check_present(population)
         self.widen(replace(self.structure, inputs=(*self.structure.inputs, population)))
         first = self.channels - population.channels
         self.note(GrowthKind.CHANNELS_ADDED, subject=first)

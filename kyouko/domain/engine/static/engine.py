@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.arrays import check_inputs, check_targets
+from kyouko.domain.engine.checks import check_present
 from kyouko.domain.engine.errors import EngineStateError, EngineStructureError
 from kyouko.domain.engine.interface import (
     EngineState,
@@ -218,6 +219,7 @@ class StaticEngine:
         Raises:
             EngineStructureError: if the wider network does not fit into its memory limit.
         """
+        check_present(population)
         inputs = (*self.structure.inputs, population)
         structure = replace(self.structure, inputs=inputs)
         plan = _plan(structure)

@@ -16,7 +16,9 @@ from kyouko.domain.engine import (
     EngineState,
     EngineStateError,
     EngineStructureError,
+    GrowthKind,
     InputPopulation,
+    NetworkKind,
     NetworkStructure,
     OutputPopulation,
     Population,
@@ -238,6 +240,44 @@ def test_channels_that_do_not_fit_change_nothing(delays: tuple[int, ...]) -> Non
         network.learn(rows[200:], labels[200:], arrival=Arrival.STREAMED)
     assert_same(quiet.export_state().arrays, engine.export_state().arrays)
     assert (6, 36) == (engine.channels, other.channels)
+
+
+@pytest.mark.parametrize("kind", list(NetworkKind))
+def test_a_network_without_delays_gets_none_later(kind: NetworkKind) -> None:
+    """Channels with delays are refused where no past is kept, and the network stays as it was."""
+    engine = create_engine(replace(flat(6), kind=kind))
+
+    with pytest.raises(EngineStructureError, match="delays"):
+        engine.add_channels(InputPopulation("more", 1, (1, 1, 1), (0.0, 0.0, 0.0), delays=(1,)))
+
+    assert 6 == engine.channels
+
+
+@pytest.mark.parametrize("kind", list(NetworkKind))
+def test_any_kind_learns_an_order(kind: NetworkKind) -> None:
+    """What only the value of three rows ago tells is told by growing and static networks."""
+    random = np.random.default_rng(4)
+    rows = random.integers(0, 2, (6000, 1)).astype(np.float32)
+    labels = np.roll(rows[:, 0], 3).astype(np.int32)
+
+    correct = (
+        create_engine(delayed(replace(flat(1), kind=kind), 1, 2, 3))
+        .learn(rows, labels, arrival=Arrival.STREAMED)
+        .correct
+    )
+
+    assert correct[3000:].mean() > 0.99
+
+
+def test_events_tell_the_users_channels() -> None:
+    """Growth of a delayed value is told as growth of its channel."""
+    rows, labels = table(300)
+    engine = create_engine(STRUCTURE)
+    engine.learn(rows, labels, arrival=Arrival.STREAMED)
+
+    subjects = {event.subject for event in engine.events() if event.kind is GrowthKind.CHANNEL_GREW}
+
+    assert set(range(6)) == subjects
 
 
 @pytest.mark.parametrize("frame", [1, 300])
