@@ -76,6 +76,9 @@ def measure(data: Mnist, runs: int) -> list[Figure]:
     """Measure all networks over `runs` seeds beside the dense peer, then the slow peers."""
     warm_up()
     named = subjects()
+    few = _first(data, _FRAME_ROWS, _FRAME_ROWS)
+    for subject in named.values():
+        learn_and_test(create_engine(subject.structure), few)
     dense: list[Learned] = []
     found: dict[str, list[Learned]] = {name: [] for name in named}
     turns = [(seed, name) for seed in range(1, runs + 1) for name in ("", *named)]
@@ -199,14 +202,17 @@ def _peer(peer: mnist_peers.Peer, data: Mnist, flat: list[Learned]) -> list[Figu
 
 def _same_subset(data: Mnist, runs: int) -> Figure:
     """Return the flat network's accuracy after as few rows as the slow peers get."""
-    rows, tests = mnist_peers.SUBSET_ROWS, mnist_peers.SUBSET_TESTS
-    small = Mnist(
+    small = _first(data, mnist_peers.SUBSET_ROWS, mnist_peers.SUBSET_TESTS)
+    flat = structure_of("templates/flat")
+    found = [learn_and_test(seeded(flat, seed), small) for seed in range(1, runs + 1)]
+    figure = _accuracy("engine.flat128.subset", found, Subject(flat))
+    return replace(figure, note=mnist_peers.SUBSET_NOTE)
+
+
+def _first(data: Mnist, rows: int, tests: int) -> Mnist:
+    return Mnist(
         data.train_images[:rows],
         data.train_labels[:rows],
         data.test_images[:tests],
         data.test_labels[:tests],
     )
-    flat = structure_of("templates/flat")
-    found = [learn_and_test(seeded(flat, seed), small) for seed in range(1, runs + 1)]
-    figure = _accuracy("engine.flat128.subset", found, Subject(flat))
-    return replace(figure, note=mnist_peers.SUBSET_NOTE)

@@ -145,9 +145,8 @@ def print_table(figures: Sequence[Figure]) -> None:
         table = Table(title=part, title_justify="left")
         for heading in _HEADINGS:
             right = heading in {"value", "ratio", "spread"}
-            table.add_column(
-                heading, justify="right" if right else "left", no_wrap=heading == "name"
-            )
+            side: Literal["left", "right"] = "right" if right else "left"
+            table.add_column(heading, justify=side, overflow="fold", no_wrap=heading == "name")
         for figure in members:
             *others, must, goal = _cells(figure, notes)
             table.add_row(
