@@ -60,9 +60,10 @@ def scale_dense(
     for row in range(rows.shape[0]):
         for channel in range(rows.shape[1]):
             raw = np.float64(rows[row, channel])
+            finite = math.isfinite(raw)
+            missing += 0 if finite else 1
+            raw = raw if finite else center[channel]
             value = (raw - center[channel]) * inverse[channel]
-            missing += 0 if raw - raw == 0.0 else 1
-            # False also for NaN, which stays NaN, and comes of infinities too where inverse is 0.
             usable = abs(value) <= fault
             value = min(max(value, -limit), limit)
             scaled[row, channel] = np.float32(value) if usable else np.float32(0.0)
