@@ -46,6 +46,13 @@ KINDS: dict[str, tuple[NetworkStructure, Data]] = {
     "table": (flat(6), table(900)),
     "fixed classes": (flat(6, size=3), table(900)),
     "numbers": (flat(10, kind=TaskKind.NUMBERS, size=2), curve(900, outputs=2)),
+    # Tables have experts beside the network by default.
+    "table alone": (flat(6, options=EngineOptions(experts=False)), table(900)),
+    "numbers alone": (
+        flat(10, kind=TaskKind.NUMBERS, size=2, options=EngineOptions(experts=False)),
+        curve(900, outputs=2),
+    ),
+    "pictures with experts": (flat(144, options=EngineOptions(experts=True)), pictures(900)),
     "delays": (delayed(flat(6), 1, 2, 9), table(900)),
     "delayed numbers": (
         delayed(flat(10, kind=TaskKind.NUMBERS, size=2), 3, 70),
@@ -224,7 +231,8 @@ def mistakes(structure: NetworkStructure, data: Data, changed: np.ndarray) -> fl
     """Share of wrong predictions on the last 1,000 rows, mean of three seeds."""
     shares = []
     for seed in (1, 2, 3):
-        engine = create_engine(replace(structure, options=EngineOptions(seed=seed)))
+        options = replace(structure.options, seed=seed)
+        engine = create_engine(replace(structure, options=options))
         engine.learn(changed[:-1000], data[1][:-1000], arrival=Arrival.STORED)
         predicted = engine.predict(changed[-1000:]).argmax(axis=1)
         shares.append(float(np.mean(predicted != data[1][-1000:])))
@@ -237,6 +245,11 @@ SCALE_KINDS = pytest.mark.parametrize(
         pytest.param(flat(144, 32), pictures(5000), id="flat pictures"),
         pytest.param(local(), pictures(5000), id="local pictures"),
         pytest.param(flat(6, 32), table(5000), id="table"),
+        pytest.param(bricks(), pictures(5000), id="brick of bricks"),
+        pytest.param(spiking(6), table(5000), id="spiking"),
+        pytest.param(
+            flat(6, 32, options=EngineOptions(experts=False)), table(5000), id="table alone"
+        ),
         pytest.param(static(flat(144, 32)), pictures(5000), id="static pictures"),
         pytest.param(static(flat(6, 32)), table(5000), id="static table"),
     ],
