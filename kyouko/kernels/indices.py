@@ -96,7 +96,6 @@ NOISE_ADAPTED: Final = 5  # 1: the step follows the noise (streams)
 COMPARE_EVERY: Final = 6  # rows between two comparisons of fast and averaged weights
 SHOW_CHOSEN: Final = 7  # 1: hand out the better of fast and averaged; 0: always fast
 REHEARSAL_STEPS: Final = 8
-REHEARSE_HARD_ONLY: Final = 9
 HORIZON: Final = 10  # rows, of the averaged weights
 SLOW_TOLERANCE: Final = 11  # averaged weights are chosen up to this multiple of the fast loss
 COMPARE_RATE: Final = 12  # of the running losses that are compared

@@ -21,7 +21,6 @@ from kyouko.kernels.indices import (
     LOSS_FAST,
     LOSS_SLOW,
     REHEARSAL_STEPS,
-    REHEARSE_HARD_ONLY,
     RING_FILLED,
     SECTIONS,
     SHOW_CHOSEN,
@@ -127,7 +126,8 @@ def learn_rows(
     """Predict, score and learn `rows` rows in order.
 
     Before a row is learned some of the kept ones are learned again, which changes weights and
-    nothing else: before or after the row is predicted, whichever predicts better (`rehearsal`).
+    nothing else: before or after a row of a stream is predicted, whichever predicts better
+    (`rehearsal`).
 
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         first: place of the first row in `outputs`, `losses`, `correct` and `predicted`.
@@ -143,11 +143,12 @@ def learn_rows(
     """
     ring_size = first_slot
     leak = np.float64(settings[LEAK])
+    streamed = settings[SHOW_CHOSEN] != 0.0
     spikes = spiking.shape[0] > 0
     graph = spikes or inner_source.shape[0] > 0
     for row in range(rows):
         rehearsals = claim_rehearsals(counters, meters)
-        early = rehearsals > 0 and answers_first(counters, meters)
+        early = streamed and rehearsals > 0 and answers_first(counters, meters)
         first_turn = 0 if early else rehearsals
         last_turn = rehearsals + 1 if early else rehearsals
         row_error = 0.0
@@ -208,8 +209,7 @@ def learn_rows(
                     meters[DRIVE_ENERGY] += rate * (energy - meters[DRIVE_ENERGY])
                 compare = row_number % int(settings[COMPARE_EVERY]) == 0
                 use_slow = (
-                    settings[SHOW_CHOSEN] != 0.0
-                    and meters[LOSS_SLOW] < settings[SLOW_TOLERANCE] * meters[LOSS_FAST]
+                    streamed and meters[LOSS_SLOW] < settings[SLOW_TOLERANCE] * meters[LOSS_FAST]
                 )
                 if (compare or use_slow) and graph:
                     activate_graph(
@@ -248,6 +248,7 @@ def learn_rows(
                     if label >= known:
                         known = open_outputs(label, known, scores, delta, counters, events)
                 error = 1.0 - np.float64(delta[label])
+                list_target[slot, 0] = error
                 delta[label] -= np.float32(1.0)
             else:
                 error = subtract_targets(
@@ -290,10 +291,10 @@ def learn_rows(
 
             if update:
                 counters[UPDATED_ROWS] += 1
-            if settings[REHEARSAL_STEPS] > 0.0 and (update or settings[REHEARSE_HARD_ONLY] == 0.0):
+            if settings[REHEARSAL_STEPS] > 0.0:
                 keep_row(
-                    slot, ring_size, settings, list_channel, list_value, list_length, list_label,
-                    list_target, counters, meters, tally, random_state,
+                    slot, ring_size, not update, settings, list_channel, list_value, list_length,
+                    list_label, list_target, counters, meters, tally, random_state,
                 )  # fmt: skip
             row_number = counters[LEARNED_ROWS]
             if not classes:

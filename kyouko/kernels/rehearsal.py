@@ -20,26 +20,47 @@ __all__ = ["answers_first", "claim_rehearsals", "compare_answers", "keep_row"]
 
 
 @growth_part
+def _draw_slot(label: int, count: int, list_label: np.ndarray, random_state: np.ndarray) -> int:
+    """Draw one of the `count` kept rows of class `label`."""
+    place = int(draw_uniform(random_state) * count)
+    slot = 0
+    while place > 0 or list_label[slot] != label:
+        if list_label[slot] == label:
+            place -= 1
+        slot += 1
+    return slot
+
+
+@growth_part
 def _choose_slot(
     label: int,
+    easy: bool,
     ring_size: int,
     list_label: np.ndarray,
+    list_target: np.ndarray,
     tally: np.ndarray,
     random_state: np.ndarray,
 ) -> int:
     """Choose which kept row makes room for one of class `label`, so that classes share evenly.
 
+    A class below its share takes from the largest one. A class that has its share replaces its own
+    rows, and only by hard ones. Of two random rows the easier one leaves: what the network finds
+    hard teaches more, but the hardest rows alone would be those that nobody can learn.
+
     Args:
         label: class of the new row.
+        easy: whether the network knew the new row well enough to skip it.
         ring_size: kept rows, all in use.
         list_label: int32, shape (slots,), classes of the kept rows come first.
+        list_target: float32, shape (slots, 1), errors of the kept rows when they were last learned.
         tally: int64, shape (most outputs,), scratch.
         random_state: uint64, shape (1,).
 
     Returns:
-        A random slot of the same class once that class has its share, else one of the largest.
+        The slot, or -1 if the new row is not worth one.
 
-    Source: after Chrysakis & Moens 2020, "Online Continual Learning from Imbalanced Data".
+    Source: after Chrysakis & Moens 2020, "Online Continual Learning from Imbalanced Data"; that
+    the easier of two leaves is our own.
     """
     most_outputs = tally.shape[0]
     for output in range(most_outputs):
@@ -52,14 +73,15 @@ def _choose_slot(
         present += int(tally[output] > 0 or output == label)
         if tally[output] > tally[largest]:
             largest = output
-    leaving = label if tally[label] * present >= ring_size else largest
-    place = int(draw_uniform(random_state) * tally[leaving])
-    for slot in range(ring_size):
-        if list_label[slot] == leaving:
-            if place == 0:
-                return slot
-            place -= 1
-    return 0
+    leaving = largest
+    if tally[label] * present >= ring_size:
+        if easy:
+            return -1
+        leaving = label
+    count = int(tally[leaving])
+    first = _draw_slot(leaving, count, list_label, random_state)
+    second = _draw_slot(leaving, count, list_label, random_state)
+    return second if list_target[second, 0] < list_target[first, 0] else first
 
 
 @hot_part
@@ -80,7 +102,7 @@ def answers_first(counters: np.ndarray, meters: np.ndarray) -> bool:
     treated like that to find out.
     """
     lags = meters[ERROR_AFTER] > 1.05 * meters[ERROR_BEFORE]
-    return lags or (counters[LEARNED_ROWS] + 1) % ASK_EVERY == 0
+    return bool(lags or (counters[LEARNED_ROWS] + 1) % ASK_EVERY == 0)
 
 
 @hot_part
@@ -95,6 +117,7 @@ def compare_answers(before: float, after: float, counters: np.ndarray, meters: n
 def keep_row(
     slot: int,
     ring_size: int,
+    easy: bool,
     settings: np.ndarray,
     list_channel: np.ndarray,
     list_value: np.ndarray,
@@ -106,19 +129,24 @@ def keep_row(
     tally: np.ndarray,
     random_state: np.ndarray,
 ) -> None:
-    """Copy a learned row to the kept ones, in front of the frame's slots.
+    """Copy a learned row to the kept ones, in front of the frame's slots, if it is worth it.
 
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         slot: of the learned row.
         ring_size: room for kept rows.
+        easy: whether the network knew the row well enough to skip it.
     """
+    meters[REHEARSAL_DEBT] += settings[REHEARSAL_STEPS]
     if counters[RING_FILLED] < ring_size:
         keep = int(counters[RING_FILLED])
         counters[RING_FILLED] += 1
     elif settings[REHEARSE_BALANCED] != 0.0:
         keep = _choose_slot(
-            int(np.int64(list_label[slot])), ring_size, list_label, tally, random_state
-        )
+            int(np.int64(list_label[slot])), easy, ring_size, list_label, list_target, tally,
+            random_state,
+        )  # fmt: skip
+        if keep < 0:
+            return
     else:
         keep = int(counters[RING_NEXT])
         counters[RING_NEXT] = (keep + 1) % ring_size
@@ -129,4 +157,3 @@ def keep_row(
     list_label[keep] = list_label[slot]
     for output in range(list_target.shape[1]):
         list_target[keep, output] = list_target[slot, output]
-    meters[REHEARSAL_DEBT] += settings[REHEARSAL_STEPS]

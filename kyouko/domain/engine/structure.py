@@ -215,7 +215,8 @@ class EngineOptions:
         memory_limit_bytes: the arrays of the network never exceed it; growth stops instead.
         max_outputs: most classes that may open.
         rehearsal_rows: rows kept to be learned again; None for 500.
-        rehearsal_steps: extra learning steps for each stored row, 0 to 16.
+        rehearsal_steps: extra learning steps for each learned row, 0 to 16; None for 1 or 3 in
+            streams, and in stored tasks for 3 if `rehearsal_rows` is set, else none.
         experts: whether small experts answer beside a growing network where they do better; None
             for streams of few channels.
         optimizer: of a static network.

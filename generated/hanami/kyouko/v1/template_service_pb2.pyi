@@ -618,7 +618,9 @@ class NetworkOptions(_message.Message):
     rehearsal_rows: _builtins.int
     """Rows that a growing network keeps to learn them again; 500 when left out."""
     rehearsal_steps: _builtins.float
-    """Extra learning steps for each row that is kept; chosen by the way rows arrive when left out."""
+    """Extra learning steps on kept rows for each learned row; chosen by the way rows arrive when left
+    out: none for tasks on data sets, unless `rehearsal_rows` is given.
+    """
     experts: _builtins.bool
     """Whether small experts answer beside a growing network where they do better; for streams of few
     channels when left out.

@@ -60,13 +60,18 @@ def choose_settings(
     settings[indices.COMPARE_RATE] = 0.005 if sparse else 0.02
     settings[indices.SHOW_CHOSEN] = 1.0 if streamed else 0.0
     settings[indices.HORIZON] = 25_000.0
-    # The comparison is made on few rows; the average of a long stored task is the safer bet.
-    settings[indices.SLOW_TOLERANCE] = 1.0 if streamed else 1.5
     steps = structure.options.rehearsal_steps
     if steps is None:
         # Short rows are cheap enough to be learned several times, and few streams teach no more.
-        steps = (1.0 if wide else 3.0) if streamed else 0.0
+        # Whoever asks a stored task to keep rows wants them to be used.
+        asked = 3.0 if structure.options.rehearsal_rows else 0.0
+        steps = (1.0 if wide else 3.0) if streamed else asked
     settings[indices.REHEARSAL_STEPS] = steps if ring_rows > 0 else 0.0
-    settings[indices.REHEARSE_HARD_ONLY] = 0.0 if streamed else 1.0
-    settings[indices.REHEARSE_BALANCED] = 1.0 if classes and not streamed else 0.0
+    balanced = classes and not streamed
+    settings[indices.REHEARSE_BALANCED] = 1.0 if balanced else 0.0
+    # The comparison is made on few rows; the average of a long stored task is the safer bet. Even
+    # more so if rows may come class by class: the newest ones say nothing about the others.
+    settings[indices.SLOW_TOLERANCE] = 1.0 if streamed else 1.5
+    if balanced and settings[indices.REHEARSAL_STEPS] > 0.0:
+        settings[indices.SLOW_TOLERANCE] = 3.0
     return settings

@@ -83,7 +83,8 @@ class NetworkState:
     list_value          float32  (R+F, C)    their raw values; slots below R saved
     list_length         int32    (R+F,)      how many; slots below R saved
     list_label          int32    (R+F,)      class of the row; slots below R saved
-    list_target         float32  (R+F, O')   numeric targets, O' = 1 for classes; likewise
+    list_target         float32  (R+F, O')   numeric targets; for classes, O' = 1, the row's error
+                                             when it was last learned; likewise
     scan_flags          uint8    (C',)       scratch: 1 for channels outside their band; C' is
                                              C rounded up to a multiple of 8
     bucket_row          int32    (N, L)      scratch: driven weight rows of each block, L = K *

@@ -34,14 +34,32 @@ def test_stored_rows_are_not_kept_by_default() -> None:
     assert 0 == learned(Arrival.STORED, 300).state.counters[indices.RING_FILLED]
 
 
-def test_stored_rehearsal_keeps_hard_rows() -> None:
-    """When asked, a stored task keeps only rows that changed the weights."""
-    engine = learned(Arrival.STORED, 2000, rehearsal_rows=5000, rehearsal_steps=1.0)
-    counters = engine.state.counters
+def test_asking_for_memory_is_asking_for_its_use() -> None:
+    """A stored task for which rows are to be kept learns them again, without a number of steps."""
+    engine = learned(Arrival.STORED, 300, rehearsal_rows=100)
 
-    # the choice of bands at row 64 forgets the rows kept before it
-    assert counters[indices.UPDATED_ROWS] - 64 <= counters[indices.RING_FILLED]
-    assert counters[indices.RING_FILLED] <= counters[indices.UPDATED_ROWS] < 2000
+    assert 100 == engine.state.counters[indices.RING_FILLED]
+    assert engine.export_state().arrays["weights"].tobytes() != (
+        learned(Arrival.STORED, 300).export_state().arrays["weights"].tobytes()
+    )
+
+
+def test_stored_rehearsal_prefers_hard_rows() -> None:
+    """Rows that a stored task keeps were harder, when they came, than those that came with them."""
+    engine = GrowingEngine(flat(144, options=EngineOptions(rehearsal_rows=200)))
+    rows, labels = pictures(4000)
+    scored = engine.learn(rows, labels, arrival=Arrival.STORED)
+    state = engine.state
+
+    kept = []
+    for slot in range(200):
+        count = int(state.list_length[slot])
+        channels, values = state.list_channel[slot, :count], state.list_value[slot, :count]
+        kept.append(int(np.flatnonzero((rows[:, channels] == values).all(axis=1))[0]))
+
+    late = np.array([place for place in kept if place >= 2000])
+    assert len(late) > 20
+    assert scored.loss[late].mean() > 1.5 * scored.loss[2000:].mean()
 
 
 def test_stored_rehearsal_shares_evenly_between_classes() -> None:

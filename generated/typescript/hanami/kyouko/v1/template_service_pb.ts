@@ -533,7 +533,8 @@ export type NetworkOptions = Message<"hanami.kyouko.v1.NetworkOptions"> & {
   rehearsalRows?: number | undefined;
 
   /**
-   * Extra learning steps for each row that is kept; chosen by the way rows arrive when left out.
+   * Extra learning steps on kept rows for each learned row; chosen by the way rows arrive when left
+   * out: none for tasks on data sets, unless `rehearsal_rows` is given.
    *
    * @generated from field: optional float rehearsal_steps = 5;
    */
