@@ -9,6 +9,7 @@ from kyouko.domain.engine import Arrival, TaskKind, create_engine
 from kyouko.kernels import compile as compilation
 from kyouko.kernels import growth, learning, predicting, pruning, scanning
 from kyouko.kernels.warmup import warm_up
+from kyouko.kernels.warmup_experts import EXPERT_KERNELS
 from tests.reference.structures import curve, flat, local, pictures, table
 
 
@@ -40,6 +41,7 @@ def test_use_compiles_nothing_more() -> None:
         growth.start_outputs,
         pruning.prune_channels,
         scanning.count_non_finite,
+        *EXPERT_KERNELS,
     ):
         assert 1 == len(kernel.signatures), kernel  # type: ignore[union-attr]
     assert 2 == len(scanning.scan_rows.signatures)  # type: ignore[attr-defined]
