@@ -1,6 +1,7 @@
 """Static layers on the processor, by the numba kernels of `kyouko.kernels.dense`."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,27 +20,36 @@ Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
+_APART: Final = 1024
+
 
 def count_cpu_bytes(plan: Plan) -> int:
     """Bytes of scratch beside the weights."""
     channels = plan.layers[0].inputs - 1
     buffers = FRAME_ROWS * (4 * (channels + 1) + 5 * channels + 4 + 4 * plan.output.neurons)
-    return 8 * plan.places + buffers + 16 * channels
+    return 8 * plan.places + buffers + 16 * channels + 5 * 2 * _APART
 
 
 class CpuBackend:
     """Keeps the weights and calls the kernels with them."""
 
     def __init__(self, plan: Plan, settings: Float64, weights: Weights, *, classes: bool) -> None:
-        """Take weights over; they are changed in place."""
+        """Copy weights to where the kernels may work on them."""
         channels = plan.layers[0].inputs - 1
         self._plan = plan
         self._classes = classes
         self._settings = settings
-        self._weights = weights
+        self._weights = replace(
+            weights,
+            parameters=_set_apart(weights.parameters),
+            first_moment=_set_apart(weights.first_moment),
+            second_moment=_set_apart(weights.second_moment),
+            counters=weights.counters.copy(),
+            meters=weights.meters.copy(),
+        )
         self._layers = plan.table()
-        self._activity = np.zeros(plan.places, np.float32)
-        self._delta = np.zeros(plan.places, np.float32)
+        self._activity = _set_apart(np.zeros(plan.places, np.float32))
+        self._delta = _set_apart(np.zeros(plan.places, np.float32))
         for layer in plan.layers:
             self._activity[layer.first_input + layer.inputs - 1] = 1.0
         self._scaled = np.ones((FRAME_ROWS, channels + 1), np.float32)
@@ -108,3 +118,17 @@ class CpuBackend:
             np.copyto(buffer, rows)
             rows = buffer
         return int(scale_dense(rows, LIMIT, FAULT, self._center, self._inverse, self._scaled))
+
+
+def _set_apart(array: Float32) -> Float32:
+    """Copy an array to the border of a cache line, far from where any other one begins.
+
+    A compiled loop over two arrays asks how far apart they begin, and where that is less than
+    some hundred bytes, it takes another version of itself, whose last bits may differ: tiny
+    networks would not be the same twice.
+    """
+    memory = np.zeros(array.nbytes + 2 * _APART, np.uint8)
+    start = _APART - memory.ctypes.data % 64
+    copy: Float32 = memory[start : start + array.nbytes].view(np.float32)
+    copy[:] = array
+    return copy

@@ -242,6 +242,7 @@ def test_adam_takes_three_times_the_weights() -> None:
         for optimizer in Optimizer
     )
 
+    # Two more copies of all weights.
     assert 2 * 4 * (101 * 200 + 201 * 2) == large.memory_bytes - small.memory_bytes
 
 
@@ -377,3 +378,19 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
         refuse(structure, found)
     else:
         assert 0 == create_engine(structure).outputs
+
+
+@EVERY_OPTIMIZER
+def test_tiny_networks_are_the_same_wherever_they_lie(optimizer: Optimizer) -> None:
+    """The smallest arrays, neighbours in memory, are computed on like any others."""
+    rows, labels = table(80)
+    structure = static(flat(6, 3), 2, optimizer=optimizer)
+    found = set()
+    kept = []
+    for place in range(40):
+        kept.append(np.zeros(place * 3 + 1))
+        engine = StaticEngine(structure)
+        engine.learn(rows, labels, arrival=Arrival.STREAMED)
+        found.add(engine.export_state().arrays["parameters"].tobytes())
+
+    assert 1 == len(found)
