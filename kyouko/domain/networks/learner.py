@@ -1,7 +1,7 @@
 """A network at work: engine and label book together, called from one thread at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,18 @@ class RowResults:
     labels_after: int
     learned_rows: int
 
+    def of(self, places: npt.NDArray[np.intp]) -> "RowResults":
+        """Return the results of some of the rows, not scored."""
+        predicted = None if self.predicted is None else self.predicted[places]
+        return replace(
+            self,
+            outputs=self.outputs[places],
+            predicted=predicted,
+            loss=None,
+            correct_rows=0,
+            absolute_error=0.0,
+        )
+
 
 class Learner:
     """Learns and predicts. Not for two threads at once; its owner sees to that.
@@ -142,25 +154,52 @@ class Learner:
         return self._learn_numbers(inputs, rows, arrival)
 
     def predict(self, rows: Rows) -> RowResults:
-        """Predict rows and score those with targets; the network stays as it is.
+        """Predict rows, each as if it came next, and score those with targets.
+
+        The network stays as it is.
 
         Raises:
             DomainError: The rows or targets do not fit.
         """
-        inputs = self._inputs(rows)
+        return self.score(self._unscored(_call(self.engine.predict, self._inputs(rows))), rows)
+
+    def follow(self, rows: Rows) -> RowResults:
+        """Predict rows one after the other, and score those with targets; for a learner `aside`.
+
+        Raises:
+            DomainError: The rows or targets do not fit.
+        """
+        return self.score(self._passed(self._inputs(rows)), rows)
+
+    def aside(self) -> "Learner":
+        """Return a learner to predict a series with: `follow` moves its time, but not this one's.
+
+        Without a memory of past rows that is this one; else a copy, of which nobody but the
+        caller knows: it takes as much memory as the network.
+        """
+        return Learner(self.structure, self.export()) if self.structure.has_past else self
+
+    def score(self, results: RowResults, rows: Rows) -> RowResults:
+        """Return the results of predicted rows with the scores that their targets give them.
+
+        Raises:
+            DomainError: The targets do not fit.
+        """
         if rows.target is None:
-            return self._predicted(inputs)
+            return results
         if self.is_classes:
-            values = self._label_values(rows)
-            right = self.labels.known(values)
-            results = self._predicted(inputs)
-            return self._scored(
-                results, class_loss(results.outputs, right), _count_equal(results.predicted, right)
+            right = self.labels.known(self._label_values(rows))
+            return replace(
+                results,
+                loss=class_loss(results.outputs, right),
+                correct_rows=_count_equal(results.predicted, right),
             )
         targets = self._numbers(rows)
-        results = self._predicted(inputs)
-        loss = self._scale.loss(results.outputs, targets)
-        return self._scored(results, loss, 0, _absolute_error(results.outputs, targets))
+        return replace(
+            results,
+            loss=self._scale.loss(results.outputs, targets),
+            absolute_error=_absolute_error(results.outputs, targets),
+        )
 
     def _learn_labels(self, inputs: Array, rows: Rows, arrival: Arrival) -> RowResults:
         before = len(self.labels)
@@ -201,9 +240,6 @@ class Learner:
             self.passed_rows += len(inputs)
         return self._unscored(outputs)
 
-    def _predicted(self, inputs: Array) -> RowResults:
-        return self._unscored(_call(self.engine.predict, inputs))
-
     def _unscored(self, outputs: Float32) -> RowResults:
         return RowResults(
             outputs=outputs,
@@ -214,20 +250,6 @@ class Learner:
             labels_before=len(self.labels),
             labels_after=len(self.labels),
             learned_rows=self.learned_rows,
-        )
-
-    def _scored(
-        self, results: RowResults, loss: Float32, correct: int, absolute_error: float = 0.0
-    ) -> RowResults:
-        return RowResults(
-            outputs=results.outputs,
-            predicted=results.predicted,
-            loss=loss,
-            correct_rows=correct,
-            absolute_error=absolute_error,
-            labels_before=results.labels_before,
-            labels_after=results.labels_after,
-            learned_rows=results.learned_rows,
         )
 
     def _inputs(self, rows: Rows) -> Array:

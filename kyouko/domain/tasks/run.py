@@ -63,6 +63,8 @@ class TaskRun:
         self._published_at = 0.0
         # Set in the owner's thread: what was queued behind a failed piece must not be learned.
         self._has_failed = False
+        # Stored rows follow one another, also when they are only predicted. Set there, too.
+        self._aside: Learner | None = None
 
     def stop(self, reason: StopReason) -> None:
         """Stop after what is at work."""
@@ -122,10 +124,13 @@ class TaskRun:
 
     def _predict(self, learner: Learner, rows: TaskRows) -> _Done:
         started = time.perf_counter()
-        results = learner.predict(rows.rows)
+        if self._aside is None:
+            self._aside = learner.aside()
+        results = self._aside.follow(rows.rows)
         scored, count = (results, len(rows)) if rows.rows.target is not None else (None, 0)
-        if rows.scored is not None:
-            scored, count = learner.predict(rows.scored), len(rows.scored.inputs)
+        if rows.scored is not None and rows.known is not None:
+            scored = self._aside.score(results.of(rows.known), rows.scored)
+            count = len(rows.known)
         return _Done(rows, results, scored, count, time.perf_counter() - started)
 
     async def _account(self, done: _Done) -> None:

@@ -24,6 +24,15 @@ SUCCEEDED = task_service_pb2.TASK_STATE_SUCCEEDED
 FAILED = task_service_pb2.TASK_STATE_FAILED
 CANCELLED = task_service_pb2.TASK_STATE_CANCELLED
 
+SERIES = """\
+inputs:
+  - {name: x, channels: 1, delays: [1, 2, 3]}
+populations:
+  - {name: hidden, neurons: 16}
+outputs:
+  - {name: kind, kind: classes}
+"""
+
 
 async def test_a_learn_task_goes_through_every_epoch(
     kyouko: RunningKyouko, shiori: RunningShiori
@@ -172,6 +181,22 @@ async def test_a_predict_task_scores_and_changes_nothing(
     assert SUCCEEDED == task.state
     assert task.progress.accuracy > 0.9
     assert 1000 == (await kyouko.network()).statistics.learned_rows
+
+
+async def test_stored_rows_follow_one_another(kyouko: RunningKyouko, shiori: RunningShiori) -> None:
+    """What only an earlier row tells is learned and predicted; predicting moves no time."""
+    values = np.random.default_rng(3).integers(0, 2, 3000)
+    earlier = np.roll(values, 3)
+    lines = [f"{now},was{before}" for now, before in zip(values, earlier, strict=True)]
+    await shiori.upload_csv("series", "\n".join(["x,kind", *lines]) + "\n", target_column="kind")
+    await kyouko.create_network(template_yaml=SERIES)
+    await kyouko.finish(await kyouko.create_task("series"))
+
+    tasks = [await kyouko.finish(await kyouko.create_task("series", learn=False)) for _ in range(2)]
+
+    assert [SUCCEEDED, SUCCEEDED] == [task.state for task in tasks]
+    assert tasks[0].progress.accuracy > 0.99
+    assert tasks[0].progress.loss == tasks[1].progress.loss
 
 
 async def test_predictions_can_be_kept_as_a_data_set(

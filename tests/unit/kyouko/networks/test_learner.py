@@ -66,6 +66,38 @@ def test_time_goes_on_with_rows_without_targets() -> None:
     assert (80, 3) == (other.learned_rows, other.passed_rows)
 
 
+def test_a_series_is_followed_aside() -> None:
+    """Rows of a series are predicted in order, in any pieces, while the network's time stands."""
+    structure = learner().structure
+    past = replace(structure.inputs[0], delays=(2,))
+    network = Learner(replace(structure, inputs=(past,)), None)
+    rows = np.random.default_rng(1).normal(size=(120, 3)).astype(np.float32)
+    labels = Labels(["a", "b"] * 20)
+    network.learn(Rows(rows[:40], Labels(["a", "b"] * 20)), Arrival.STREAMED)
+    before = network.predict(Rows(rows[40:]))
+
+    aside, other = network.aside(), network.aside()
+    whole = aside.follow(Rows(rows[40:80], labels))
+    pieces = [other.follow(Rows(rows[start : start + 8])) for start in range(40, 80, 8)]
+
+    assert np.array_equal(whole.outputs, np.concatenate([piece.outputs for piece in pieces]))
+    assert np.array_equal(before.outputs, network.predict(Rows(rows[40:])).outputs)
+    assert not np.array_equal(before.outputs[1:40], whole.outputs[1:])
+    assert (40, 0) == (network.learned_rows, network.passed_rows)
+    odd = np.arange(1, 40, 2)
+    part = aside.score(whole.of(odd), Rows(rows[41:80:2], Labels(["b"] * 20)))
+    assert whole.loss is not None
+    assert part.loss is not None
+    assert whole.loss[odd].tolist() == part.loss.tolist()
+
+
+def test_without_a_past_a_series_needs_no_copy() -> None:
+    """Networks that remember nothing predict series themselves."""
+    network = learner()
+
+    assert network is network.aside()
+
+
 def test_scoring_does_not_learn_and_does_not_open_labels() -> None:
     """An unknown label costs the most and stays unknown."""
     network = learner()
