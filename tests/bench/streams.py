@@ -67,16 +67,17 @@ def measure(_: Mnist, runs: int) -> list[Figure]:
     warm_up()
     found = [_compare(load(name), runs) for name in follow(STREAMS, "streams")]
     figures = [figure for item in found for figure in _figures(item)]
-    return [*figures, *_summary(found)]
+    return [*figures, *summarise(found)]
 
 
 def _compare(stream: Stream, runs: int) -> Comparison:
-    own = [_run(stream, seed) for seed in range(1, runs + 1)]
+    own = [run_engine(stream, seed) for seed in range(1, runs + 1)]
     peers = {name: run_peer(make(), stream) for name, make in peers_for(stream).items()}
     return Comparison(stream, own, peers)
 
 
-def _run(stream: Stream, seed: int) -> Found:
+def run_engine(stream: Stream, seed: int) -> Found:
+    """Predict, score and learn every row by a flat network with nothing but defaults."""
     channels = stream.inputs.shape[1]
     kind = TaskKind.CLASSES if stream.is_classes else TaskKind.NUMBERS
     engine = create_engine(
@@ -128,7 +129,8 @@ def _figures(found: Comparison) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _summary(found: list[Comparison]) -> list[Figure]:
+def summarise(found: list[Comparison]) -> list[Figure]:
+    """Return how all streams together compare, with what is demanded."""
     behind = [item.behind for item in found]
     ahead = sum(points <= 0.0 for points in behind)
     rest = [points for points in behind if points > 0.0]
