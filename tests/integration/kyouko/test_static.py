@@ -1,4 +1,4 @@
-"""Static networks on the wire: made, taught, kept over a restart, and refused where they cannot be."""
+"""Static networks on the wire: made, taught, kept over a restart, refused where they cannot be."""
 
 from pathlib import Path
 
