@@ -217,8 +217,8 @@ class EngineOptions:
         rehearsal_rows: rows kept to be learned again; None for 500.
         rehearsal_steps: extra learning steps for each learned row, 0 to 16; None for 1 or 3 in
             streams, and in stored tasks for 3 if `rehearsal_rows` is set, else none.
-        experts: whether small experts answer beside a growing network where they do better; None
-            for streams of few channels.
+        experts: whether small experts answer together with a growing network; None if it has
+            fewer than 100 channels.
         optimizer: of a static network.
         learning_rate: of a static network; None for 0.01 (SGD) or 0.001 (Adam).
         device: of a static network.

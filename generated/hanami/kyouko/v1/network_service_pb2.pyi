@@ -227,7 +227,9 @@ class ExpertShare(_message.Message):
     WEIGHT_FIELD_NUMBER: _builtins.int
     AWAKE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The expert: `network`, `linear`, `memory`."""
+    """`network`, or an expert beside it: `steady`, `quick` and `reflex` are linear, `memory` and
+    `recent` answer by the nearest rows.
+    """
     weight: _builtins.float
     """Its weight in the answers now, 0 to 1."""
     awake: _builtins.bool

@@ -622,8 +622,8 @@ class NetworkOptions(_message.Message):
     out: none for tasks on data sets, unless `rehearsal_rows` is given.
     """
     experts: _builtins.bool
-    """Whether small experts answer beside a growing network where they do better; for streams of few
-    channels when left out.
+    """Whether small experts answer together with a growing network; when left out they do if it has
+    fewer than 100 channels.
     """
     optimizer: Global___Optimizer.ValueType
     """How a static network changes its weights."""

@@ -219,7 +219,8 @@ export const NetworkStatisticsSchema: GenMessage<NetworkStatistics> = /*@__PURE_
  */
 export type ExpertShare = Message<"hanami.kyouko.v1.ExpertShare"> & {
   /**
-   * The expert: `network`, `linear`, `memory`.
+   * `network`, or an expert beside it: `steady`, `quick` and `reflex` are linear, `memory` and
+   * `recent` answer by the nearest rows.
    *
    * @generated from field: string name = 1;
    */

@@ -541,8 +541,8 @@ export type NetworkOptions = Message<"hanami.kyouko.v1.NetworkOptions"> & {
   rehearsalSteps?: number | undefined;
 
   /**
-   * Whether small experts answer beside a growing network where they do better; for streams of few
-   * channels when left out.
+   * Whether small experts answer together with a growing network; when left out they do if it has
+   * fewer than 100 channels.
    *
    * @generated from field: optional bool experts = 6;
    */
