@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.arrays import check_inputs, check_targets
-from kyouko.domain.engine.errors import EngineStructureError
+from kyouko.domain.engine.errors import EngineStateError, EngineStructureError
 from kyouko.domain.engine.experts.answering import Frame, answer_frame
 from kyouko.domain.engine.experts.members import MEMBERS, NETWORK, REVIEW_EVERY, wants_experts
 from kyouko.domain.engine.experts.sleeping import list_experts, review
@@ -190,8 +190,11 @@ class MixtureEngine:
             self._build(self.structure, None, reserved=False)
             self._inner.import_state(saved)
             return
-        experts = _allocate(self.structure) if parts.experts is not None else None
-        if experts is not None and parts.experts is not None:
+        experts = None
+        if parts.experts is not None:
+            experts = _allocate(self.structure)
+            if experts is None:
+                raise EngineStateError("the memory limit leaves no room for the experts")
             import_experts(self.structure, experts, parts)
         self._build(self.structure, experts, reserved=True)
         self._inner.import_state(parts.inner)

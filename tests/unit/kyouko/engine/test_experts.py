@@ -274,6 +274,15 @@ def test_damaged_states_are_refused(damage: str) -> None:
         restore_engine(flat(6), state)
 
 
+def test_states_do_not_lose_their_experts() -> None:
+    """A state with experts is refused where the memory limit has no room for them."""
+    options = EngineOptions(memory_limit_bytes=200_000)
+    state = create_engine(flat(6)).export_state()
+
+    with pytest.raises(EngineStateError, match="no room for the experts"):
+        restore_engine(flat(6, options=options), state)
+
+
 def test_stored_rows_are_learned_together() -> None:
     """Tasks on stored rows use the experts too, and predict with them."""
     rows, labels = plane(2500)
