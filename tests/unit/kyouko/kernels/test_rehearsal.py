@@ -9,7 +9,8 @@ from kyouko.domain.engine import Arrival, EngineOptions, GrowingEngine, TaskKind
 from kyouko.domain.engine.growing.presets import choose_settings
 from kyouko.kernels import indices
 from tests.reference.network import Weights, activate, copy_weights, list_drives, step
-from tests.reference.structures import curve, flat
+from tests.reference.rehearsal import choose_leaving
+from tests.reference.structures import curve, flat, table
 
 ROWS, TARGETS = curve(200)
 ONE_KEPT = EngineOptions(rehearsal_rows=1, rehearsal_steps=1.0)
@@ -106,3 +107,33 @@ def test_without_kept_rows_nothing_is_asked() -> None:
     engine.learn(ROWS, TARGETS, arrival=Arrival.STREAMED)
 
     assert [0.0, 0.0] == engine.state.meters[[indices.ERROR_BEFORE, indices.ERROR_AFTER]].tolist()
+
+
+def test_the_choice_of_kept_rows() -> None:
+    """Which row makes room, and whether a new one is kept at all, is as the slow twin says."""
+    kept, settled = 12, 300
+    # So few steps that no kept row is ever learned again: only the choice draws random numbers.
+    options = EngineOptions(rehearsal_rows=kept, rehearsal_steps=1e-9)
+    rows, labels = table(settled + 200)
+    engine = GrowingEngine(flat(6, options=options))
+    engine.learn(rows[:settled], labels[:settled], arrival=Arrival.STORED)
+    state = engine.state
+    state.active_count[:] = indices.START_ROWS
+    settings = choose_settings(engine.structure, Arrival.STORED, ring_rows=kept)
+
+    outcomes = set()
+    for place in range(settled, len(rows)):
+        before = state.list_label[:kept].tolist()
+        errors = state.list_target[:kept, 0].tolist()
+        random_state = int(state.random_state[0])
+        part = slice(place, place + 1)
+        engine.learn(rows[part], labels[part], arrival=Arrival.STORED)
+        error, label = float(state.list_target[kept, 0]), int(labels[place])
+        easy = error < settings[indices.SKIP]
+        leaving = choose_leaving(before, errors, label, easy=easy, random_state=random_state)
+        if leaving is not None:
+            before[leaving], errors[leaving] = label, error
+        assert before == state.list_label[:kept].tolist()
+        assert errors == state.list_target[:kept, 0].tolist()
+        outcomes.add((easy, leaving is None))
+    assert {(True, True), (False, False)} <= outcomes
