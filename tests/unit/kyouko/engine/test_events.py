@@ -127,8 +127,9 @@ def test_growth_stops_once() -> None:
     """A full pool of weights is one event, however often growth fails."""
     least = GrowingEngine(flat(144, options=EngineOptions(rehearsal_rows=0))).state
     pool = least.weights.nbytes + least.slow_weights.nbytes + 5 * len(least.row_used)
-    limit = least.count_bytes() - pool + 100 * (8 * least.weights.shape[1] + 5)
-    engine = GrowingEngine(flat(144, options=EngineOptions(memory_limit_bytes=limit)))
+    limit = least.count_bytes() - pool + 120 * (8 * least.weights.shape[1] + 5)
+    options = EngineOptions(memory_limit_bytes=limit, rehearsal_rows=0)
+    engine = GrowingEngine(flat(144, options=options))
     engine.learn(*pictures(300), arrival=Arrival.STORED)
 
     assert engine.statistics().growth_stopped
