@@ -67,25 +67,25 @@ def take_step(
     for n in range(size):
         length += hidden[n] * hidden[n]
     for back in range(blocks):
-        late = np.uint32(blocks - 1 - back)  # unsigned: no test for negative places
+        block = blocks - 1 - back
         if silent.shape[0] > 0:
             for n in range(width):
-                if silent[late, n] > 0:
-                    hidden_delta_blocks[late, n] = 0.0
+                if silent[block, n] > 0:
+                    hidden_delta_blocks[block, n] = 0.0
         square = np.float32(0.0)
         for n in range(width):
-            slope = np.float32(1.0) if hidden_blocks[late, n] > 0.0 else leak
-            change = hidden_delta_blocks[late, n] * slope
-            hidden_delta_blocks[late, n] = change
+            slope = np.float32(1.0) if hidden_blocks[block, n] > 0.0 else leak
+            change = hidden_delta_blocks[block, n] * slope
+            hidden_delta_blocks[block, n] = change
             square += change * change
         drives = np.float32(1.0)
-        for item in range(bucket_length[late]):
-            drives += bucket_drive[late, item] * bucket_drive[late, item]
+        for item in range(bucket_length[block]):
+            drives += bucket_drive[block, item] * bucket_drive[block, item]
         length += drives * square / delta_square
         if inner_source.shape[0] > 0:
             pass_back(
-                int(late), weights, inner_source, inner_length, bucket_row, bucket_length,
-                hidden_delta, hidden_delta_blocks,
+                block, weights, inner_source, inner_length, bucket_row, bucket_length, hidden_delta,
+                hidden_delta_blocks,
             )  # fmt: skip
     rate = min(settings[STEP_LIMIT], settings[STEP] / length) * np.float32(factor)
     # An infinite length (weights near overflow) gives rate 0; a NaN must not reach the weights.
