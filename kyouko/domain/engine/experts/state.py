@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.experts.members import FIRST_TRIAL, MEMBERS, REFLEX, REVIEW_EVERY
+from kyouko.domain.engine.memory import allocate, count_bytes, count_gaps
 from kyouko.domain.engine.structure import NetworkStructure, TaskKind
 
 __all__ = ["NEAREST", "SCRATCH", "ExpertState", "allocate_experts", "count_least_bytes"]
@@ -134,8 +135,8 @@ class ExpertState:
         return len(self.ring_label)
 
     def count_bytes(self) -> int:
-        """Sum of all arrays."""
-        return sum(int(getattr(self, item.name).nbytes) for item in fields(self))
+        """Sum of all arrays and the gaps between them."""
+        return sum(int(getattr(self, item.name).nbytes) for item in fields(self)) + _GAPS
 
 
 def _shapes(structure: NetworkStructure, kept: int) -> dict[str, tuple[Any, ...]]:
@@ -190,9 +191,11 @@ def _shapes(structure: NetworkStructure, kept: int) -> dict[str, tuple[Any, ...]
     }
 
 
+_GAPS: Final = count_gaps({item.name: ((), np.uint8) for item in fields(ExpertState)})
+
+
 def _count(structure: NetworkStructure, kept: int) -> int:
-    shapes = _shapes(structure, kept).values()
-    return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in shapes)
+    return count_bytes(_shapes(structure, kept)) + _GAPS
 
 
 def count_least_bytes(structure: NetworkStructure) -> int:
@@ -216,7 +219,7 @@ def allocate_experts(structure: NetworkStructure, room: int) -> ExpertState | No
     row = _count(structure, _LEAST_KEPT + 1) - least
     kept = min(_MOST_KEPT, _LEAST_KEPT + (room - least) // row)
     shapes = _shapes(structure, int(kept))
-    state = ExpertState(**{name: np.zeros(*shape) for name, shape in shapes.items()})
+    state = ExpertState(**allocate(shapes))
     numbers = structure.output.kind is TaskKind.NUMBERS
     for covariance in (state.steady_covariance, state.quick_covariance):
         np.fill_diagonal(covariance, 10.0 if numbers else 1.0)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from kyouko.domain.engine.errors import EngineStructureError
 from kyouko.domain.engine.growing.presets import rehearsal_rows
 from kyouko.domain.engine.growing.topology import Topology
+from kyouko.domain.engine.memory import allocate, count_bytes, count_gaps
 from kyouko.domain.engine.structure import NetworkStructure, TaskKind
 from kyouko.kernels import indices
 
@@ -18,7 +19,6 @@ Array = npt.NDArray[Any]
 
 # Rows scanned ahead of learning: their lists (8 bytes for each active channel) stay in cache.
 FRAME_SLOTS: Final = 64
-_ALIGNMENT: Final = 64
 
 
 @dataclass(frozen=True)
@@ -212,8 +212,8 @@ class NetworkState:
         return len(self.list_length) - FRAME_SLOTS
 
     def count_bytes(self) -> int:
-        """Sum of all arrays, touched or not; never above the declared limit."""
-        return sum(int(getattr(self, item.name).nbytes) for item in fields(self))
+        """Sum of all arrays, touched or not, and the gaps; never above the declared limit."""
+        return sum(int(getattr(self, item.name).nbytes) for item in fields(self)) + _GAPS
 
     def count_touched_bytes(self) -> int:
         """Sum of what has been written so far; the system lends the rest only on demand."""
@@ -222,14 +222,6 @@ class NetworkState:
         unused_slots = self.ring_rows - int(self.counters[indices.RING_FILLED])
         slot_bytes = 8 * self.list_channel.shape[1]
         return self.count_bytes() - int(unused_rows * row_bytes + unused_slots * slot_bytes)
-
-
-def _zeros(shape: tuple[int, ...], dtype: type[np.generic]) -> Array:
-    """Allocate zeros on a cache-line border; large blocks cost no memory until written."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + _ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def _seed(value: int) -> int:
@@ -337,8 +329,7 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
     }
 
 
-def _count(shapes: dict[str, tuple[Any, ...]]) -> int:
-    return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in shapes.values())
+_GAPS: Final = count_gaps({item.name: ((), np.uint8) for item in fields(NetworkState)})
 
 
 def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkState:
@@ -353,8 +344,8 @@ def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkSt
     """
     limit = structure.options.memory_limit_bytes
     shapes = _fixed_shapes(structure, topology)
-    slot_bytes = _count(_list_shapes(structure, 1))
-    fixed = _count(shapes) + FRAME_SLOTS * slot_bytes
+    slot_bytes = count_bytes(_list_shapes(structure, 1))
+    fixed = count_bytes(shapes) + _GAPS + FRAME_SLOTS * slot_bytes
     edges = len(topology.reach_block)
     # Connections between hidden neurons exist from the first row on.
     inner = len(topology.inner_source)
@@ -377,7 +368,7 @@ def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkSt
     shapes["row_used"] = ((capacity,), np.uint8)
     shapes["free_rows"] = ((capacity,), np.int32)
     shapes["trace_place"] = ((capacity if structure.is_spiking else 0,), np.int32)
-    state = NetworkState(**{name: _zeros(shape, dtype) for name, (shape, dtype) in shapes.items()})
+    state = NetworkState(**allocate(shapes))
     _fill(state, structure, topology)
     return state
 
