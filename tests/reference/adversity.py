@@ -31,9 +31,7 @@ LABELS = 12
 ADDED_CHANNELS = 3
 
 # What engines keep of raw rows; there NaN and infinities stay what they are.
-RAW_ARRAYS = (
-    "start_values", "list_value", "ring_values", "past_values", "rows", "channel_recent_rows",
-)  # fmt: skip
+RAW_ARRAYS = ("start_values", "list_value", "ring_values", "past_values", "rows", "recent_rows")
 
 _GREATEST = float(np.finfo(np.float32).max)
 
@@ -215,7 +213,7 @@ class Trial:
             and name.rpartition("/")[2] not in RAW_ARRAYS
             and not np.isfinite(array).all()
         ]
-        assert [] == broken
+        assert [] == broken, f"not finite: {broken}"
 
 
 def adverse_structures(memory_limit_bytes: int) -> dict[str, NetworkStructure]:
