@@ -13,6 +13,7 @@ import numpy as np
 from kyouko.kernels.compile import growth_kernel, growth_part
 from kyouko.kernels.events import note_event, stop_growth
 from kyouko.kernels.indices import (
+    AT_REST,
     CANDIDATES,
     DRIVE_ENERGY,
     EVENT_CHANNEL_GREW,
@@ -38,7 +39,18 @@ from kyouko.kernels.indices import (
     USED_ROWS,
 )
 
-__all__ = ["choose_bands", "draw_normal", "observe_value", "return_row", "start_outputs"]
+__all__ = [
+    "choose_bands",
+    "count_spare_rows",
+    "draw_normal",
+    "draw_uniform",
+    "find_band",
+    "lay_sections",
+    "observe_value",
+    "return_row",
+    "sort_line",
+    "start_outputs",
+]
 
 
 @growth_part
@@ -102,7 +114,7 @@ def start_outputs(
 
 
 @growth_part
-def _sort(scratch: np.ndarray, line: int, count: int) -> None:
+def sort_line(scratch: np.ndarray, line: int, count: int) -> None:
     """Sort the first `count` values of a line in place, ascending.
 
     Insertion sort: at most 64 values, and numpy's sort takes seconds to compile. Pass no literals:
@@ -144,7 +156,8 @@ def return_row(row: int, row_used: np.ndarray, free_rows: np.ndarray, counters: 
 
 
 @growth_part
-def _count_spare_rows(row_used: np.ndarray, counters: np.ndarray) -> int:
+def count_spare_rows(row_used: np.ndarray, counters: np.ndarray) -> int:
+    """Return how many weight rows the pool can still hand out."""
     return int(row_used.shape[0] - counters[ROW_TOP] + counters[FREE_ROWS])
 
 
@@ -166,16 +179,16 @@ def _place_knots(
     """
     for place in range(count):
         scratch[ORDERED, place] = active_values[channel, place]
-    _sort(scratch, int(np.int64(ORDERED)), count)
+    sort_line(scratch, int(np.int64(ORDERED)), count)
     # A sixteenth at both ends is left out once that is one value: a single outlier sets no scale.
     cut = count // 16
     last = count - 2 * cut - 1
     scratch[CANDIDATES, 0] = 0.0
     number = int(np.int64(1))
     for quantile in range(wanted + 1):
-        if quantile == 0 and scratch[ORDERED, 0] > 0.0:
+        if quantile == 0 and scratch[ORDERED, cut] > 0.0:
             continue
-        if quantile == wanted and scratch[ORDERED, count - 1] < 0.0:
+        if quantile == wanted and scratch[ORDERED, cut + last] < 0.0:
             continue
         exact = quantile * last / wanted
         below = min(int(exact), last)
@@ -183,7 +196,7 @@ def _place_knots(
         low = scratch[ORDERED, cut + below]
         scratch[CANDIDATES, number] = low + (exact - below) * (scratch[ORDERED, cut + above] - low)
         number += 1
-    _sort(scratch, int(np.int64(CANDIDATES)), number)
+    sort_line(scratch, int(np.int64(CANDIDATES)), number)
     closest = (1e-6 if wanted == 1 else 1e-3) * (
         scratch[CANDIDATES, number - 1] - scratch[CANDIDATES, 0]
     )
@@ -284,10 +297,6 @@ def _regrid_channel(
 ) -> None:
     """Lay a channel's sections anew over its active values without changing the function.
 
-    Each new weight row is the change that the old sections made over the new section's interval.
-    A channel's first sections get random rows scaled so that a row of inputs gives a sum of about
-    unit variance.
-
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         channel: the channel.
         old_low: lower end of the resting band to which the present knots refer.
@@ -300,6 +309,57 @@ def _regrid_channel(
     knot_count = 0
     if count > 0:
         knot_count = _place_knots(active_values, channel, count, wanted, scratch)
+    lay_sections(
+        channel, knot_count, old_low, old_high, False, resting_low, resting_high, knots, inverse,
+        zero_section, section_count, hot, active_count, reach_first, home_row, row_table,
+        edge_neurons, weights, slow_weights, row_used, free_rows, counters, events, meters,
+        random_state, scratch,
+    )  # fmt: skip
+
+
+@growth_kernel
+def lay_sections(
+    channel: int,
+    knot_count: int,
+    old_low: float,
+    old_high: float,
+    moved: bool,
+    resting_low: np.ndarray,
+    resting_high: np.ndarray,
+    knots: np.ndarray,
+    inverse: np.ndarray,
+    zero_section: np.ndarray,
+    section_count: np.ndarray,
+    hot: np.ndarray,
+    active_count: np.ndarray,
+    reach_first: np.ndarray,
+    home_row: np.ndarray,
+    row_table: np.ndarray,
+    edge_neurons: np.ndarray,
+    weights: np.ndarray,
+    slow_weights: np.ndarray,
+    row_used: np.ndarray,
+    free_rows: np.ndarray,
+    counters: np.ndarray,
+    events: np.ndarray,
+    meters: np.ndarray,
+    random_state: np.ndarray,
+    scratch: np.ndarray,
+) -> None:
+    """Give a channel new sections without changing the function at their ends.
+
+    Each new weight row is the change that the old sections made over the new section's interval.
+    A channel's first sections get random rows scaled so that a row of inputs gives a sum of about
+    unit variance.
+
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
+        channel: the channel; its new resting band is already in place.
+        knot_count: ends of the new sections, offsets from the new band, in NEW_KNOTS of `scratch`.
+        old_low: lower end of the resting band to which the present knots refer.
+        old_high: upper end of it.
+        moved: whether the function at rest is that of AT_REST in `scratch`, the drive of each old
+            section as a share from 0 to 1; else that of the band's ends.
+    """
     old_sections = int(np.int64(section_count[channel]))
     new_sections = max(knot_count - 1, 0)
     first = int(np.int64(reach_first[channel]))
@@ -307,7 +367,7 @@ def _regrid_channel(
     needed = (new_sections - old_sections) * (stop - first)
     if old_sections == 0 and new_sections > 0 and stop > first and home_row[first] >= 0:
         needed -= stop - first
-    if needed > _count_spare_rows(row_used, counters):
+    if needed > count_spare_rows(row_used, counters):
         stop_growth(int(np.int64(1)), events, counters)
         new_sections = old_sections
         knot_count = old_sections + 1 if old_sections > 0 else 0
@@ -316,7 +376,7 @@ def _regrid_channel(
         old_low = resting_low[channel]
         old_high = resting_high[channel]
     counters[SECTIONS] += new_sections - old_sections
-    if new_sections != old_sections:
+    if new_sections != old_sections and not moved:
         kind = EVENT_CHANNEL_GREW if old_sections == 0 else EVENT_SECTION_ADDED
         gained = (new_sections - old_sections) * (stop - first) * weights.shape[1]
         note_event(
@@ -336,9 +396,13 @@ def _regrid_channel(
         for old in range(old_sections):
             old_bottom = np.float64(knots[channel, old])
             old_top = np.float64(knots[channel, old + 1])
-            scratch[section, old] = _passed_part(high, old_bottom, old_top) - _passed_part(
-                low, old_bottom, old_top
-            )
+            at_low = _passed_part(low, old_bottom, old_top)
+            at_high = _passed_part(high, old_bottom, old_top)
+            if moved and scratch[NEW_KNOTS, section] == 0.0:
+                at_low = scratch[AT_REST, old]
+            if moved and scratch[NEW_KNOTS, section + 1] == 0.0:
+                at_high = scratch[AT_REST, old]
+            scratch[section, old] = at_high - at_low
     width = weights.shape[1]
     scale = 0.6 / math.sqrt(max(meters[DRIVE_ENERGY], 1e-3) * max(new_sections, 1))
     for edge in range(first, stop):
@@ -400,7 +464,7 @@ def _append_section(
     if sections >= MOST_SECTIONS:
         stop_growth(int(np.int64(2)), events, counters)
         return
-    if stop - first > _count_spare_rows(row_used, counters):
+    if stop - first > count_spare_rows(row_used, counters):
         stop_growth(int(np.int64(1)), events, counters)
         return
     shift = 0 if upward == 1 else 1
@@ -520,7 +584,7 @@ def observe_value(
     overflow_count[channel, side] = 0
     for place in range(OVERFLOW_VALUES):
         scratch[ORDERED, place] = overflow_values[channel, side, place]
-    _sort(scratch, int(np.int64(ORDERED)), int(np.int64(OVERFLOW_VALUES)))
+    sort_line(scratch, int(np.int64(ORDERED)), int(np.int64(OVERFLOW_VALUES)))
     # the last but one of the eight, seen outward from the band
     end = scratch[ORDERED, OVERFLOW_VALUES - 2] if side == 1 else scratch[ORDERED, 1]
     _append_section(
@@ -530,9 +594,26 @@ def observe_value(
     )  # fmt: skip
 
 
+@growth_part
+def _find_narrowest(first: int, stop: int, held: int, scratch: np.ndarray) -> tuple[int, float]:
+    """Find the narrowest interval that spans `held` gaps between the ordered values.
+
+    Returns:
+        The place of its lower end in ORDERED, and its width.
+    """
+    start = first
+    width = scratch[ORDERED, first + held] - scratch[ORDERED, first]
+    for place in range(first + 1, stop - held):
+        candidate = scratch[ORDERED, place + held] - scratch[ORDERED, place]
+        if candidate < width:
+            width = candidate
+            start = place
+    return start, width
+
+
 @growth_kernel
-def _find_band(scratch: np.ndarray, count: int) -> tuple[float, float]:
-    """Find the resting band of a channel from its first values.
+def find_band(scratch: np.ndarray, count: int) -> tuple[float, float]:
+    """Find the resting band of a channel from some of its values.
 
     Args:
         scratch: float64, shape (SCRATCH_LINES, START_ROWS); the values, ascending, in ORDERED.
@@ -540,9 +621,9 @@ def _find_band(scratch: np.ndarray, count: int) -> tuple[float, float]:
 
     Returns:
         Lower and upper end: the most frequent exact value if it makes up 15 % and occurs twice;
-        else, from 16 values on, the shortest interval holding half of them, widened by half its
-        width on both sides, if that interval is narrower than a tenth of the robust range; else
-        the median.
+        else, from 16 values on, the shortest interval that holds half of them, or a quarter, if
+        it is narrower than a twentieth of the robust range, widened so that it holds the noise
+        around an idle level; else the median.
     """
     best = 0
     best_value = scratch[ORDERED, 0]
@@ -555,18 +636,23 @@ def _find_band(scratch: np.ndarray, count: int) -> tuple[float, float]:
     if best >= 2 and best >= 0.15 * count:
         return best_value, best_value
     if count >= 16:
-        half = count // 2
         spread = scratch[ORDERED, count - 1 - count // 16] - scratch[ORDERED, count // 16]
-        start = 0
-        width = scratch[ORDERED, half] - scratch[ORDERED, 0]
-        for place in range(1, count - half):
-            candidate = scratch[ORDERED, place + half] - scratch[ORDERED, place]
-            if candidate < width:
-                width = candidate
-                start = place
-        if width < 0.1 * spread:
-            low = scratch[ORDERED, start] - 0.5 * width
-            return low, scratch[ORDERED, start + half] + 0.5 * width
+        start, width = _find_narrowest(0, count, count // 2, scratch)
+        if not width < 0.05 * spread:
+            start, width = _find_narrowest(0, count, count // 4, scratch)
+        if width < 0.05 * spread:
+            # Of normal noise a half lies within 0.67 deviations: the margin makes it 3.7. If the
+            # interval held more than half of the noise, it does not the second time.
+            low = scratch[ORDERED, start] - 2.25 * width
+            high = scratch[ORDERED, start] + 3.25 * width
+            first = 0
+            while scratch[ORDERED, first] < low:
+                first += 1
+            stop = first
+            while stop < count and scratch[ORDERED, stop] <= high:
+                stop += 1
+            start, width = _find_narrowest(first, stop, (stop - first) // 2, scratch)
+            return scratch[ORDERED, start] - 2.25 * width, scratch[ORDERED, start] + 3.25 * width
     return scratch[ORDERED, count // 2], scratch[ORDERED, count // 2]
 
 
@@ -621,8 +707,8 @@ def choose_bands(
                 scratch[ORDERED, finite] = start_values[row, channel]
                 finite += 1
         if finite > 0:
-            _sort(scratch, int(np.int64(ORDERED)), finite)
-            low, high = _find_band(scratch, finite)
+            sort_line(scratch, int(np.int64(ORDERED)), finite)
+            low, high = find_band(scratch, finite)
             resting_low[channel] = low
             resting_high[channel] = high
         scan_low_bytes[channel] = int(min(max(math.ceil(resting_low[channel]), -1.0), 256.0))

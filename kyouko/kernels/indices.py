@@ -10,6 +10,12 @@ START_ROWS: Final = 64  # rows and active values kept until a channel's coding i
 MOST_SECTIONS: Final = 24  # sections a channel can have, overflow sections included
 OVERFLOW_VALUES: Final = 8  # values beyond the knots that open one more section
 
+REVIEW_EVERY: Final = 4_000  # learned rows between two reviews of the resting bands
+EARLY_REVIEWS: Final = (250, 500, 1_000, 2_000)
+MISSED_EVERY: Final = 500  # learned rows between two looks at the error since channels fell silent
+TRIAL_ROWS: Final = 128  # rows of each round of a trial; twice as many after 1,000 rows
+TRIAL_ROUNDS: Final = 6
+WATCH_GROUPS: Final = 16  # groups of rows whose values in a watched interval are compared
 PRUNE_EVERY: Final = 20_000  # learned rows between two reviews of the channels' utility
 ASK_EVERY: Final = 8  # learned rows between two rows that are answered before and after rehearsal
 REGROWN_FROM: Final = 16  # active values that a pruned channel needs to grow again
@@ -28,6 +34,11 @@ EVENT_POPULATIONS_ADDED: Final = 8
 EVENT_GROWTH_STOPPED: Final = 9
 EVENT_DRIFT_ALARM: Final = 10
 
+# states of a channel with regard to trials
+TRIAL_OFF: Final = 0
+TRIAL_ON: Final = 1  # held at its mean in the present trial
+TRIAL_SILENT: Final = 2  # silenced by a trial
+
 # phases of a channel between reviews
 PHASE_NEW: Final = 0  # without sections, or grown since the last review
 PHASE_REVIEWED: Final = 1
@@ -41,7 +52,8 @@ KEPT: Final = 26
 NEW_KNOTS: Final = 27
 OLD_FAST: Final = 28
 OLD_SLOW: Final = 29
-SCRATCH_LINES: Final = 30
+AT_REST: Final = 30
+SCRATCH_LINES: Final = 31
 
 # counters, int64
 LEARNED_ROWS: Final = 0
@@ -67,6 +79,9 @@ START_FROM: Final = 19  # learned rows when the newest channels came: their star
 NEW_FROM: Final = 20  # first channel that takes part in the present start-up
 PRUNED_ROWS: Final = 21  # weight rows removed because they hardly mattered
 NEURONS: Final = 22  # hidden neurons in use, padding not counted
+RECENT_NEXT: Final = 23  # place of the next sampled row
+TRIAL_LEFT: Final = 24  # rows until the end of a trial without some channels; 0: no trial
+TRIAL_ROUND: Final = 25  # rounds of this trial begun so far
 COUNTERS: Final = 32
 
 # meters, float64
@@ -84,7 +99,11 @@ LAST_LEAK: Final = 10  # of the preset that learned last; predictions use it
 LAST_TOLERANCE: Final = 11  # likewise
 ERROR_BEFORE: Final = 12  # running error of rows answered before kept ones were learned again
 ERROR_AFTER: Final = 13  # of the same rows, answered after it
-METERS: Final = 16
+TRIAL_LOSS: Final = 14  # summed loss without the channels on trial, less that of the network
+QUIET_ERROR: Final = 15  # least SHOWN_ERROR since channels fell silent; 0: none did
+TRIAL_SQUARES: Final = 16  # summed squares of the same differences
+TRIAL_USUAL: Final = 17  # summed loss of the network itself in the same rows
+METERS: Final = 24
 
 # settings, float32: the preset of one way of arrival
 STEP: Final = 0  # mu

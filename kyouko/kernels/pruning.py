@@ -22,7 +22,7 @@ from kyouko.kernels.indices import (
     SECTIONS,
 )
 
-__all__ = ["add_use", "is_sampled", "prune_channels"]
+__all__ = ["add_use", "is_sampled", "listen", "prune_channels"]
 
 
 @growth_part
@@ -77,7 +77,7 @@ def add_use(
 
 
 @growth_part
-def _listen(
+def listen(
     known: int,
     width: int,
     weights: np.ndarray,
@@ -139,7 +139,7 @@ def prune_channels(
     """
     width = weights.shape[1]
     known = int(counters[KNOWN_OUTPUTS])
-    _listen(known, width, weights, output_weights, inner_first, inner_source, heard)
+    listen(known, width, weights, output_weights, inner_first, inner_source, heard)
     judged = 0
     total = 0.0
     total_use = 0.0
@@ -183,7 +183,7 @@ def prune_channels(
             counters[LEARNED_ROWS], int(np.int64(EVENT_CHANNEL_PRUNED)), channel,
             -np.int64(edges) * sections * width, events, counters,
         )  # fmt: skip
-        counters[LIVE_CHANNELS] -= 1
+        counters[LIVE_CHANNELS] -= int(active_count[channel] > 0)
         if counters[GROWTH_STOPPED] == 1:
             counters[GROWTH_STOPPED] = 0  # there is room again
         section_count[channel] = 0

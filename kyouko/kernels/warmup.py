@@ -16,8 +16,11 @@ from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
+from kyouko.kernels.reviewing import review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
+from kyouko.kernels.trials import begin_trial, end_trial
 from kyouko.kernels.warmup_experts import warm_up_experts
+from kyouko.kernels.watching import sample_rows
 
 __all__ = ["is_cached", "warm_up", "warm_up_dense"]
 
@@ -40,6 +43,11 @@ def _tiny_arguments() -> dict[str, Any]:
             "knots": (_CHANNELS, indices.MOST_SECTIONS + 1),
             "inverse": (_CHANNELS, indices.MOST_SECTIONS),
             "hot": (_CHANNELS, indices.HOT_COLUMNS),
+            "watch_low": (_CHANNELS,),
+            "watch_high": (_CHANNELS,),
+            "watch_sums": (indices.WATCH_GROUPS, 3, _CHANNELS),
+            "watch_squares": (_CHANNELS,),
+            "trial_drive": (_CHANNELS, indices.MOST_SECTIONS),
             "use": (_CHANNELS,),
             "active_values": (_CHANNELS, indices.START_ROWS),
             "overflow_values": (_CHANNELS, 2, indices.OVERFLOW_VALUES),
@@ -77,6 +85,7 @@ def _tiny_arguments() -> dict[str, Any]:
             "scale_deviation": (_OUTPUTS,),
             "meters": (indices.METERS,),
             "utility": (_CHANNELS,),
+            "watch_targets": (1, 3),
             "heard": (_WIDTH,),
             "scratch": (indices.SCRATCH_LINES, indices.START_ROWS),
         },
@@ -112,6 +121,7 @@ def _tiny_arguments() -> dict[str, Any]:
             "row_used": (_POOL,),
             "correct": (1,),
             "phase": (_CHANNELS,),
+            "trial": (_CHANNELS,),
             "scan_flags": (8,),
         },
         np.int64: {
@@ -171,8 +181,13 @@ def warm_up() -> float:
     _call(scan_rows, arguments, inputs=rows, scan_low=low, scan_high=high)
     low, high = arguments["scan_low_bytes"], arguments["scan_high_bytes"]
     _call(scan_rows, arguments, inputs=rows.astype(np.uint8), scan_low=low, scan_high=high)
+    for inputs in (rows, rows.astype(np.uint8)):
+        _call(sample_rows, arguments, inputs=inputs)
     _call(learn_rows, arguments)
     _call(predict_rows, arguments)
+    _call(begin_trial, arguments)
+    _call(end_trial, arguments)
+    _call(review_bands, arguments)
     _call(prune_channels, arguments)
     warm_up_experts()
     return time.perf_counter() - start

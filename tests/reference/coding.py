@@ -7,7 +7,7 @@ Knots = list[float]
 
 
 def find_band(values: list[float]) -> tuple[float, float]:
-    """Resting band of the values: the mode, else a narrow half, else the median."""
+    """Resting band of the values: the mode, else a narrow half or quarter, else the median."""
     ordered = sorted(values)
     count = len(ordered)
     times = Counter(ordered)
@@ -16,15 +16,24 @@ def find_band(values: list[float]) -> tuple[float, float]:
         value = min(value for value, number in times.items() if number == often)
         return value, value
     if count >= 16:
-        half = count // 2
         spread = ordered[count - 1 - count // 16] - ordered[count // 16]
-        width, low, high = min(
-            (ordered[place + half] - ordered[place], ordered[place], ordered[place + half])
-            for place in range(count - half)
-        )
-        if width < 0.1 * spread:
-            return low - width / 2, high + width / 2
+        width, low = narrowest(ordered, count // 2)
+        if not width < 0.05 * spread:
+            width, low = narrowest(ordered, count // 4)
+        if width < 0.05 * spread:
+            bottom, top = low - 2.25 * width, low + 3.25 * width
+            held = [value for value in ordered if bottom <= value <= top]
+            width, low = narrowest(held, len(held) // 2)
+            return low - 2.25 * width, low + 3.25 * width
     return ordered[count // 2], ordered[count // 2]
+
+
+def narrowest(ordered: list[float], held: int) -> tuple[float, float]:
+    """Width and lower end of the narrowest interval that spans so many gaps."""
+    return min(
+        (ordered[place + held] - ordered[place], ordered[place])
+        for place in range(len(ordered) - held)
+    )
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -41,9 +50,9 @@ def place_knots(values: list[float], wanted: int) -> Knots:
     cut = len(ordered) // 16
     inner = ordered[cut : len(ordered) - cut]
     marks = [quantile(inner, share / wanted) for share in range(wanted + 1)]
-    if ordered[0] > 0:
+    if inner[0] > 0:
         marks = marks[1:]
-    if ordered[-1] < 0:
+    if inner[-1] < 0:
         marks = marks[:-1]
     closest = (1e-6 if wanted == 1 else 1e-3) * (max([*marks, 0.0]) - min([*marks, 0.0]))
     above: Knots = []

@@ -29,7 +29,10 @@ from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
+from kyouko.kernels.reviewing import review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
+from kyouko.kernels.trials import begin_trial, end_trial
+from kyouko.kernels.watching import sample_rows
 
 __all__ = ["GrowingEngine"]
 
@@ -47,6 +50,8 @@ _STOP_REASONS: Final = {
 _LEARN_SCALARS: Final = 10
 _PREDICT_SCALARS: Final = 8
 _BANDS_SCALARS: Final = 3
+_SAMPLE_SCALARS: Final = 6
+_TRIAL_SCALARS: Final = 1
 _LISTS: Final = ("list_channel", "list_value", "list_length", "scan_flags", "scan_words")
 _AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
 
@@ -81,6 +86,10 @@ class GrowingEngine:
         }
         self._learn_arrays = _pick(self.state, argument_names(learn_rows)[_LEARN_SCALARS:])
         self._bands_arrays = _pick(self.state, argument_names(choose_bands)[_BANDS_SCALARS:])
+        self._sample_arrays = _pick(self.state, argument_names(sample_rows)[_SAMPLE_SCALARS:])
+        self._review_arrays = _pick(self.state, argument_names(review_bands))
+        self._begin_arrays = _pick(self.state, argument_names(begin_trial)[_TRIAL_SCALARS:])
+        self._end_arrays = _pick(self.state, argument_names(end_trial))
         self._prune_arrays = _pick(self.state, argument_names(prune_channels))
         fast = argument_names(predict_rows)[_PREDICT_SCALARS:]
         slow = tuple(f"slow_{name}" if name in _AVERAGED else name for name in fast)
@@ -136,8 +145,10 @@ class GrowingEngine:
         start = 0
         while start < rows:
             total = int(state.counters[indices.LEARNED_ROWS])
-            until_review = indices.PRUNE_EVERY - total % indices.PRUNE_EVERY
-            stop = min(start + min(FRAME_SLOTS, until_review), rows)
+            stop = min(start + min(FRAME_SLOTS, _rows_until_review(total)), rows)
+            trial_left = int(state.counters[indices.TRIAL_LEFT])
+            if trial_left > 0:
+                stop = min(stop, start + trial_left)
             observe = True
             if learned < indices.START_ROWS:
                 # The bands may change before rows 1, 4, 16 and 64: scan no further than that.
@@ -158,15 +169,18 @@ class GrowingEngine:
             if chunk.dtype == np.float32:
                 state.counters[indices.NON_FINITE] += count_non_finite(chunk)
             known_targets[ring : ring + stop - start] = targets[start:stop]
+            if learned >= indices.START_ROWS and not self.structure.is_spiking:
+                sample_rows(
+                    chunk, stop - start, ring, self._classes, state.list_label, state.list_target,
+                    *self._sample_arrays,
+                )  # fmt: skip
             learn_rows(
                 start, stop - start, ring, observe, self._classes, settings, *results,
                 *self._learn_arrays,
             )  # fmt: skip
-            if stop - start == until_review:
-                prune_channels(*self._prune_arrays)
-                self._forget_lost_rows()
             learned += stop - start
             start = stop
+            self._review(learned, on_trial=trial_left > 0)
         return scored
 
     def predict(self, inputs: Array) -> Float32:
@@ -328,6 +342,30 @@ class GrowingEngine:
         connections = self.structure.neurons * self.outputs + inner
         self._note(GrowthKind.STARTED, row=1, connections=connections)
 
+    def _review(self, learned: int, *, on_trial: bool) -> None:
+        """Let the coding follow the rows, at fixed numbers of learned rows.
+
+        Args:
+            learned: rows since the newest channels came.
+            on_trial: whether the newest rows were part of a trial.
+        """
+        counters, meters = self.state.counters, self.state.meters
+        total = int(counters[indices.LEARNED_ROWS])
+        if on_trial and counters[indices.TRIAL_LEFT] == 0:
+            end_trial(*self._end_arrays)
+        due = total in indices.EARLY_REVIEWS or total % indices.REVIEW_EVERY == 0
+        if total % indices.MISSED_EVERY == 0 and meters[indices.QUIET_ERROR] > 0.0:
+            due |= bool(meters[indices.SHOWN_ERROR] > 1.5 * meters[indices.QUIET_ERROR] + 0.03)
+        due = learned == indices.START_ROWS or (due and learned > indices.START_ROWS)
+        # A spiking neuron sums up what it gets, so a constant part would not fit into its bias.
+        if due and not self.structure.is_spiking:
+            # The review starts new measurements, so suspects are named before.
+            begin_trial(self._classes, *self._begin_arrays)
+            review_bands(*self._review_arrays)
+        if total % indices.PRUNE_EVERY == 0:
+            prune_channels(*self._prune_arrays)
+            self._forget_lost_rows()
+
     def _choose_bands(self, rows: int) -> None:
         """Let the newest channels choose bands anew, and read the rehearsed rows anew with them."""
         state = self.state
@@ -341,6 +379,17 @@ class GrowingEngine:
         else:
             state.counters[indices.RING_FILLED] = 0
             state.counters[indices.RING_NEXT] = 0
+
+
+def _rows_until_review(total: int) -> int:
+    """Return how many rows may be learned before the next review, at least 1."""
+    return min(
+        min((row for row in indices.EARLY_REVIEWS if row > total), default=total + FRAME_SLOTS)
+        - total,
+        indices.MISSED_EVERY - total % indices.MISSED_EVERY,
+        indices.REVIEW_EVERY - total % indices.REVIEW_EVERY,
+        indices.PRUNE_EVERY - total % indices.PRUNE_EVERY,
+    )
 
 
 def _pick(state: NetworkState, names: tuple[str, ...]) -> tuple[Array, ...]:

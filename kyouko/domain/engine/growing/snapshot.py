@@ -81,9 +81,6 @@ def export_arrays(structure: NetworkStructure, state: NetworkState) -> EngineSta
         elif name == "row_table":
             sections = int(state.section_count.max())
             arrays[name] = array[:sections].copy()
-        elif name == "start_values":
-            rows = int(state.counters[indices.LEARNED_ROWS] - state.counters[indices.START_FROM])
-            arrays[name] = array[: rows if rows < indices.START_ROWS else 0].copy()
         else:
             arrays[name] = array.copy()
     header = _describe(structure, state)
@@ -177,6 +174,8 @@ def _check_indices(state: NetworkState, structure: NetworkStructure) -> None:
     between(counters[indices.RING_NEXT], 0, max(state.ring_rows - 1, 0), "place of rehearsal")
     between(counters[indices.HOME_ROWS], 0, counters[indices.ROW_TOP], "counter of home rows")
     between(counters[indices.NEW_FROM], 0, structure.channels - 1, "counter of older channels")
+    between(counters[indices.RECENT_NEXT], 0, indices.START_ROWS - 1, "place of sampled rows")
+    between(counters[indices.TRIAL_LEFT], 0, 2 * indices.TRIAL_ROWS, "rows of a trial")
     between(counters[indices.NEURONS], structure.neurons, structure.neurons, "counter of neurons")
     between(counters[indices.EVENTS], 0, np.iinfo(np.int64).max - 1, "counter of events")
     noted = min(int(counters[indices.EVENTS]), indices.EVENT_ROWS)
@@ -186,6 +185,7 @@ def _check_indices(state: NetworkState, structure: NetworkStructure) -> None:
     between(state.zero_section, 0, state.section_count.max(initial=0), "zero_section")
     between(state.active_count, 0, indices.START_ROWS, "active_count")
     between(state.trace_length, 0, state.trace_row.shape[1], "trace_length")
+    between(state.trial, indices.TRIAL_OFF, indices.TRIAL_SILENT, "trial")
     between(state.phase, indices.PHASE_NEW, indices.PHASE_PRUNED, "phase")
     between(state.overflow_count, 0, indices.OVERFLOW_VALUES - 1, "overflow_count")
     between(state.row_table, 0, capacity - 1, "row_table")

@@ -33,7 +33,7 @@ class NetworkState:
     ==================  =======  ==========  =====================================================
     name                dtype    shape       meaning (unit); invariant
     ==================  =======  ==========  =====================================================
-    start_values        float32  (64, C)     raw first rows, used up to row 64; saved
+    start_values        float32  (64, C)     raw first rows, later the newest sampled rows; saved
     scan_low_bytes      int16    (C,)        resting band in the dtype of uint8 rows; saved
     scan_high_bytes     int16    (C,)        likewise, upper end; saved
     resting_low         float32  (C,)        resting band (input unit); <= resting_high; saved
@@ -49,6 +49,17 @@ class NetworkState:
     active_count        int32    (C,)        how many, 0 to 64; saved
     overflow_values     float32  (C, 2, 8)   offsets beyond the knots, below and above; saved
     overflow_count      int32    (C, 2)      how many, 0 to 7; saved
+    watch_low           float32  (C,)        interval in which the channel's values are compared
+                                             between groups of rows (input unit); saved
+    watch_high          float32  (C,)        likewise, upper end; < watch_low: not watched; saved
+    watch_sums          float32  (16, 3, C)  rows inside, places in it (-1 to 1) and distances from
+                                             its middle, summed by group of rows; saved
+    watch_squares       float32  (C,)        sum of squared places; saved
+    watch_targets       float64  (O', 3)     of sampled numeric targets: running mean, mean
+                                             distance from it, rows; saved
+    trial               uint8    (C,)        0 no, 1 on trial, 2 silenced (see `indices`); saved
+    trial_drive         float32  (C, K)      mean drive of each section (-1 to 1), while on trial;
+                                             saved
     use                 float32  (C,)        sum of squared drives of a sixteenth of the rows; half
                                              of it is forgotten at each review; saved
     phase               uint8    (C,)        0 new, 1 reviewed, 2 pruned (see `indices`); saved
@@ -77,7 +88,7 @@ class NetworkState:
     counters            int64    (32,)       see `indices`; saved
     events              int64    (256, 4)    ring of growth events: learned rows, kind, subject,
                                              connections; event n is in row (n - 1) % 256; saved
-    meters              float64  (16,)       see `indices`; saved
+    meters              float64  (24,)       see `indices`; saved
     random_state        uint64   (1,)        never 0; saved
     list_channel        int32    (R+F, C)    active channels of a row; slots below R saved
     list_value          float32  (R+F, C)    their raw values; slots below R saved
@@ -100,7 +111,7 @@ class NetworkState:
     tally               int64    (O,)        scratch: rehearsed rows of each class
     utility             float64  (C,)        scratch: what each channel moves the scores by
     heard               float64  (H,)        scratch: what each neuron moves the scores by
-    scratch             float64  (30, 64)    scratch of growth, lines named in `indices`
+    scratch             float64  (31, 64)    scratch of growth, lines named in `indices`
     inner_first         int32    (N+1,)      inner edges that lead to block b: inner_first[b] to
                                              [b+1]; the weight row of inner edge e is row e
     inner_source        int32    (I,)        hidden neuron (of H) at which an inner edge starts;
@@ -134,6 +145,13 @@ class NetworkState:
     active_count: Array
     overflow_values: Array
     overflow_count: Array
+    watch_low: Array
+    watch_high: Array
+    watch_sums: Array
+    watch_squares: Array
+    watch_targets: Array
+    trial: Array
+    trial_drive: Array
     use: Array
     phase: Array
     reach_first: Array
@@ -236,9 +254,13 @@ def _seed(value: int) -> int:
     return (mixed ^ (mixed >> 31)) or 1
 
 
+def _targets(structure: NetworkStructure) -> int:
+    return structure.output.size if structure.output.kind is TaskKind.NUMBERS else 1
+
+
 def _list_shapes(structure: NetworkStructure, slots: int) -> dict[str, tuple[Any, ...]]:
     channels = structure.channels
-    targets = structure.output.size if structure.output.kind is TaskKind.NUMBERS else 1
+    targets = _targets(structure)
     return {
         "list_channel": ((slots, channels), np.int32),
         "list_value": ((slots, channels), np.float32),
@@ -291,6 +313,13 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
         "active_count": ((channels,), np.int32),
         "overflow_values": ((channels, 2, indices.OVERFLOW_VALUES), np.float32),
         "overflow_count": ((channels, 2), np.int32),
+        "watch_low": ((channels,), np.float32),
+        "watch_high": ((channels,), np.float32),
+        "watch_sums": ((indices.WATCH_GROUPS, 3, channels), np.float32),
+        "watch_squares": ((channels,), np.float32),
+        "watch_targets": ((_targets(structure), 3), np.float64),
+        "trial": ((channels,), np.uint8),
+        "trial_drive": ((channels, most), np.float32),
         "use": ((channels,), np.float32),
         "phase": ((channels,), np.uint8),
         "reach_first": ((channels + 1,), np.int32),
@@ -395,6 +424,7 @@ def _fill(state: NetworkState, structure: NetworkStructure, topology: Topology) 
             state.spiking[block] = (1.0, spiking.leak, spiking.cooldown, spiking.refractory)
     state.counters[indices.NEURONS] = structure.neurons
     state.hot[:, indices.HOT_VALID_LOW] = 1.0
+    state.watch_low[:] = 1.0
     state.scale_deviation[:] = 1.0
     state.meters[indices.ERROR_SLOW] = 1.0
     state.meters[indices.STEP_FACTOR] = 1.0

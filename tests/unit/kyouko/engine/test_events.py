@@ -119,7 +119,7 @@ def test_pruning_loses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
     pruned = [event for event in engine.events() if event.kind is GrowthKind.CHANNEL_PRUNED]
 
-    assert [6] == [event.subject for event in pruned]
+    assert 6 in [event.subject for event in pruned]
     assert -engine.statistics().pruned_connections == sum(event.connections for event in pruned)
 
 

@@ -22,7 +22,7 @@ def run_find_band(numbers: list[float]) -> tuple[float, float]:
     """Give the kernel its sorted scratch array."""
     scratch = np.zeros((indices.SCRATCH_LINES, indices.START_ROWS), np.float64)
     scratch[indices.ORDERED, : len(numbers)] = sorted(numbers)
-    return growth._find_band(scratch, len(numbers))
+    return growth.find_band(scratch, len(numbers))
 
 
 @settings(deadline=None, max_examples=50)

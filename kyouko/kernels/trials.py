@@ -1,0 +1,368 @@
+"""Trials of the network without the inputs that seem to be noise.
+
+For some rows the loss is also computed with the suspected channels held at their mean: all of them
+together, because one of many noisy or redundant inputs alone hardly matters either way. If the
+network does no worse without them, they fall silent; else those of the highest utility are cleared
+and the rest is tried again.
+"""
+
+import math
+
+import numpy as np
+
+from kyouko.kernels.compile import growth_kernel, growth_part, hot_kernel
+from kyouko.kernels.drives import push_sections
+from kyouko.kernels.forward import activate, softmax
+from kyouko.kernels.graph import activate_graph
+from kyouko.kernels.indices import (
+    KNOWN_OUTPUTS,
+    LEARNED_ROWS,
+    QUIET_ERROR,
+    SHOWN_ERROR,
+    START_ROWS,
+    TRIAL_LEFT,
+    TRIAL_LOSS,
+    TRIAL_OFF,
+    TRIAL_ON,
+    TRIAL_ROUND,
+    TRIAL_ROUNDS,
+    TRIAL_ROWS,
+    TRIAL_SILENT,
+    TRIAL_SQUARES,
+    TRIAL_USUAL,
+)
+from kyouko.kernels.pruning import listen
+from kyouko.kernels.resting import drive_at, move_band, offset_of
+from kyouko.kernels.watching import is_suspect, watch_channel
+
+__all__ = ["begin_trial", "end_trial", "judge_row"]
+
+
+@hot_kernel
+def judge_row(
+    slot: int,
+    classes: bool,
+    leak: float,
+    list_channel: np.ndarray,
+    list_value: np.ndarray,
+    list_length: np.ndarray,
+    list_label: np.ndarray,
+    list_target: np.ndarray,
+    trial: np.ndarray,
+    trial_drive: np.ndarray,
+    bucket_row: np.ndarray,
+    bucket_drive: np.ndarray,
+    bucket_length: np.ndarray,
+    hidden: np.ndarray,
+    hidden_blocks: np.ndarray,
+    scores: np.ndarray,
+    resting_low: np.ndarray,
+    resting_high: np.ndarray,
+    knots: np.ndarray,
+    inverse: np.ndarray,
+    zero_section: np.ndarray,
+    section_count: np.ndarray,
+    reach_first: np.ndarray,
+    reach_block: np.ndarray,
+    row_table: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    output_weights: np.ndarray,
+    output_bias: np.ndarray,
+    scale_mean: np.ndarray,
+    scale_deviation: np.ndarray,
+    counters: np.ndarray,
+    meters: np.ndarray,
+    inner_first: np.ndarray,
+    inner_source: np.ndarray,
+    inner_length: np.ndarray,
+    spiking: np.ndarray,
+    inner_trace: np.ndarray,
+    raised: np.ndarray,
+    silent: np.ndarray,
+    lowered: np.ndarray,
+) -> None:
+    """Add to TRIAL_LOSS how much worse a fresh row's loss is without the channels on trial.
+
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
+        slot: list slot of the row.
+        classes: True for class labels, False for numbers.
+        leak: slope of the activation below zero.
+    """
+    known = int(counters[KNOWN_OUTPUTS])
+    worse = 0.0
+    for without in range(2):
+        for block in range(bucket_length.shape[0]):
+            bucket_length[block] = 0
+            inner_length[block] = 0
+        for item in range(list_length[slot]):
+            channel = int(np.int64(list_channel[slot, item]))
+            if without == 1 and trial[channel] == TRIAL_ON:
+                continue
+            push_sections(
+                channel, np.float64(list_value[slot, item]), resting_low, resting_high, knots,
+                inverse, zero_section, section_count, reach_first, reach_block, row_table,
+                bucket_row, bucket_drive, bucket_length,
+            )  # fmt: skip
+        if without == 1:
+            for channel in range(trial.shape[0]):
+                sections = section_count[channel] if trial[channel] == TRIAL_ON else 0
+                for section in range(sections):
+                    for edge in range(reach_first[channel], reach_first[channel + 1]):
+                        block = reach_block[edge]
+                        place = bucket_length[block]
+                        bucket_row[block, place] = row_table[section, edge]
+                        bucket_drive[block, place] = trial_drive[channel, section]
+                        bucket_length[block] = place + 1
+        if inner_source.shape[0] > 0:
+            activate_graph(
+                weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
+                bucket_length, known, leak, inner_first, inner_source, inner_length, spiking,
+                inner_trace, raised, silent, lowered, hidden, hidden_blocks, scores,
+            )  # fmt: skip
+        else:
+            activate(
+                weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
+                bucket_length, known, leak, hidden, hidden_blocks, scores,
+            )  # fmt: skip
+        loss = 0.0
+        if classes:
+            label = int(np.int64(list_label[slot]))
+            softmax(scores, known, scores)
+            if label < known:
+                loss = -math.log(max(np.float64(scores[label]), 1e-6))
+        else:
+            for output in range(known):
+                wanted = np.float64(list_target[slot, output]) - scale_mean[output]
+                difference = np.float64(scores[output]) - wanted / scale_deviation[output]
+                loss += min(difference * difference, 9.0)
+        worse = loss - worse
+        if without == 0:
+            meters[TRIAL_USUAL] += loss
+    meters[TRIAL_LOSS] += worse
+    meters[TRIAL_SQUARES] += worse * worse
+    counters[TRIAL_LEFT] -= 1
+
+
+@growth_kernel
+def rate_utilities(
+    start_values: np.ndarray,
+    resting_low: np.ndarray,
+    resting_high: np.ndarray,
+    knots: np.ndarray,
+    section_count: np.ndarray,
+    reach_first: np.ndarray,
+    reach_block: np.ndarray,
+    row_table: np.ndarray,
+    weights: np.ndarray,
+    output_weights: np.ndarray,
+    utility: np.ndarray,
+    heard: np.ndarray,
+    inner_first: np.ndarray,
+    inner_source: np.ndarray,
+    counters: np.ndarray,
+) -> None:
+    """Estimate by how much each channel's variation in the sampled rows moves the scores.
+
+    Like the utility of `prune_channels`, but with the variance of the drives in place of their
+    mean square: a channel that is always driven alike says as little as one at rest.
+
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
+        utility: float64, shape (channels,), written.
+    """
+    width = weights.shape[1]
+    known = int(counters[KNOWN_OUTPUTS])
+    listen(known, width, weights, output_weights, inner_first, inner_source, heard)
+    for channel in range(resting_low.shape[0]):
+        utility[channel] = 0.0
+        for section in range(section_count[channel]):
+            total = 0.0
+            squares = 0.0
+            for sample in range(START_ROWS):
+                offset = offset_of(
+                    np.float64(start_values[sample, channel]), np.float64(resting_low[channel]),
+                    np.float64(resting_high[channel]),
+                )  # fmt: skip
+                drive = drive_at(offset, channel, section, knots)
+                total += drive
+                squares += drive * drive
+            variance = squares / START_ROWS - (total / START_ROWS) ** 2
+            for edge in range(reach_first[channel], reach_first[channel + 1]):
+                start = reach_block[edge] * width
+                row = row_table[section, edge]
+                for neuron in range(width):
+                    weight = np.float64(weights[row, neuron])
+                    utility[channel] += variance * weight * weight * heard[start + neuron]
+
+
+@growth_part
+def _start_rounds(
+    start_values: np.ndarray,
+    resting_low: np.ndarray,
+    resting_high: np.ndarray,
+    knots: np.ndarray,
+    section_count: np.ndarray,
+    trial: np.ndarray,
+    trial_drive: np.ndarray,
+    counters: np.ndarray,
+    meters: np.ndarray,
+) -> None:
+    """Hold the channels on trial at their mean drives in the rows to come."""
+    for channel in range(trial.shape[0]):
+        sections = section_count[channel] if trial[channel] == TRIAL_ON else 0
+        for section in range(sections):
+            total = 0.0
+            for sample in range(START_ROWS):
+                offset = offset_of(
+                    np.float64(start_values[sample, channel]), np.float64(resting_low[channel]),
+                    np.float64(resting_high[channel]),
+                )  # fmt: skip
+                total += drive_at(offset, channel, section, knots)
+            rest = drive_at(0.0, channel, section, knots)
+            trial_drive[channel, section] = total / START_ROWS - rest
+    meters[TRIAL_LOSS] = 0.0
+    meters[TRIAL_SQUARES] = 0.0
+    meters[TRIAL_USUAL] = 0.0
+    counters[TRIAL_LEFT] = TRIAL_ROWS if counters[LEARNED_ROWS] < 1000 else 2 * TRIAL_ROWS
+    counters[TRIAL_ROUND] += 1
+
+
+@growth_kernel
+def begin_trial(
+    classes: bool,
+    start_values: np.ndarray,
+    resting_low: np.ndarray,
+    resting_high: np.ndarray,
+    knots: np.ndarray,
+    section_count: np.ndarray,
+    watch_low: np.ndarray,
+    watch_high: np.ndarray,
+    watch_sums: np.ndarray,
+    watch_squares: np.ndarray,
+    trial: np.ndarray,
+    trial_drive: np.ndarray,
+    counters: np.ndarray,
+    meters: np.ndarray,
+) -> None:
+    """Put all suspected channels on trial, unless a trial is going on.
+
+    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
+        classes: True for class labels, False for numbers.
+    """
+    if counters[TRIAL_LEFT] > 0:
+        return
+    suspects = 0
+    for channel in range(trial.shape[0]):
+        suspected = is_suspect(
+            channel, classes, resting_low, resting_high, section_count, watch_low, watch_high,
+            watch_sums, watch_squares, meters,
+        )  # fmt: skip
+        if suspected:
+            trial[channel] = TRIAL_ON
+            suspects += 1
+        elif trial[channel] == TRIAL_ON:
+            trial[channel] = TRIAL_OFF
+    if suspects == 0:
+        return
+    counters[TRIAL_ROUND] = 0
+    _start_rounds(
+        start_values, resting_low, resting_high, knots, section_count, trial, trial_drive,
+        counters, meters,
+    )  # fmt: skip
+
+
+@growth_kernel
+def end_trial(
+    start_values: np.ndarray,
+    scan_low_bytes: np.ndarray,
+    scan_high_bytes: np.ndarray,
+    resting_low: np.ndarray,
+    resting_high: np.ndarray,
+    knots: np.ndarray,
+    inverse: np.ndarray,
+    zero_section: np.ndarray,
+    section_count: np.ndarray,
+    hot: np.ndarray,
+    active_values: np.ndarray,
+    active_count: np.ndarray,
+    overflow_count: np.ndarray,
+    phase: np.ndarray,
+    watch_low: np.ndarray,
+    watch_high: np.ndarray,
+    watch_sums: np.ndarray,
+    watch_squares: np.ndarray,
+    trial: np.ndarray,
+    trial_drive: np.ndarray,
+    reach_first: np.ndarray,
+    reach_block: np.ndarray,
+    home_row: np.ndarray,
+    row_table: np.ndarray,
+    edge_neurons: np.ndarray,
+    weights: np.ndarray,
+    slow_weights: np.ndarray,
+    bias: np.ndarray,
+    slow_bias: np.ndarray,
+    output_weights: np.ndarray,
+    row_used: np.ndarray,
+    free_rows: np.ndarray,
+    counters: np.ndarray,
+    events: np.ndarray,
+    meters: np.ndarray,
+    random_state: np.ndarray,
+    scratch: np.ndarray,
+    utility: np.ndarray,
+    heard: np.ndarray,
+    inner_first: np.ndarray,
+    inner_source: np.ndarray,
+    list_channel: np.ndarray,
+    list_value: np.ndarray,
+    list_length: np.ndarray,
+) -> None:
+    """Silence the channels on trial if they were not missed, else try again with fewer.
+
+    Args are arrays of the layout table in `kyouko.domain.engine.growing.state`.
+    """
+    # One standard error on the safe side, but a three-hundredth of the loss is not worth it.
+    harm = meters[TRIAL_LOSS] + math.sqrt(meters[TRIAL_SQUARES])
+    if harm <= 0.003 * meters[TRIAL_USUAL]:
+        for channel in range(trial.shape[0]):
+            low = np.float64(watch_low[channel])
+            high = np.float64(watch_high[channel])
+            if trial[channel] == TRIAL_ON and section_count[channel] > 0 and low < high:
+                move_band(
+                    channel, low, high, False, start_values, scan_low_bytes, scan_high_bytes,
+                    resting_low, resting_high, knots, inverse, zero_section, section_count, hot,
+                    active_values, active_count, overflow_count, phase, reach_first, reach_block,
+                    home_row, row_table, edge_neurons, weights, slow_weights, bias, slow_bias,
+                    row_used, free_rows, counters, events, meters, random_state, scratch,
+                    list_channel, list_value, list_length,
+                )  # fmt: skip
+                trial[channel] = TRIAL_SILENT
+                watch_channel(
+                    channel, int(np.int64(0)), 0, scratch, resting_low, resting_high,
+                    watch_low, watch_high, watch_sums, watch_squares,
+                )  # fmt: skip
+        meters[QUIET_ERROR] = meters[SHOWN_ERROR]
+        return
+    rate_utilities(
+        start_values, resting_low, resting_high, knots, section_count, reach_first, reach_block,
+        row_table, weights, output_weights, utility, heard, inner_first, inner_source, counters,
+    )  # fmt: skip
+    total = 0.0
+    suspects = 0
+    for channel in range(trial.shape[0]):
+        if trial[channel] == TRIAL_ON:
+            total += utility[channel]
+            suspects += 1
+    remaining = 0
+    for channel in range(trial.shape[0]):
+        # Written so that a NaN, from weights near overflow, clears the channel.
+        if trial[channel] == TRIAL_ON and utility[channel] * suspects < total:
+            remaining += 1
+        elif trial[channel] == TRIAL_ON:
+            trial[channel] = TRIAL_OFF
+    if remaining > 0 and counters[TRIAL_ROUND] < TRIAL_ROUNDS:
+        _start_rounds(
+            start_values, resting_low, resting_high, knots, section_count, trial, trial_drive,
+            counters, meters,
+        )  # fmt: skip
