@@ -19,6 +19,7 @@ from tests.bench import (
     mesh,
     organising,
     roofline,
+    scale_freedom,
     start,
     streams,
     threads,
@@ -42,6 +43,9 @@ PARTS = {
     "compile": Part(compiling.measure, "kernels compiled anew, and loaded from the cache"),
     "memory": Part(memory.measure, "bytes of each kind, and a pool filled to its bound"),
     "threads": Part(threads.measure, "two networks on two cores"),
+    "scale": Part(
+        scale_freedom.measure, "other units, offsets, faults and noise, nothing configured"
+    ),
     "organise": Part(organising.measure, "neighbouring pixels found by the network itself"),
     "incremental": Part(incremental.measure, "classes and inputs that come one after the other"),
     "time": Part(time_series.measure, "series in time through delays, with peers"),
