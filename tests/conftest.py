@@ -5,13 +5,21 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from numba import config as numba_config
 
+from kyouko.kernels.warmup import warm_up
 from tests.postgres import PostgresCluster, running_cluster
 from tests.s3 import S3Server, running_s3
 
 # The same examples every time, and no limit of time on a machine that others use too.
 hypothesis.settings.register_profile("hanami", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("hanami")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Compile the kernels before the first test, whose time is limited, needs them."""
+    if session.items and not session.config.option.collectonly and not numba_config.DISABLE_JIT:
+        warm_up()
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
 _BAND_ROWS: Final = (1, 4, 16, 64)
+_SETTLED_AVERAGINGS: Final = 3
 _STOP_REASONS: Final = {
     0: "",
     1: "the memory limit leaves no room for more weight rows",
@@ -313,9 +314,16 @@ class GrowingEngine:
         state.trace_drive[state.row_used[state.trace_row] == 0] = 0.0
 
     def _prefers_slow(self) -> bool:
+        """Tell whether to answer with the averaged weights.
+
+        An average of hardly anything is an old copy: it gets no benefit of the doubt.
+        """
         meters = self.state.meters
-        limit = meters[indices.LAST_TOLERANCE] * meters[indices.LOSS_FAST]
-        return bool(meters[indices.LOSS_SLOW] < limit)
+        averagings = self.state.counters[indices.AVERAGINGS]
+        tolerance = meters[indices.LAST_TOLERANCE] if averagings >= _SETTLED_AVERAGINGS else 1.0
+        return bool(
+            averagings > 0 and meters[indices.LOSS_SLOW] < tolerance * meters[indices.LOSS_FAST]
+        )
 
     def _stage(self, inputs: Array, start: int, stop: int) -> Array:
         """Give the kernels one layout: read-only, strided or unaligned rows are copied."""

@@ -15,6 +15,7 @@ from kyouko.domain.engine import (
     create_engine,
     restore_engine,
 )
+from kyouko.kernels import indices
 from tests.reference.structures import curve, flat, local, pictures, table
 
 NUMBERS = flat(10, kind=TaskKind.NUMBERS, size=2)
@@ -224,3 +225,15 @@ def test_channels_can_be_added(rows_before: int) -> None:
     assert scored.correct[-2000:].mean() > 0.85
     copy = restore_engine(engine.structure, engine.export_state())
     assert np.array_equal(engine.predict(wide[:100]), copy.predict(wide[:100]))
+
+
+def test_young_averages_do_not_answer() -> None:
+    """Before the weights were averaged once, the present ones answer, whatever their losses."""
+    rows, labels = pictures(40)
+    engine = GrowingEngine(flat(144, 128))
+    engine.learn(rows[:35], labels[:35], arrival=Arrival.STORED)
+    meters = engine.state.meters
+
+    assert 0 == engine.state.counters[indices.AVERAGINGS]
+    assert 0.0 < meters[indices.LOSS_SLOW] < meters[indices.LOSS_FAST]
+    assert not engine.statistics().uses_averaged_weights
