@@ -103,6 +103,7 @@ TRIAL_LOSS: Final = 14  # summed loss without the channels on trial, less that o
 QUIET_ERROR: Final = 15  # least SHOWN_ERROR since channels fell silent; 0: none did
 TRIAL_SQUARES: Final = 16  # summed squares of the same differences
 TRIAL_USUAL: Final = 17  # summed loss of the network itself in the same rows
+TRIAL_SLACK: Final = 18  # share of that loss which silence may cost in this trial
 METERS: Final = 24
 
 # settings, float32: the preset of one way of arrival

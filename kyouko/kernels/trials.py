@@ -28,12 +28,13 @@ from kyouko.kernels.indices import (
     TRIAL_ROUNDS,
     TRIAL_ROWS,
     TRIAL_SILENT,
+    TRIAL_SLACK,
     TRIAL_SQUARES,
     TRIAL_USUAL,
 )
 from kyouko.kernels.pruning import listen
 from kyouko.kernels.resting import drive_at, move_band, offset_of
-from kyouko.kernels.watching import is_suspect, watch_channel
+from kyouko.kernels.watching import is_suspect, rate_dependence, watch_channel
 
 __all__ = ["begin_trial", "end_trial", "judge_row"]
 
@@ -252,6 +253,7 @@ def begin_trial(
     if counters[TRIAL_LEFT] > 0:
         return
     suspects = 0
+    dependence = 0.0
     for channel in range(trial.shape[0]):
         suspected = is_suspect(
             channel, classes, resting_low, resting_high, section_count, watch_low, watch_high,
@@ -260,10 +262,15 @@ def begin_trial(
         if suspected:
             trial[channel] = TRIAL_ON
             suspects += 1
+            dependence += rate_dependence(channel, watch_sums, watch_squares)
         elif trial[channel] == TRIAL_ON:
             trial[channel] = TRIAL_OFF
     if suspects == 0:
         return
+    # Half a deviation is what chance gives on average. Many suspects that together show no more are
+    # noise almost surely, and weigh more as a burden: silence may then cost a little.
+    many = suspects >= 32 and dependence / suspects < 0.5 + 1.0 / math.sqrt(suspects)
+    meters[TRIAL_SLACK] = 0.03 if many else 0.003
     counters[TRIAL_ROUND] = 0
     _start_rounds(
         start_values, resting_low, resting_high, knots, section_count, trial, trial_drive,
@@ -322,9 +329,9 @@ def end_trial(
 
     Args are arrays of the layout table in `kyouko.domain.engine.growing.state`.
     """
-    # One standard error on the safe side, but a three-hundredth of the loss is not worth it.
+    # one standard error on the safe side
     harm = meters[TRIAL_LOSS] + math.sqrt(meters[TRIAL_SQUARES])
-    if harm <= 0.003 * meters[TRIAL_USUAL]:
+    if harm <= meters[TRIAL_SLACK] * meters[TRIAL_USUAL]:
         for channel in range(trial.shape[0]):
             low = np.float64(watch_low[channel])
             high = np.float64(watch_high[channel])
