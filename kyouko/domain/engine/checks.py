@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Final
 
 from kyouko.domain.engine.errors import EngineStructureError
@@ -89,7 +89,7 @@ def _check_inputs(inputs: tuple[InputPopulation, ...]) -> None:
 
 def _check_populations(populations: tuple[Population, ...], inputs: list[str]) -> None:
     _check_names([item.name for item in populations], "populations")
-    names = [item.name for item in populations]
+    places = _places(populations, inputs)
     for place, item in enumerate(populations):
         where = f"populations.{item.name}"
         known = item.name in inputs
@@ -98,23 +98,30 @@ def _check_populations(populations: tuple[Population, ...], inputs: list[str]) -
         finite = all(math.isfinite(value) for value in item.position)
         _require(finite, f"{where}.position", item.position, "finite numbers")
         for name in item.inputs:
-            _check_source(f"{where}.inputs", name, names[:place], names, inputs)
+            _check_source(f"{where}.inputs", name, place, places)
         if item.spiking is not None:
             _check_spiking(f"{where}.spiking", item.spiking)
     total = sum(item.neurons for item in populations)
     _require(total <= _MOST_NEURONS, "populations", f"{total} neurons", f"up to {_MOST_NEURONS}")
 
 
-def _check_source(
-    where: str, name: str, earlier: list[str], hidden: list[str], inputs: Collection[str]
-) -> None:
-    """Check that a population leads to another one without ever leading back."""
-    allowed = f"an input population or a hidden one declared before: {[*inputs, *earlier]}"
-    known = name in inputs or name in hidden
-    _require(known, where, f"there is no population {name!r}", allowed)
-    order = name in inputs or name in earlier
-    _require(order, where, f"{name!r} is not declared before, so signals could run in a circle",
+def _check_source(where: str, name: str, before: int, places: Mapping[str, int]) -> None:
+    """Check that a population leads to one at the place `before` without ever leading back."""
+    place = places.get(name)
+    if place is not None and place < before:
+        return
+    # Only now: written for each of thousands of connections, the list would take minutes.
+    known = [item for item, found in places.items() if found < before]
+    allowed = f"an input population or a hidden one declared before: {known}"
+    _require(place is not None, where, f"there is no population {name!r}", allowed)
+    _require(False, where, f"{name!r} is not declared before, so signals could run in a circle",
              allowed)  # fmt: skip
+
+
+def _places(populations: tuple[Population, ...], inputs: list[str]) -> dict[str, int]:
+    """Return the place of each hidden population, and -1 for each input."""
+    places = dict.fromkeys(inputs, -1)
+    return places | {item.name: place for place, item in enumerate(populations)}
 
 
 def _check_spiking(where: str, spiking: Spiking) -> None:
@@ -151,14 +158,15 @@ def _check_channels(where: str, reach: Reach, channels: int) -> None:
 def _check_connections(
     connections: tuple[Connection, ...], populations: tuple[Population, ...], inputs: list[str]
 ) -> None:
-    names = [item.name for item in populations]
-    for place, item in enumerate(connections):
-        where = f"connections.{place}"
-        known = item.target in names
-        _require(known, f"{where}.target", f"there is no hidden population {item.target!r}",
-                 f"of {names}")  # fmt: skip
-        earlier = names[: names.index(item.target)]
-        _check_source(f"{where}.source", item.source, earlier, names, inputs)
+    places = _places(populations, inputs)
+    for number, item in enumerate(connections):
+        where = f"connections.{number}"
+        target = places.get(item.target, -1)
+        if target < 0:
+            found = f"there is no hidden population {item.target!r}"
+            allowed = f"of {[item.name for item in populations]}"
+            raise EngineStructureError(f"{where}.target", found, allowed)
+        _check_source(f"{where}.source", item.source, target, places)
         _require(0.0 < item.chance <= 1.0, f"{where}.chance", item.chance, "above 0 to 1")
 
 

@@ -26,4 +26,6 @@ MOST_LEARNING_RATE: Final = 10.0
 # Blocks of neurons times the channels they may reach; above it, only laying the network out
 # would take seconds and gigabytes.
 MOST_EDGES: Final = 1 << 24
+# Blocks of neurons times the populations, delays apart, that lead to each of them one by one.
+MOST_PAIRS: Final = 1 << 17
 MOST_REPORTED: Final = 20

@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from kyouko.domain.engine import (
@@ -21,7 +21,11 @@ from kyouko.domain.engine import (
     Spiking,
     TaskKind,
 )
-from kyouko.domain.engine.growing.topology import choose_block_width, lay_out
+from kyouko.domain.engine.growing.topology import (
+    choose_block_width,
+    expected_populations,
+    lay_out,
+)
 from kyouko.domain.template import limits
 from kyouko.domain.template.template import (
     NetworkTemplate,
@@ -111,33 +115,41 @@ def _problems_of_populations(template: NetworkTemplate) -> Iterator[TemplateProb
     yield from _outside("populations", named, 0, limits.MOST_REACH_NAMES, "names in reaches")
     if named > limits.MOST_REACH_NAMES:
         return
-    inputs = [item.name for item in template.inputs]
+    places = _places(template)
     for index, item in enumerate(populations):
         path = f"populations[{index}]"
-        if item.name in inputs:
+        if places[item.name] < 0:
             yield TemplateProblem(f"{path}.name", f"{item.name!r} is the name of an input already")
         yield from _outside(f"{path}.neurons", item.neurons, 1, limits.MOST_NEURONS)
         yield from _problems_of_position(f"{path}.position", item.position)
-        known = (*inputs, *names[:index])
         for place, name in enumerate(item.inputs):
-            yield from _problems_of_source(f"{path}.reach.inputs[{place}]", name, known, names)
+            yield from _problems_of_source(f"{path}.reach.inputs[{place}]", name, index, places)
         yield from _problems_of_shape(f"{path}.reach", item.reach)
         yield from _problems_of_spiking(f"{path}.spiking", item.spiking)
     yield from _problems_of_size(template)
 
 
+def _places(template: NetworkTemplate) -> Mapping[str, int]:
+    """Return the place of each hidden population, and -1 for each input; the first of a name."""
+    places = dict.fromkeys((item.name for item in template.inputs), -1)
+    for index, item in enumerate(template.populations):
+        places.setdefault(item.name, index)
+    return places
+
+
 def _problems_of_source(
-    path: str, name: str, known: Sequence[str], hidden: Sequence[str]
+    path: str, name: str, before: int, places: Mapping[str, int]
 ) -> Iterator[TemplateProblem]:
-    if name in known:
-        return
-    if name in hidden:
-        yield TemplateProblem(
-            path, f"{name[:64]!r} has to be declared before the population that it leads to"
-        )
-    else:
+    """Refuse what is no input population and no hidden one before the place `before`."""
+    place = places.get(name)
+    if place is None:
+        known = (item for item, found in places.items() if found < before)
         yield TemplateProblem(
             path, f"there is no population {name[:64]!r}; there are {_some(known)}"
+        )
+    elif place >= before:
+        yield TemplateProblem(
+            path, f"{name[:64]!r} has to be declared before the population that it leads to"
         )
 
 
@@ -145,10 +157,16 @@ def _problems_of_size(template: NetworkTemplate) -> Iterator[TemplateProblem]:
     """Refuse what would take seconds and gigabytes only to be laid out."""
     populations = template.populations
     channels = _count_channels(template.inputs)
-    width = choose_block_width(populations) if populations else 8
+    found = template.organisation
+    if found is not None and any(_problems_of_organisation(found)):
+        found = None
+    width = choose_block_width(populations + expected_populations(found)) if populations else 8
     blocks = {item.name: -(-item.neurons // width) for item in populations}
     neurons = {item.name: item.neurons for item in populations}
-    edges = sum(blocks.values()) * channels
+    total = sum(blocks.values())
+    if found is not None:
+        total += found.populations * -(-found.neurons // width)
+    edges = total * channels
     for item in populations:
         edges += blocks[item.name] * sum(neurons.get(name, 0) for name in item.inputs)
     for connection in template.connections:
@@ -156,15 +174,39 @@ def _problems_of_size(template: NetworkTemplate) -> Iterator[TemplateProblem]:
     if edges > limits.MOST_EDGES:
         yield TemplateProblem(
             "populations",
-            f"{sum(blocks.values())} blocks of {width} neurons with {channels} channels make "
+            f"{total} blocks of {width} neurons with {channels} channels make "
             f"{edges} possible connections, too many to lay out; at most {limits.MOST_EDGES}: take "
             "fewer populations, neurons or channels",
         )
+    pairs = _count_pairs(template, blocks)
+    if pairs > limits.MOST_PAIRS:
+        yield TemplateProblem(
+            "populations",
+            f"{pairs} pairs of {width} neurons and a population that is drawn by chance or named, "
+            f"each delay of it apart, too many to lay out; at most {limits.MOST_PAIRS}: take fewer "
+            "populations, neurons, connections or delays",
+        )
 
 
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[: limits.MOST_REPORTED])
-    return shown if len(names) <= limits.MOST_REPORTED else f"{shown} and others"
+def _count_pairs(template: NetworkTemplate, blocks: Mapping[str, int]) -> int:
+    """Count blocks times the populations that lead to each of them one by one."""
+    copies = {item.name: 1 + len(item.delays) for item in template.inputs}
+    everything = sum(copies.values())
+    pairs = 0
+    for item in template.populations:
+        named = sum(copies.get(name, 1) for name in item.inputs)
+        drawn = 0 if item.reach.falloff is None or item.inputs else everything
+        pairs += blocks[item.name] * (named + drawn)
+    for connection in template.connections:
+        pairs += blocks.get(connection.target, 0) * copies.get(connection.source, 1)
+    return pairs
+
+
+def _some(names: Iterable[str]) -> str:
+    """List the first names; there may be thousands, in thousands of problems."""
+    shown = list(itertools.islice(names, limits.MOST_REPORTED + 1))
+    listed = ", ".join(shown[: limits.MOST_REPORTED])
+    return f"{listed} and others" if len(shown) > limits.MOST_REPORTED else listed
 
 
 def _problems_of_shape(path: str, reach: Reach) -> Iterator[TemplateProblem]:
@@ -191,12 +233,11 @@ def _problems_of_connections(template: NetworkTemplate) -> Iterator[TemplateProb
     yield from _outside("connections", len(connections), 0, limits.MOST_CONNECTIONS, "connections")
     if len(connections) > limits.MOST_CONNECTIONS:
         return
-    inputs = [item.name for item in template.inputs]
-    hidden = [item.name for item in template.populations]
+    places = _places(template)
     seen: set[tuple[str, str]] = set()
     for index, item in enumerate(connections):
         path = f"connections[{index}]"
-        yield from _problems_of_ends(path, item, inputs, hidden)
+        yield from _problems_of_ends(path, item, places)
         if (item.source, item.target) in seen:
             yield TemplateProblem(path, f"{item.source!r} to {item.target!r} is given twice")
         seen.add((item.source, item.target))
@@ -205,16 +246,17 @@ def _problems_of_connections(template: NetworkTemplate) -> Iterator[TemplateProb
 
 
 def _problems_of_ends(
-    path: str, item: Connection, inputs: list[str], hidden: list[str]
+    path: str, item: Connection, places: Mapping[str, int]
 ) -> Iterator[TemplateProblem]:
-    if item.target not in hidden:
+    target = places.get(item.target, -1)
+    if target < 0:
+        hidden = (name for name, place in places.items() if place >= 0)
         yield TemplateProblem(
             f"{path}.target",
             f"there is no hidden population {item.target[:64]!r}; there are {_some(hidden)}",
         )
         return
-    known = (*inputs, *hidden[: hidden.index(item.target)])
-    yield from _problems_of_source(f"{path}.source", item.source, known, hidden)
+    yield from _problems_of_source(f"{path}.source", item.source, target, places)
 
 
 def _problems_of_organisation(item: Organisation | None) -> Iterator[TemplateProblem]:

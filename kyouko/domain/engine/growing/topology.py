@@ -15,7 +15,7 @@ from kyouko.domain.engine.structure import (
 )
 from kyouko.kernels import indices
 
-__all__ = ["Topology", "choose_block_width", "lay_out", "locate_channels"]
+__all__ = ["Topology", "choose_block_width", "expected_populations", "lay_out", "locate_channels"]
 
 Int32 = npt.NDArray[np.int32]
 Float64 = npt.NDArray[np.float64]
@@ -107,7 +107,7 @@ def _chance(reach: Reach, offsets: Float64) -> Float64:
     return np.asarray(inside * np.exp(-((distance / reach.falloff) ** 2)))
 
 
-def _expected(organisation: Organisation | None) -> tuple[Population, ...]:
+def expected_populations(organisation: Organisation | None) -> tuple[Population, ...]:
     """Return stand-ins for the populations that are still to be found: the width stays for good."""
     if organisation is None:
         return ()
@@ -120,7 +120,8 @@ class _Layout:
 
     def __init__(self, structure: NetworkStructure) -> None:
         self.structure = structure
-        self.width = choose_block_width(structure.populations + _expected(structure.organisation))
+        expected = expected_populations(structure.organisation)
+        self.width = choose_block_width(structure.populations + expected)
         self.positions = locate_channels(structure)
         ends = np.cumsum([item.channels for item in structure.inputs])
         self.channels = {
@@ -171,9 +172,11 @@ class _Layout:
     def reached_channels(self, block: int, chance: Float64) -> npt.NDArray[np.int64]:
         """List the channels that lead to a block, ascending."""
         structure = self.structure
-        reached = np.zeros(structure.channels, np.bool_)
-        for place, channels in enumerate(self.channels.values()):
-            reached[channels] = self._draw(chance[channels], _TO_CHANNELS, block, place)
+        reached = chance == 1.0
+        # Without a falloff nothing is left to chance, and there may be thousands of delayed inputs.
+        if structure.populations[self.blocks[block][0]].reach.falloff is not None:
+            for place, channels in enumerate(self.channels.values()):
+                reached[channels] = self._draw(chance[channels], _TO_CHANNELS, block, place)
         for place, source in self._connections(block):
             if source in self.channels:
                 channels = self.channels[source]

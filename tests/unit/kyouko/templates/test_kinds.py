@@ -1,5 +1,8 @@
 """What only some kinds of networks have: in YAML, in messages, and where it is refused."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from kyouko.convert.templates import network_template_message, network_template_of
@@ -10,9 +13,13 @@ from kyouko.domain.engine import (
     NetworkKind,
     Optimizer,
     Organisation,
+    OutputPopulation,
+    Population,
+    Reach,
     Spiking,
+    TaskKind,
 )
-from kyouko.domain.template import NetworkTemplate, resolve
+from kyouko.domain.template import NetworkTemplate, TemplateInput, problems_of, resolve
 from kyouko.storage.documents import structure_document, structure_in
 from kyouko.templates import read_template, shipped_templates
 from mesh.errors import InvalidArgument
@@ -149,3 +156,60 @@ def test_a_mistake_is_told_with_its_field(
 
     sentences = {item.field: item.description for item in refused.value.violations}
     assert says in sentences[field]
+
+
+def _growing(**changes: Any) -> NetworkTemplate:
+    """Return four inputs of four channels, and 1,024 populations of eight neurons."""
+    template = NetworkTemplate(
+        inputs=tuple(TemplateInput(f"in{place}", channels=4) for place in range(4)),
+        populations=tuple(Population(f"p{place}", (0.0, 0.0, 0.0), 8) for place in range(1024)),
+        outputs=(OutputPopulation("out", TaskKind.CLASSES),),
+    )
+    return replace(template, **changes)
+
+
+def _hazy(template: NetworkTemplate) -> tuple[Population, ...]:
+    reach = Reach(falloff=2.0)
+    return tuple(replace(item, reach=reach) for item in template.populations)
+
+
+def test_what_is_drawn_pair_by_pair_is_bounded() -> None:
+    """Delays with a falloff make pairs to be drawn: too many are refused before any is."""
+    few, many = tuple(range(1, 31)), tuple(range(1, 34))
+    template = _growing(populations=_hazy(_growing()))
+
+    def delayed(delays: tuple[int, ...]) -> NetworkTemplate:
+        return replace(
+            template, inputs=tuple(replace(item, delays=delays) for item in template.inputs)
+        )
+
+    assert [] == list(problems_of(delayed(few)))
+    assert ["populations"] == [problem.path for problem in problems_of(delayed(many))]
+
+
+def test_populations_that_will_be_found_count_for_the_layout() -> None:
+    """Populations that a network finds by itself must be laid out as well: not too many."""
+    inputs = (TemplateInput("in", channels=1 << 16),)
+    template = _growing(inputs=inputs, populations=_growing().populations[:1])
+    small, large = Organisation(populations=16), Organisation(populations=4096)
+
+    found = [
+        [problem.path for problem in problems_of(replace(template, organisation=item))]
+        for item in (small, large)
+    ]
+
+    assert [[], ["populations"]] == found
+
+
+def test_a_source_is_told_without_a_list_of_thousands() -> None:
+    """Of the populations that there are, a problem names the first ones."""
+    wrong = (Connection("nobody", "p1023"), Connection("p1023", "p1"), Connection("p1", "in0"))
+
+    problems = list(problems_of(_growing(connections=wrong)))
+
+    assert ["connections[0].source", "connections[1].source", "connections[2].target"] == [
+        problem.path for problem in problems
+    ]
+    assert problems[0].text.endswith("p15 and others")
+    assert "declared before" in problems[1].text
+    assert "no hidden population 'in0'" in problems[2].text
