@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from kyouko.domain.engine import EngineStateError
+from kyouko.domain.engine import EngineStateError, EngineStructureError
 from kyouko.domain.networks.learner import Learner
 from kyouko.domain.networks.network import (
     Network,
@@ -298,6 +298,14 @@ class LiveNetworks:
                 f"the snapshot of {network.name} was made by another version and cannot be used",
                 reason="DEPENDENCY_UNAVAILABLE",
                 metadata={"dependency": "snapshots"},
+            ) from error
+        except EngineStructureError as error:
+            # It could be built when it was created: by another version, or beside a GPU.
+            _log.error("structure cannot be built", network=network.name, error=str(error))
+            raise Unavailable(
+                f"{network.name} cannot be built here: {error}",
+                reason="DEPENDENCY_UNAVAILABLE",
+                metadata={"dependency": "engine"},
             ) from error
 
     async def _make_room_for(self, network: Network) -> None:

@@ -582,3 +582,13 @@ async def test_a_lost_snapshot_is_unavailable(house: House) -> None:
     with pytest.raises(Unavailable):
         async with restarted.using("flowers", "net"):
             raise AssertionError
+
+
+async def test_a_network_that_cannot_be_built_any_more_is_unavailable(house: House) -> None:
+    """What an older version or another machine could build is kept, and told as unavailable."""
+    options = replace(STRUCTURE.options, memory_limit_bytes=1000)
+    await house.create(structure=replace(STRUCTURE, options=options))
+
+    with pytest.raises(Unavailable, match="cannot be built here"):
+        async with house.live.using("flowers", "net"):
+            raise AssertionError
