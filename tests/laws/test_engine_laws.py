@@ -1,6 +1,7 @@
 """What every network obeys, whatever its shape and task."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 import numpy as np
@@ -222,6 +223,55 @@ def test_damaged_states_are_refused(name: str) -> None:
     engine.learn(rows, targets, arrival=Arrival.STREAMED)
     state = engine.export_state()
     state.arrays[name] = np.full_like(state.arrays[name], 1 << 30)
+
+    with pytest.raises(EngineStateError):
+        restore_engine(structure, state)
+
+
+@pytest.mark.parametrize("name", ["weights", "slow_bias", "output_weights", "knots", "meters"])
+def test_states_that_are_not_finite_are_refused(name: str) -> None:
+    """A NaN in what a network has learned does not come back with it."""
+    structure, (rows, targets) = KINDS["table"]
+    engine = GrowingEngine(structure)
+    engine.learn(rows, targets, arrival=Arrival.STREAMED)
+    state = engine.export_state()
+    state.arrays[name].reshape(-1)[-1] = np.nan
+
+    with pytest.raises(EngineStateError, match=f"{name} holds values that are not finite"):
+        restore_engine(structure, state)
+
+
+def listed_twice(arrays: dict[str, np.ndarray]) -> None:
+    """Let the first kept row list a channel twice."""
+    arrays["list_channel"][1] = arrays["list_channel"][0]
+
+
+def used_twice(arrays: dict[str, np.ndarray]) -> None:
+    """Let two sections share a weight row."""
+    arrays["row_table"][0, 1] = arrays["row_table"][0, 0]
+
+
+def free_and_used(arrays: dict[str, np.ndarray]) -> None:
+    """Let the rows to be handed out next be in use."""
+    arrays["free_rows"] = arrays["row_table"][0, :1].copy()
+    arrays["counters"][indices.FREE_ROWS] = 1
+
+
+def stopped_for_no_reason(arrays: dict[str, np.ndarray]) -> None:
+    """Name a reason that does not exist."""
+    arrays["counters"][indices.GROWTH_STOPPED] = 5
+
+
+@pytest.mark.parametrize("damage", [listed_twice, used_twice, free_and_used, stopped_for_no_reason])
+def test_states_at_odds_with_themselves_are_refused(
+    damage: Callable[[dict[str, np.ndarray]], None],
+) -> None:
+    """Numbers that are all in range, but would lead a kernel beyond an array, are found."""
+    structure, (rows, targets) = KINDS["table"]
+    engine = GrowingEngine(structure)
+    engine.learn(rows, targets, arrival=Arrival.STREAMED)
+    state = engine.export_state()
+    damage(state.arrays)
 
     with pytest.raises(EngineStateError):
         restore_engine(structure, state)
