@@ -63,7 +63,7 @@ class LearningServiceServicer:
 
         Reasons: RESOURCE_NOT_FOUND, STREAM_PROTOCOL, WIDTH_MISMATCH,
         TENSOR_INVALID, TARGET_INVALID, LIMIT_REACHED, TOKEN_INVALID,
-        ROLE_INSUFFICIENT, SHUTTING_DOWN, FIELD_INVALID.
+        ROLE_INSUFFICIENT, SHUTTING_DOWN, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

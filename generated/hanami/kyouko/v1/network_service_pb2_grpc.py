@@ -68,7 +68,8 @@ class NetworkServiceServicer:
     """
 
     def CreateNetwork(self, request, context):
-        """Creates a network. It has neurons to grow, and not one connection.
+        """Creates a network. A growing one has neurons, and no connection to its
+        inputs yet.
 
         Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
         TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
@@ -98,7 +99,8 @@ class NetworkServiceServicer:
     def ListGrowthEvents(self, request, context):
         """Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
 
-        Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
+        Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
+        DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

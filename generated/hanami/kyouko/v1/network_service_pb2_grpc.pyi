@@ -35,7 +35,8 @@ class NetworkServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NetworkServiceAsyncStub: ...
     CreateNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.CreateNetworkRequest, _network_service_pb2.Network]
-    """Creates a network. It has neurons to grow, and not one connection.
+    """Creates a network. A growing one has neurons, and no connection to its
+    inputs yet.
 
     Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
     TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
@@ -53,7 +54,8 @@ class NetworkServiceStub:
     ListGrowthEvents: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.ListGrowthEventsRequest, _network_service_pb2.ListGrowthEventsResponse]
     """Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
 
-    Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
+    Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
+    DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
     """
     DeleteNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.DeleteNetworkRequest, _empty_pb2.Empty]
     """Deletes a network with its snapshot and its tasks. Running tasks are
@@ -68,7 +70,8 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.CreateNetworkRequest, _network_service_pb2.Network]  # type: ignore[assignment]
-    """Creates a network. It has neurons to grow, and not one connection.
+    """Creates a network. A growing one has neurons, and no connection to its
+    inputs yet.
 
     Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
     TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
@@ -86,7 +89,8 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
     ListGrowthEvents: _aio.UnaryUnaryMultiCallable[_network_service_pb2.ListGrowthEventsRequest, _network_service_pb2.ListGrowthEventsResponse]  # type: ignore[assignment]
     """Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
 
-    Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
+    Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
+    DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
     """
     DeleteNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.DeleteNetworkRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a network with its snapshot and its tasks. Running tasks are
@@ -104,7 +108,8 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _network_service_pb2.CreateNetworkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_network_service_pb2.Network, _abc.Awaitable[_network_service_pb2.Network]]:
-        """Creates a network. It has neurons to grow, and not one connection.
+        """Creates a network. A growing one has neurons, and no connection to its
+        inputs yet.
 
         Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
         TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
@@ -140,7 +145,8 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_network_service_pb2.ListGrowthEventsResponse, _abc.Awaitable[_network_service_pb2.ListGrowthEventsResponse]]:
         """Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
 
-        Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
+        Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
+        DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

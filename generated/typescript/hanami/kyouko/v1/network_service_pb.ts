@@ -656,7 +656,8 @@ export const GrowthKindSchema: GenEnum<GrowthKind> = /*@__PURE__*/
  */
 export const NetworkService: GenService<{
   /**
-   * Creates a network. It has neurons to grow, and not one connection.
+   * Creates a network. A growing one has neurons, and no connection to its
+   * inputs yet.
    *
    * Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
    * TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
@@ -695,7 +696,8 @@ export const NetworkService: GenService<{
   /**
    * Lists what changed in a network's structure, oldest first. The latest 256 changes are known.
    *
-   * Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED, FIELD_INVALID.
+   * Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
+   * DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
    *
    * @generated from rpc hanami.kyouko.v1.NetworkService.ListGrowthEvents
    */
