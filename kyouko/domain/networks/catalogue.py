@@ -71,6 +71,8 @@ class Networks:
         self._new_id = new_id
         self._limits = limits
         self._before_deletion = before_deletion
+        # An empty network may take as much memory as a full one, and nobody counts it yet.
+        self._building = asyncio.Lock()
 
     async def create(self, caller: Caller, new: NewNetwork) -> Network:
         """Create a network.
@@ -161,7 +163,8 @@ class Networks:
     async def _first_statistics(self, structure: NetworkStructure) -> NetworkStatistics:
         loop = asyncio.get_running_loop()
         try:
-            learner = await loop.run_in_executor(self._executor, Learner, structure, None)
+            async with self._building:
+                learner = await loop.run_in_executor(self._executor, Learner, structure, None)
         except EngineStructureError as error:
             problem = TemplateProblem(error.field, f"{error.problem}; allowed: {error.allowed}")
             raise template_invalid([problem]) from error

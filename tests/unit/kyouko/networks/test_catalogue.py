@@ -1,8 +1,11 @@
-"""Deletions whose callers leave."""
+"""Networks that are created at the same time, and deletions whose callers leave."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,3 +66,43 @@ async def test_a_deletion_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> N
         assert not live.is_deleting("uid")
         with pytest.raises(NotFound):
             await networks.get(ALICE, "flowers", "net")
+
+
+class CountingExecutor(ThreadPoolExecutor):
+    """Notes how much work was under way whenever some more was handed over."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.under_way: list[int] = []
+        self._futures: list[Future[Any]] = []
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        """Hand work over."""
+        self.under_way.append(sum(not future.done() for future in self._futures))
+        future = super().submit(work, *arguments, **options)
+        self._futures.append(future)
+        return future
+
+
+async def test_networks_are_built_one_at_a_time() -> None:
+    """A new network may fill its memory, which nobody counts yet: two never do so at once."""
+    repository, ids = MemoryNetworkRepository(), iter("abcd")
+    with CountingExecutor() as executor:
+        live = LiveNetworks(
+            repository, MemorySnapshotStore(), executor, new_id=lambda: "id", limits=LiveLimits()
+        )
+        networks = Networks(
+            repository,
+            live,
+            executor,
+            clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
+            new_id=lambda: next(ids),
+            limits=NetworkLimits(),
+        )
+
+        await asyncio.gather(
+            *(networks.create(ALICE, replace(NEW, network_id=f"net-{place}")) for place in range(4))
+        )
+
+    assert [0, 0, 0, 0] == executor.under_way
+    assert 4 == await repository.count("flowers")
