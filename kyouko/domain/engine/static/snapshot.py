@@ -123,8 +123,13 @@ def check_arrays(
         waiting = scaling.waiting_rows()
         good = waiting < BLOCK_ROWS and waiting == len(arrays[f"{name}/recent_rows"])
         _require(good, f"{waiting} rows of the scaling")
-        good = bool(np.isfinite(scaling.center).all() and (scaling.deviation >= 0.0).all())
-        _require(good and bool(np.isfinite(scaling.inverse).all()), "a scale")
+        scale = (scaling.deviation, scaling.evidence, scaling.inverse)
+        good = all(bool((np.isfinite(array) & (array >= 0.0)).all()) for array in scale)
+        _require(good and bool(np.isfinite(scaling.center).all()), "a scale")
+    if "targets" in scalings:
+        center, unit = arrays["targets/output_center"], arrays["targets/output_unit"]
+        good = bool((np.isfinite(center) & np.isfinite(unit) & (unit > 0.0)).all())
+        _require(good, "a unit of the targets")
 
 
 def _require(condition: bool, found: str) -> None:

@@ -304,6 +304,8 @@ def test_foreign_states_are_refused(header: str) -> None:
         ("channels/progress", 1 << 20),
         ("channels/progress", -1),
         ("channels/center", np.inf),
+        ("channels/deviation", np.inf),
+        ("channels/evidence", np.nan),
         ("channels/deviation", -1.0),
         ("channels/inverse", np.inf),
         ("events", 99),
@@ -320,6 +322,23 @@ def test_damaged_states_are_refused(name: str, value: float) -> None:
         engine.import_state(state)
 
     assert 0 == engine.statistics().learned_rows
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("output_unit", 0.0), ("output_unit", np.inf), ("output_center", np.nan), ("evidence", -1.0)],
+)
+def test_damaged_units_are_refused(name: str, value: float) -> None:
+    """Targets without a size would make every prediction worthless."""
+    structure = static(flat(10, kind=TaskKind.NUMBERS, size=2))
+    rows, numbers = curve(100, outputs=2)
+    engine = create_engine(structure)
+    engine.learn(rows, numbers, arrival=Arrival.STREAMED)
+    state = engine.export_state()
+    state.arrays[f"targets/{name}"].fill(value)
+
+    with pytest.raises(EngineStateError):
+        restore_engine(structure, state)
 
 
 @pytest.mark.parametrize("change", ["missing", "longer", "shorter", "dtype"])
