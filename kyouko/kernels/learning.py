@@ -26,7 +26,6 @@ from kyouko.kernels.indices import (
     SHOW_CHOSEN,
     SKIP,
     SLOW_TOLERANCE,
-    TRIAL_LEFT,
     UPDATED_ROWS,
 )
 from kyouko.kernels.monitoring import choose_factor, follow_errors, watch_drift
@@ -41,7 +40,6 @@ from kyouko.kernels.scoring import open_outputs, score_class, score_numbers, sub
 from kyouko.kernels.spiking import add_traces, forget_channel, keep_spikes
 from kyouko.kernels.step import take_step
 from kyouko.kernels.targets import track_targets
-from kyouko.kernels.trials import judge_row
 
 __all__ = ["learn_rows"]
 
@@ -86,8 +84,6 @@ def learn_rows(
     overflow_values: np.ndarray,
     overflow_count: np.ndarray,
     phase: np.ndarray,
-    trial: np.ndarray,
-    trial_drive: np.ndarray,
     use: np.ndarray,
     reach_first: np.ndarray,
     reach_block: np.ndarray,
@@ -164,16 +160,6 @@ def learn_rows(
                 slot = first_slot + row
             else:
                 slot = int(draw_uniform(random_state) * counters[RING_FILLED])
-            if fresh and counters[TRIAL_LEFT] > 0:
-                judge_row(
-                    slot, classes, leak, list_channel, list_value, list_length, list_label,
-                    list_target, trial, trial_drive, bucket_row, bucket_drive, bucket_length,
-                    hidden, hidden_blocks, scores, resting_low, resting_high, knots, inverse,
-                    zero_section, section_count, reach_first, reach_block, row_table, weights,
-                    bias, output_weights, output_bias, scale_mean, scale_deviation, counters,
-                    meters, inner_first, inner_source, inner_length, spiking, inner_trace, raised,
-                    silent, lowered,
-                )  # fmt: skip
             left, energy = push_plain(
                 slot, list_channel, list_value, list_length, hot, reach_first, reach_block,
                 row_table, bucket_row, bucket_drive, bucket_length, others,

@@ -6,7 +6,7 @@ values inside turn out to tell something; how bands widen over noise is in `tria
 
 import numpy as np
 
-from kyouko.kernels.compile import growth_kernel
+from kyouko.kernels.compile import growth_kernel, growth_part
 from kyouko.kernels.growth import find_band, sort_line
 from kyouko.kernels.indices import (
     ORDERED,
@@ -18,9 +18,28 @@ from kyouko.kernels.indices import (
     TRIAL_SILENT,
 )
 from kyouko.kernels.resting import move_band
-from kyouko.kernels.watching import rate_dependence, watch_channel
+from kyouko.kernels.watching import keep_share, rate_dependence, watch_channel
 
 __all__ = ["review_bands"]
+
+
+@growth_part
+def _count_active(
+    start_values: np.ndarray,
+    resting_low: np.ndarray,
+    resting_high: np.ndarray,
+    active: np.ndarray,
+) -> None:
+    """Count for each channel the sampled values outside its band, row by row as they lie."""
+    one = np.float64(1.0)
+    zero = np.float64(0.0)
+    for channel in range(active.shape[0]):
+        active[channel] = 0.0
+    for sample in range(START_ROWS):
+        for channel in range(active.shape[0]):
+            value = start_values[sample, channel]
+            outside = (value < resting_low[channel]) | (value > resting_high[channel])
+            active[channel] += one if outside else zero
 
 
 @growth_kernel
@@ -60,6 +79,7 @@ def review_bands(
     meters: np.ndarray,
     random_state: np.ndarray,
     scratch: np.ndarray,
+    utility: np.ndarray,
     list_channel: np.ndarray,
     list_value: np.ndarray,
     list_length: np.ndarray,
@@ -77,7 +97,20 @@ def review_bands(
         meters[QUIET_ERROR] = 0.0
     elif meters[QUIET_ERROR] > 0.0:
         meters[QUIET_ERROR] = min(meters[QUIET_ERROR], meters[SHOWN_ERROR])
+    _count_active(start_values, resting_low, resting_high, utility)
     for channel in range(resting_low.shape[0]):
+        wide = resting_low[channel] < resting_high[channel]
+        watched = watch_low[channel] <= watch_high[channel]
+        # Of less than 32 values nothing follows, nor from less than half of those that are active.
+        if not (wide or watched or utility[channel] >= 16.0):
+            continue
+        dependence = np.nan
+        if watched:
+            dependence = rate_dependence(channel, watch_sums, watch_squares)
+        if not wide and dependence > 10.0 and utility[channel] < 0.9 * START_ROWS:
+            # Clearly of use: no need to look closer.
+            keep_share(channel, np.float32(0.5), watch_sums, watch_squares)
+            continue
         count = int(np.int64(0))
         active = 0
         for sample in range(START_ROWS):
@@ -86,8 +119,6 @@ def review_bands(
                 scratch[ORDERED, count] = value
                 count += 1
                 active += int(value < resting_low[channel] or value > resting_high[channel])
-        dependence = rate_dependence(channel, watch_sums, watch_squares)
-        wide = resting_low[channel] < resting_high[channel]
         silent = wide and trial[channel] == TRIAL_SILENT
         low = np.float32(1.0)
         high = np.float32(0.0)

@@ -18,7 +18,7 @@ from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.reviewing import review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
-from kyouko.kernels.trials import begin_trial, end_trial
+from kyouko.kernels.trials import begin_trial, end_trial, judge_row
 from kyouko.kernels.warmup_experts import warm_up_experts
 from kyouko.kernels.watching import sample_rows
 
@@ -185,6 +185,7 @@ def warm_up() -> float:
         _call(sample_rows, arguments, inputs=inputs)
     _call(learn_rows, arguments)
     _call(predict_rows, arguments)
+    _call(judge_row, arguments, slot=1)
     _call(begin_trial, arguments)
     _call(end_trial, arguments)
     _call(review_bands, arguments)

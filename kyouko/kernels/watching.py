@@ -17,14 +17,19 @@ from kyouko.kernels.indices import (
     WATCH_GROUPS,
 )
 
-__all__ = ["is_suspect", "rate_dependence", "sample_rows", "watch_channel"]
+__all__ = ["is_suspect", "keep_share", "rate_dependence", "sample_rows", "watch_channel"]
 
 
 @growth_part
 def _is_chosen(row_number: int) -> bool:
-    """Tell whether a row belongs to the sample: at first all, in the end an eighth."""
+    """Tell whether a row belongs to the sample: at first all, in the end a sixteenth."""
     spread = ((row_number & 0xFFFFFFFF) * 2654435769) & 0xFFFFFFFF
-    return row_number <= 512 or spread < (0x40000000 if row_number <= 2048 else 0x20000000)
+    limit = 0x10000000
+    if row_number <= 2048:
+        limit = 0x40000000
+    elif row_number <= 16384:
+        limit = 0x20000000
+    return row_number <= 512 or spread < limit
 
 
 @growth_part
@@ -76,6 +81,9 @@ def sample_rows(
         first_slot: first list slot.
         classes: True for class labels, False for numbers.
     """
+    watched = False
+    for channel in range(inputs.shape[1]):
+        watched |= watch_low[channel] <= watch_high[channel]
     for row in range(rows):
         if not _is_chosen(int(counters[LEARNED_ROWS] + row + 1)):
             continue
@@ -87,8 +95,11 @@ def sample_rows(
         zero = np.float32(0.0)
         one = np.float32(1.0)
         for channel in range(inputs.shape[1]):
-            value = np.float32(inputs[row, channel])
-            start_values[sample, channel] = value
+            start_values[sample, channel] = inputs[row, channel]
+        if not watched:
+            continue
+        for channel in range(inputs.shape[1]):
+            value = start_values[sample, channel]
             low = watch_low[channel]
             high = watch_high[channel]
             inside = (value >= low) & (value <= high)
@@ -171,6 +182,17 @@ def is_suspect(
 
 
 @growth_part
+def keep_share(
+    channel: int, share: np.float32, watch_sums: np.ndarray, watch_squares: np.ndarray
+) -> None:
+    """Forget all but a share of what was measured of a channel."""
+    watch_squares[channel] *= share
+    for group in range(watch_sums.shape[0]):
+        for moment in range(watch_sums.shape[1]):
+            watch_sums[group, moment, channel] *= share
+
+
+@growth_part
 def watch_channel(
     channel: int,
     count: int,
@@ -208,7 +230,4 @@ def watch_channel(
             high = np.float32(min(1.5 * top - 0.5 * bottom, 3e37))
     watch_low[channel] = low
     watch_high[channel] = high
-    watch_squares[channel] *= kept
-    for group in range(watch_sums.shape[0]):
-        for moment in range(watch_sums.shape[1]):
-            watch_sums[group, moment, channel] *= kept
+    keep_share(channel, kept, watch_sums, watch_squares)

@@ -54,13 +54,13 @@ def _plus(offset: float) -> Change:
 
 
 def _channel_scales(rows: Float32, _: bool, random: np.random.Generator) -> Float32:
-    factors = np.power(10.0, random.uniform(-3, 3, rows.shape[1]))
+    factors = np.power(10.0, random.uniform(-3, 3, (rows.shape[1],)))
     return np.asarray(rows * factors.astype(np.float32), np.float32)
 
 
 def _channel_scales_and_offsets(rows: Float32, _: bool, random: np.random.Generator) -> Float32:
     scaled = _channel_scales(rows, _, random)
-    offsets = random.normal(0, 1000, rows.shape[1])
+    offsets = random.normal(0, 1000, (rows.shape[1],))
     return np.asarray(scaled + offsets.astype(np.float32), np.float32)
 
 

@@ -31,7 +31,7 @@ from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.reviewing import review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
-from kyouko.kernels.trials import begin_trial, end_trial
+from kyouko.kernels.trials import begin_trial, end_trial, judge_row
 from kyouko.kernels.watching import sample_rows
 
 __all__ = ["GrowingEngine"]
@@ -53,6 +53,7 @@ _PREDICT_SCALARS: Final = 8
 _BANDS_SCALARS: Final = 3
 _SAMPLE_SCALARS: Final = 6
 _TRIAL_SCALARS: Final = 1
+_JUDGE_SCALARS: Final = 3
 _LISTS: Final = ("list_channel", "list_value", "list_length", "scan_flags", "scan_words")
 _AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
 
@@ -90,6 +91,7 @@ class GrowingEngine:
         self._sample_arrays = _pick(self.state, argument_names(sample_rows)[_SAMPLE_SCALARS:])
         self._review_arrays = _pick(self.state, argument_names(review_bands))
         self._begin_arrays = _pick(self.state, argument_names(begin_trial)[_TRIAL_SCALARS:])
+        self._judge_arrays = _pick(self.state, argument_names(judge_row)[_JUDGE_SCALARS:])
         self._end_arrays = _pick(self.state, argument_names(end_trial))
         self._prune_arrays = _pick(self.state, argument_names(prune_channels))
         fast = argument_names(predict_rows)[_PREDICT_SCALARS:]
@@ -146,10 +148,11 @@ class GrowingEngine:
         start = 0
         while start < rows:
             total = int(state.counters[indices.LEARNED_ROWS])
-            stop = min(start + min(FRAME_SLOTS, _rows_until_review(total)), rows)
-            trial_left = int(state.counters[indices.TRIAL_LEFT])
-            if trial_left > 0:
-                stop = min(stop, start + trial_left)
+            silent = bool(state.meters[indices.QUIET_ERROR] > 0.0)
+            stop = min(start + min(FRAME_SLOTS, _rows_until_review(total, silent=silent)), rows)
+            on_trial = bool(state.counters[indices.TRIAL_LEFT] > 0)
+            if on_trial:
+                stop = start + 1
             observe = True
             if learned < indices.START_ROWS:
                 # The bands may change before rows 1, 4, 16 and 64: scan no further than that.
@@ -175,13 +178,15 @@ class GrowingEngine:
                     chunk, stop - start, ring, self._classes, state.list_label, state.list_target,
                     *self._sample_arrays,
                 )  # fmt: skip
+            if on_trial:
+                judge_row(ring, self._classes, float(settings[indices.LEAK]), *self._judge_arrays)
             learn_rows(
                 start, stop - start, ring, observe, self._classes, settings, *results,
                 *self._learn_arrays,
             )  # fmt: skip
             learned += stop - start
             start = stop
-            self._review(learned, on_trial=trial_left > 0)
+            self._review(learned, on_trial=on_trial)
         return scored
 
     def predict(self, inputs: Array) -> Float32:
@@ -389,15 +394,19 @@ class GrowingEngine:
             state.counters[indices.RING_NEXT] = 0
 
 
-def _rows_until_review(total: int) -> int:
-    """Return how many rows may be learned before the next review, at least 1."""
-    return min(
-        min((row for row in indices.EARLY_REVIEWS if row > total), default=total + FRAME_SLOTS)
-        - total,
-        indices.MISSED_EVERY - total % indices.MISSED_EVERY,
+def _rows_until_review(total: int, *, silent: bool) -> int:
+    """Return how many rows may be learned before the next review, at least 1.
+
+    Args:
+        total: rows learned so far.
+        silent: whether channels fell silent, so that it matters if they are missed.
+    """
+    rows = min(
         indices.REVIEW_EVERY - total % indices.REVIEW_EVERY,
         indices.PRUNE_EVERY - total % indices.PRUNE_EVERY,
+        *(row - total for row in indices.EARLY_REVIEWS if row > total),
     )
+    return min(rows, indices.MISSED_EVERY - total % indices.MISSED_EVERY) if silent else rows
 
 
 def _pick(state: NetworkState, names: tuple[str, ...]) -> tuple[Array, ...]:
