@@ -43,9 +43,12 @@ _INNER: Final = "growing/"
 _ROWS: Final = "organising/rows"
 _SIZES: Final = "organising/reach_sizes"
 _CHANNELS: Final = "organising/reach_channels"
-# Share of the memory limit that the rows may take from which the topology is found.
-_ROWS_SHARE: Final = 8
+# Rows and codes in double precision: what the search needs at its height, in sizes of the rows.
+_SEARCH_SIZES: Final = 10
+# Share of the memory limit that rows and search may take.
+_SEARCH_SHARE: Final = 8
 _FEWEST_ROWS: Final = 64
+_MOST_ROWS: Final = 4096  # more rows tell hardly more about who goes with whom
 _NO_ROOM: Final = "the memory limit leaves no room for populations that the network finds by itself"
 
 
@@ -236,8 +239,8 @@ class OrganisingEngine:
             self._rows[kept : kept + added] = inputs[len(inputs) - added :]
 
     def _inner_structure(self, structure: NetworkStructure, rows: Float32) -> NetworkStructure:
-        """Return what the inner network is made of, and what the kept rows leave it of memory."""
-        limit = structure.options.memory_limit_bytes - rows.nbytes
+        """Return what the inner network is made of, and what the search leaves it of memory."""
+        limit = structure.options.memory_limit_bytes - _SEARCH_SIZES * rows.nbytes
         structure = replace(structure, options=replace(structure.options, memory_limit_bytes=limit))
         if self._phase is not _Phase.FOUND:
             return structure
@@ -277,8 +280,9 @@ def _no_rows(channels: int) -> Float32:
 
 def _make_room(structure: NetworkStructure) -> Float32:
     """Allocate room for the rows of the search: none at all where too few would fit."""
-    wanted = _organisation(structure).at_row
-    room = structure.options.memory_limit_bytes // _ROWS_SHARE // (4 * structure.channels)
+    wanted = min(_organisation(structure).at_row, _MOST_ROWS)
+    most = structure.options.memory_limit_bytes // _SEARCH_SHARE
+    room = most // (4 * structure.channels * _SEARCH_SIZES)
     rows = min(wanted, room)
     return np.zeros(
         (rows if rows >= min(wanted, _FEWEST_ROWS) else 0, structure.channels), np.float32

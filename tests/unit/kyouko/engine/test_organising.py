@@ -174,7 +174,7 @@ def test_constant_channels_leave_the_network_as_declared() -> None:
 def test_too_little_memory_stops_growth_and_says_so() -> None:
     """If what was found does not fit, the network goes on without it and within its bound."""
     plain = create_engine(organising(144)).statistics().memory_bytes
-    for limit in range(plain, 3 * plain, plain // 8):
+    for limit in range(plain, 40 * plain, plain):
         engine = create_engine(
             organising(144, options=EngineOptions(memory_limit_bytes=limit, rehearsal_rows=0))
         )
