@@ -19,7 +19,7 @@ from tests.bench.networks import flat_structure, structure_of
 from tests.bench.progress import follow
 from tests.bench.report import Bound, Figure, at_least, at_most
 
-_FRAME_ROWS = 64
+_FRAME_ROWS = 2000  # as many of these rows as a stored task gets at once
 _PASSES = 10
 _DENSE = "engine.dense_784_128_10"
 

@@ -10,7 +10,7 @@ from kyouko.domain.engine.arrays import check_inputs, check_targets
 from kyouko.domain.engine.checks import check_present
 from kyouko.domain.engine.growing.presets import choose_settings
 from kyouko.domain.engine.growing.snapshot import export_arrays, import_arrays
-from kyouko.domain.engine.growing.state import FRAME_SLOTS, NetworkState, allocate_state
+from kyouko.domain.engine.growing.state import NetworkState, allocate_state, count_frame_slots
 from kyouko.domain.engine.growing.topology import Topology, lay_out
 from kyouko.domain.engine.growing.widening import widen_state
 from kyouko.domain.engine.interface import (
@@ -82,8 +82,9 @@ class GrowingEngine:
             arrival: choose_settings(structure, arrival, ring_rows=self.state.ring_rows)
             for arrival in Arrival
         }
+        self._frame_slots = count_frame_slots(self.channels)
         self._buffers = {
-            np.dtype(kind): np.zeros((FRAME_SLOTS, self.channels), kind)
+            np.dtype(kind): np.zeros((self._frame_slots, self.channels), kind)
             for kind in (np.uint8, np.float32)
         }
         self._learn_arrays = _pick(self.state, argument_names(learn_rows)[_LEARN_SCALARS:])
@@ -149,7 +150,8 @@ class GrowingEngine:
         while start < rows:
             total = int(state.counters[indices.LEARNED_ROWS])
             silent = bool(state.meters[indices.QUIET_ERROR] > 0.0)
-            stop = min(start + min(FRAME_SLOTS, _rows_until_review(total, silent=silent)), rows)
+            until_review = _rows_until_review(total, silent=silent)
+            stop = min(start + min(self._frame_slots, until_review), rows)
             on_trial = bool(state.counters[indices.TRIAL_LEFT] > 0)
             if on_trial:
                 stop = start + 1
@@ -215,8 +217,8 @@ class GrowingEngine:
         leak = float(state.meters[indices.LAST_LEAK])
         arrays = self._slow_arrays if self._prefers_slow() else self._fast_arrays
         ring = state.ring_rows
-        for start in range(0, rows, FRAME_SLOTS):
-            stop = min(start + FRAME_SLOTS, rows)
+        for start in range(0, rows, self._frame_slots):
+            stop = min(start + self._frame_slots, rows)
             chunk = self._stage(inputs, start, stop)
             low, high = self._scan_bands[chunk.dtype]
             scan_rows(chunk, low, high, 0, stop - start, ring, *self._lists)

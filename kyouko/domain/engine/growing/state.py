@@ -13,12 +13,20 @@ from kyouko.domain.engine.memory import allocate, count_bytes, count_gaps
 from kyouko.domain.engine.structure import NetworkStructure, TaskKind
 from kyouko.kernels import indices
 
-__all__ = ["FRAME_SLOTS", "NetworkState", "allocate_state"]
+__all__ = ["NetworkState", "allocate_state", "count_frame_slots"]
 
 Array = npt.NDArray[Any]
 
-# Rows scanned ahead of learning: their lists (8 bytes for each active channel) stay in cache.
-FRAME_SLOTS: Final = 64
+# Rows scanned ahead of learning. Their lists, 8 bytes for each active channel, stay in the cache,
+# and one call into the kernels for many rows costs less than many calls.
+_MOST_FRAME_SLOTS: Final = 256
+_FEWEST_FRAME_SLOTS: Final = 64
+_FRAME_CHANNELS: Final = 1 << 18  # channels of all slots together
+
+
+def count_frame_slots(channels: int) -> int:
+    """Return how many rows of so many channels are scanned ahead of learning."""
+    return min(max(_FRAME_CHANNELS // channels, _FEWEST_FRAME_SLOTS), _MOST_FRAME_SLOTS)
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class NetworkState:
 
     C channels, E edges (channel, block), I inner edges (hidden neuron, block), N blocks of B
     neurons, H = N * B, P weight rows in the pool, O outputs with room, K = MOST_SECTIONS, R
-    rehearsed rows, F = FRAME_SLOTS.
+    rehearsed rows, F = count_frame_slots(C).
     "Saved" marks what a snapshot holds; the rest is scratch or follows from the structure.
 
     ==================  =======  ==========  =====================================================
@@ -227,7 +235,7 @@ class NetworkState:
     @property
     def ring_rows(self) -> int:
         """Room for rehearsed rows."""
-        return len(self.list_length) - FRAME_SLOTS
+        return len(self.list_length) - count_frame_slots(self.list_channel.shape[1])
 
     def count_bytes(self) -> int:
         """Sum of all arrays, touched or not, and the gaps; never above the declared limit."""
@@ -374,7 +382,7 @@ def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkSt
     limit = structure.options.memory_limit_bytes
     shapes = _fixed_shapes(structure, topology)
     slot_bytes = count_bytes(_list_shapes(structure, 1))
-    fixed = count_bytes(shapes) + _GAPS + FRAME_SLOTS * slot_bytes
+    fixed = count_bytes(shapes) + _GAPS + count_frame_slots(structure.channels) * slot_bytes
     edges = len(topology.reach_block)
     # Connections between hidden neurons exist from the first row on.
     inner = len(topology.inner_source)
@@ -391,7 +399,7 @@ def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkSt
     most = inner + edges * indices.MOST_SECTIONS
     capacity = min(most, (limit - fixed - ring * slot_bytes) // row_bytes)
     capacity = max(capacity, 1)
-    shapes.update(_list_shapes(structure, ring + FRAME_SLOTS))
+    shapes.update(_list_shapes(structure, ring + count_frame_slots(structure.channels)))
     shapes["weights"] = ((capacity, topology.block_width), np.float32)
     shapes["slow_weights"] = ((capacity, topology.block_width), np.float32)
     shapes["row_used"] = ((capacity,), np.uint8)
