@@ -374,8 +374,10 @@ class GrowingEngine:
         due = learned == indices.START_ROWS or (due and learned > indices.START_ROWS)
         # A spiking neuron sums up what it gets, so a constant part would not fit into its bias.
         if due and not self.structure.is_spiking:
-            # The review starts new measurements, so suspects are named before.
-            begin_trial(self._classes, *self._begin_arrays)
+            # The review starts new measurements, so suspects are named before. Who asks for kept
+            # rows may send one class after the other: while one comes alone, no input tells any.
+            if self.structure.options.rehearsal_rows is None:
+                begin_trial(self._classes, *self._begin_arrays)
             review_bands(*self._review_arrays)
         if total % indices.PRUNE_EVERY == 0:
             prune_channels(*self._prune_arrays)
