@@ -70,7 +70,7 @@ class LearnRequest(_message.Message):
 
     @_builtins.property
     def close(self) -> Global___LearnClose:
-        """Last: learn what was sent, take a snapshot, answer `closed`."""
+        """Last: learn what was sent, make it durable, answer `closed`."""
 
     @_builtins.property
     def authentication(self) -> Global___LearnAuthentication:
@@ -104,6 +104,8 @@ class LearnOpen(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     MAX_OUTSTANDING_ROWS_FIELD_NUMBER: _builtins.int
     RETURN_OUTPUTS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    LABEL_HORIZON_ROWS_FIELD_NUMBER: _builtins.int
     network: _builtins.str
     """The network, `projects/{project}/networks/{network}`."""
     mode: Global___LearnMode.ValueType
@@ -116,6 +118,15 @@ class LearnOpen(_message.Message):
     """Also return every output of every row, not just the predicted label
     (classes). Numbers always return all outputs.
     """
+    resume_token: _builtins.str
+    """Goes on with the session of an earlier stream: what its `opened` said.
+    A new session begins when empty. For the mode LEARN.
+    """
+    label_horizon_rows: _builtins.int
+    """Rows for which labels or targets may still come later, as a frame with
+    `target_sequence`; older rows are forgotten. None when zero. For the mode
+    LEARN, and for networks without delays or potentials.
+    """
     def __init__(
         self,
         *,
@@ -123,10 +134,12 @@ class LearnOpen(_message.Message):
         mode: Global___LearnMode.ValueType = ...,
         max_outstanding_rows: _builtins.int = ...,
         return_outputs: _builtins.bool = ...,
+        resume_token: _builtins.str = ...,
+        label_horizon_rows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_outstanding_rows", b"max_outstanding_rows", "mode", b"mode", "network", b"network", "return_outputs", b"return_outputs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_horizon_rows", b"label_horizon_rows", "max_outstanding_rows", b"max_outstanding_rows", "mode", b"mode", "network", b"network", "resume_token", b"resume_token", "return_outputs", b"return_outputs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -143,8 +156,23 @@ class LearnFrame(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LABEL_NUMBERS_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
+    TARGET_SEQUENCE_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Strictly increasing within the stream, from 1 or higher."""
+    """In the mode LEARN 1 for the first frame of a session, then one more for
+    each; a frame that was refused keeps its sequence. In the mode PREDICT
+    strictly increasing, from 1 or higher.
+    """
+    target_sequence: _builtins.int
+    """The sequence of an earlier frame of the session, sent without targets,
+    whose rows the targets of this frame belong to; `inputs` stay unset then.
+    Needs `open.label_horizon_rows`.
+    """
+    message_id: _builtins.str
+    """Names the source's message that the rows come from, so that a message that
+    is delivered again is acknowledged (`duplicate`) and not learned again. The
+    session remembers its last 10,000 ids.
+    """
     @_builtins.property
     def inputs(self) -> _tensor_pb2.Tensor:
         """The rows, of shape [rows, channels], uint8 or float32 (other types are
@@ -174,10 +202,12 @@ class LearnFrame(_message.Message):
         labels: Global___LabelList | None = ...,
         label_numbers: _tensor_pb2.Tensor | None = ...,
         targets: _tensor_pb2.Tensor | None = ...,
+        target_sequence: _builtins.int = ...,
+        message_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "label_numbers", b"label_numbers", "labels", b"labels", "target", b"target", "targets", b"targets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "label_numbers", b"label_numbers", "labels", b"labels", "sequence", b"sequence", "target", b"target", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "label_numbers", b"label_numbers", "labels", b"labels", "message_id", b"message_id", "sequence", b"sequence", "target", b"target", "target_sequence", b"target_sequence", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["labels", "label_numbers", "targets"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -277,7 +307,7 @@ class LearnResponse(_message.Message):
 
     @_builtins.property
     def closed(self) -> Global___LearnClosed:
-        """All is learned and held by a snapshot."""
+        """All is learned, and no crash can take it."""
 
     def __init__(
         self,
@@ -307,10 +337,23 @@ class LearnOpened(_message.Message):
     NETWORK_FIELD_NUMBER: _builtins.int
     MAX_OUTSTANDING_ROWS_FIELD_NUMBER: _builtins.int
     MAX_FRAME_ROWS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DURABLE_SEQUENCE_FIELD_NUMBER: _builtins.int
     max_outstanding_rows: _builtins.int
     """The most rows that may be under way unanswered."""
     max_frame_rows: _builtins.int
     """The most rows in one frame."""
+    resume_token: _builtins.str
+    """Names the session, to go on with it after a break. A secret like a password
+    of this session. Empty in the mode PREDICT.
+    """
+    last_sequence: _builtins.int
+    """The sequence of the session's last frame that was learned or refused; the
+    next frame is this one's successor.
+    """
+    durable_sequence: _builtins.int
+    """The last sequence of the session that no crash can take."""
     @_builtins.property
     def network(self) -> _network_service_pb2.Network:
         """The network as it is now."""
@@ -321,10 +364,13 @@ class LearnOpened(_message.Message):
         network: _network_service_pb2.Network | None = ...,
         max_outstanding_rows: _builtins.int = ...,
         max_frame_rows: _builtins.int = ...,
+        resume_token: _builtins.str = ...,
+        last_sequence: _builtins.int = ...,
+        durable_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["network", b"network"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_frame_rows", b"max_frame_rows", "max_outstanding_rows", b"max_outstanding_rows", "network", b"network"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_sequence", b"durable_sequence", "last_sequence", b"last_sequence", "max_frame_rows", b"max_frame_rows", "max_outstanding_rows", b"max_outstanding_rows", "network", b"network", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,6 +390,8 @@ class LearnResult(_message.Message):
     CORRECT_ROWS_FIELD_NUMBER: _builtins.int
     LEARNED_ROWS_FIELD_NUMBER: _builtins.int
     KEPT_ROWS_FIELD_NUMBER: _builtins.int
+    DURABLE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The frame's sequence."""
     correct_rows: _builtins.int
@@ -351,7 +399,15 @@ class LearnResult(_message.Message):
     learned_rows: _builtins.int
     """Rows the network has learned in its life, this frame included."""
     kept_rows: _builtins.int
-    """Of these, the rows that a snapshot holds and a crash cannot take."""
+    """Of these, the rows that a snapshot holds."""
+    durable_sequence: _builtins.int
+    """The last sequence of the session that the journal holds and no crash can
+    take; it may be behind `sequence`, and `progress` tells when it catches up.
+    """
+    duplicate: _builtins.bool
+    """The frame was learned before (or its message was): it is acknowledged,
+    nothing was learned, and nothing else is said of its rows.
+    """
     @_builtins.property
     def predicted(self) -> _tensor_pb2.Tensor:
         """The index of the predicted label for each row, int32 of shape [rows], -1
@@ -387,10 +443,12 @@ class LearnResult(_message.Message):
         correct_rows: _builtins.int = ...,
         learned_rows: _builtins.int = ...,
         kept_rows: _builtins.int = ...,
+        durable_sequence: _builtins.int = ...,
+        duplicate: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["loss", b"loss", "outputs", b"outputs", "predicted", b"predicted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_rows", b"correct_rows", "kept_rows", b"kept_rows", "learned_rows", b"learned_rows", "loss", b"loss", "new_labels", b"new_labels", "outputs", b"outputs", "predicted", b"predicted", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_rows", b"correct_rows", "duplicate", b"duplicate", "durable_sequence", b"durable_sequence", "kept_rows", b"kept_rows", "learned_rows", b"learned_rows", "loss", b"loss", "new_labels", b"new_labels", "outputs", b"outputs", "predicted", b"predicted", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -437,25 +495,29 @@ Global___LearnFault: _TypeAlias = LearnFault  # noqa: Y015
 
 @_typing.final
 class LearnProgress(_message.Message):
-    """Sent on an idle stream."""
+    """Sent on an idle stream, and when the journal has caught up with it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LEARNED_ROWS_FIELD_NUMBER: _builtins.int
     KEPT_ROWS_FIELD_NUMBER: _builtins.int
+    DURABLE_SEQUENCE_FIELD_NUMBER: _builtins.int
     learned_rows: _builtins.int
     """Rows the network has learned in its life."""
     kept_rows: _builtins.int
     """Of these, the rows that a snapshot holds."""
+    durable_sequence: _builtins.int
+    """The last sequence of the session that no crash can take."""
     def __init__(
         self,
         *,
         learned_rows: _builtins.int = ...,
         kept_rows: _builtins.int = ...,
+        durable_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept_rows", b"kept_rows", "learned_rows", b"learned_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_sequence", b"durable_sequence", "kept_rows", b"kept_rows", "learned_rows", b"learned_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -55,15 +55,24 @@ class LearningServiceServicer:
         happens, and `closed` at the end. A frame with targets or labels is
         predicted first and learned second, always, so its scores are honest.
 
-        Learned rows survive a crash once a snapshot holds them; every result says
-        how many rows that is, and `closed` comes after a snapshot of all of them.
+        What is learned is written to a journal first of all; every answer says
+        through which sequence the journal is on disk (or acknowledged by its
+        server), so that no crash can take it, and `closed` comes when all of it is.
+
+        A stream in the mode LEARN belongs to a session. After a break the client
+        opens again with the session's `resume_token` and sends what came after
+        `opened.last_sequence`; a frame that was learned before is acknowledged
+        (`duplicate`), never learned twice. A second stream of a session ends the
+        first one with SESSION_TAKEN_OVER.
 
         A frame that cannot be learned is answered by a `fault` and changes
         nothing; the stream lives on. A broken protocol ends the stream.
 
         Reasons: RESOURCE_NOT_FOUND, STREAM_PROTOCOL, WIDTH_MISMATCH,
         TENSOR_INVALID, TARGET_INVALID, LIMIT_REACHED, TOKEN_INVALID,
-        ROLE_INSUFFICIENT, SHUTTING_DOWN, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+        ROLE_INSUFFICIENT, SHUTTING_DOWN, DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
+        SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
+        LABEL_TOO_LATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -120,6 +120,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The call did not end before its deadline.
     Example: `DEADLINE_EXCEEDED`, metadata `{"timeout_seconds": "60"}`.
     """
+    ERROR_REASON_SEQUENCE_GAP: _ErrorReason.ValueType  # 25
+    """A frame left out sequences of its session; the one expected comes next.
+    Example: `FAILED_PRECONDITION`, metadata `{"expected": "17", "actual": "19"}`.
+    """
+    ERROR_REASON_SESSION_UNKNOWN: _ErrorReason.ValueType  # 26
+    """No session of this network and user has this resume token (any more).
+    Example: `FAILED_PRECONDITION`, metadata `{"field": "open.resume_token"}`.
+    """
+    ERROR_REASON_SESSION_TAKEN_OVER: _ErrorReason.ValueType  # 27
+    """Another stream goes on with the session of this one.
+    Example: `ABORTED`, metadata `{"last_sequence": "17"}`.
+    """
+    ERROR_REASON_JOURNAL_UNAVAILABLE: _ErrorReason.ValueType  # 28
+    """The journal cannot be written to, so nothing can be learned for now.
+    Example: `UNAVAILABLE`, metadata `{"problem": "no space left on device"}`.
+    """
+    ERROR_REASON_LABEL_TOO_LATE: _ErrorReason.ValueType  # 29
+    """Targets came for a frame that is no longer, or never was, waiting for any.
+    Example: `FAILED_PRECONDITION`, metadata `{"target_sequence": "17", "oldest": "40"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs: `google.rpc.ErrorInfo.reason` holds one of
@@ -223,5 +243,25 @@ Example: `FAILED_PRECONDITION`, metadata `{"metric": "temperature"}`.
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 24
 """The call did not end before its deadline.
 Example: `DEADLINE_EXCEEDED`, metadata `{"timeout_seconds": "60"}`.
+"""
+ERROR_REASON_SEQUENCE_GAP: ErrorReason.ValueType  # 25
+"""A frame left out sequences of its session; the one expected comes next.
+Example: `FAILED_PRECONDITION`, metadata `{"expected": "17", "actual": "19"}`.
+"""
+ERROR_REASON_SESSION_UNKNOWN: ErrorReason.ValueType  # 26
+"""No session of this network and user has this resume token (any more).
+Example: `FAILED_PRECONDITION`, metadata `{"field": "open.resume_token"}`.
+"""
+ERROR_REASON_SESSION_TAKEN_OVER: ErrorReason.ValueType  # 27
+"""Another stream goes on with the session of this one.
+Example: `ABORTED`, metadata `{"last_sequence": "17"}`.
+"""
+ERROR_REASON_JOURNAL_UNAVAILABLE: ErrorReason.ValueType  # 28
+"""The journal cannot be written to, so nothing can be learned for now.
+Example: `UNAVAILABLE`, metadata `{"problem": "no space left on device"}`.
+"""
+ERROR_REASON_LABEL_TOO_LATE: ErrorReason.ValueType  # 29
+"""Targets came for a frame that is no longer, or never was, waiting for any.
+Example: `FAILED_PRECONDITION`, metadata `{"target_sequence": "17", "oldest": "40"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/kyouko/v1/learning_service.proto.
  */
 export const file_hanami_kyouko_v1_learning_service: GenFile = /*@__PURE__*/
-  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL2xlYXJuaW5nX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEi7AEKDExlYXJuUmVxdWVzdBIrCgRvcGVuGAEgASgLMhsuaGFuYW1pLmt5b3Vrby52MS5MZWFybk9wZW5IABItCgVmcmFtZRgCIAEoCzIcLmhhbmFtaS5reW91a28udjEuTGVhcm5GcmFtZUgAEi0KBWNsb3NlGAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkNsb3NlSAASPwoOYXV0aGVudGljYXRpb24YBCABKAsyJS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQXV0aGVudGljYXRpb25IAEIQCgdtZXNzYWdlEgW6SAIIASKSAgoJTGVhcm5PcGVuEoABCgduZXR3b3JrGAEgASgJQm/iQQEC+kEUChJoYW5hbWkuZGV2L05ldHdvcmu6SFFyTzJNXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vbmV0d29ya3MvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSOQoEbW9kZRgCIAEoDjIbLmhhbmFtaS5reW91a28udjEuTGVhcm5Nb2RlQg7iQQECukgHggEEEAEgABIpChRtYXhfb3V0c3RhbmRpbmdfcm93cxgDIAEoBUIL4kEBAbpIBBoCKAASHAoOcmV0dXJuX291dHB1dHMYBCABKAhCBOJBAQEi2wEKCkxlYXJuRnJhbWUSEAoIc2VxdWVuY2UYASABKAMSJgoGaW5wdXRzGAIgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEi0KBmxhYmVscxgDIAEoCzIbLmhhbmFtaS5reW91a28udjEuTGFiZWxMaXN0SAASLwoNbGFiZWxfbnVtYmVycxgEIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvckgAEikKB3RhcmdldHMYBSABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3JIAEIICgZ0YXJnZXQiGwoJTGFiZWxMaXN0Eg4KBnZhbHVlcxgBIAMoCSIMCgpMZWFybkNsb3NlIisKE0xlYXJuQXV0aGVudGljYXRpb24SFAoMYWNjZXNzX3Rva2VuGAEgASgJIpECCg1MZWFyblJlc3BvbnNlEi8KBm9wZW5lZBgBIAEoCzIdLmhhbmFtaS5reW91a28udjEuTGVhcm5PcGVuZWRIABIvCgZyZXN1bHQYAiABKAsyHS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUmVzdWx0SAASLQoFZmF1bHQYAyABKAsyHC5oYW5hbWkua3lvdWtvLnYxLkxlYXJuRmF1bHRIABIzCghwcm9ncmVzcxgEIAEoCzIfLmhhbmFtaS5reW91a28udjEuTGVhcm5Qcm9ncmVzc0gAEi8KBmNsb3NlZBgFIAEoCzIdLmhhbmFtaS5reW91a28udjEuTGVhcm5DbG9zZWRIAEIJCgdtZXNzYWdlIm8KC0xlYXJuT3BlbmVkEioKB25ldHdvcmsYASABKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsSHAoUbWF4X291dHN0YW5kaW5nX3Jvd3MYAiABKAUSFgoObWF4X2ZyYW1lX3Jvd3MYAyABKAUi7AEKC0xlYXJuUmVzdWx0EhAKCHNlcXVlbmNlGAEgASgDEikKCXByZWRpY3RlZBgCIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchInCgdvdXRwdXRzGAMgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEhIKCm5ld19sYWJlbHMYBCADKAkSJAoEbG9zcxgFIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchIUCgxjb3JyZWN0X3Jvd3MYBiABKAUSFAoMbGVhcm5lZF9yb3dzGAcgASgDEhEKCWtlcHRfcm93cxgIIAEoAyJuCgpMZWFybkZhdWx0EhUKCHNlcXVlbmNlGAEgASgDSACIAQESEAoDcm93GAIgASgFSAGIAQESIgoGc3RhdHVzGAMgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNCCwoJX3NlcXVlbmNlQgYKBF9yb3ciOAoNTGVhcm5Qcm9ncmVzcxIUCgxsZWFybmVkX3Jvd3MYASABKAMSEQoJa2VwdF9yb3dzGAIgASgDIjkKC0xlYXJuQ2xvc2VkEioKB25ldHdvcmsYASABKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsqVQoJTGVhcm5Nb2RlEhoKFkxFQVJOX01PREVfVU5TUEVDSUZJRUQQABIUChBMRUFSTl9NT0RFX0xFQVJOEAESFgoSTEVBUk5fTU9ERV9QUkVESUNUEAIybQoPTGVhcm5pbmdTZXJ2aWNlEloKBUxlYXJuEh4uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlcXVlc3QaHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUmVzcG9uc2UiDMraGAgaBAECAwQgASgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_api_resource, file_google_rpc_status, file_hanami_kyouko_v1_network_service, file_hanami_type_v1_access, file_hanami_type_v1_tensor]);
+  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL2xlYXJuaW5nX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEi7AEKDExlYXJuUmVxdWVzdBIrCgRvcGVuGAEgASgLMhsuaGFuYW1pLmt5b3Vrby52MS5MZWFybk9wZW5IABItCgVmcmFtZRgCIAEoCzIcLmhhbmFtaS5reW91a28udjEuTGVhcm5GcmFtZUgAEi0KBWNsb3NlGAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkNsb3NlSAASPwoOYXV0aGVudGljYXRpb24YBCABKAsyJS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQXV0aGVudGljYXRpb25IAEIQCgdtZXNzYWdlEgW6SAIIASLjAgoJTGVhcm5PcGVuEoABCgduZXR3b3JrGAEgASgJQm/iQQEC+kEUChJoYW5hbWkuZGV2L05ldHdvcmu6SFFyTzJNXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vbmV0d29ya3MvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSOQoEbW9kZRgCIAEoDjIbLmhhbmFtaS5reW91a28udjEuTGVhcm5Nb2RlQg7iQQECukgHggEEEAEgABIpChRtYXhfb3V0c3RhbmRpbmdfcm93cxgDIAEoBUIL4kEBAbpIBBoCKAASHAoOcmV0dXJuX291dHB1dHMYBCABKAhCBOJBAQESIgoMcmVzdW1lX3Rva2VuGAUgASgJQgziQQEBukgFcgMYgAISKwoSbGFiZWxfaG9yaXpvbl9yb3dzGAYgASgFQg/iQQEBukgIGgYYwIQ9KAAikgIKCkxlYXJuRnJhbWUSEAoIc2VxdWVuY2UYASABKAMSJgoGaW5wdXRzGAIgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEi0KBmxhYmVscxgDIAEoCzIbLmhhbmFtaS5reW91a28udjEuTGFiZWxMaXN0SAASLwoNbGFiZWxfbnVtYmVycxgEIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvckgAEikKB3RhcmdldHMYBSABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3JIABIXCg90YXJnZXRfc2VxdWVuY2UYBiABKAMSHAoKbWVzc2FnZV9pZBgHIAEoCUIIukgFcgMYgAFCCAoGdGFyZ2V0IhsKCUxhYmVsTGlzdBIOCgZ2YWx1ZXMYASADKAkiDAoKTGVhcm5DbG9zZSIrChNMZWFybkF1dGhlbnRpY2F0aW9uEhQKDGFjY2Vzc190b2tlbhgBIAEoCSKRAgoNTGVhcm5SZXNwb25zZRIvCgZvcGVuZWQYASABKAsyHS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuT3BlbmVkSAASLwoGcmVzdWx0GAIgASgLMh0uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlc3VsdEgAEi0KBWZhdWx0GAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkZhdWx0SAASMwoIcHJvZ3Jlc3MYBCABKAsyHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUHJvZ3Jlc3NIABIvCgZjbG9zZWQYBSABKAsyHS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQ2xvc2VkSABCCQoHbWVzc2FnZSK2AQoLTGVhcm5PcGVuZWQSKgoHbmV0d29yaxgBIAEoCzIZLmhhbmFtaS5reW91a28udjEuTmV0d29yaxIcChRtYXhfb3V0c3RhbmRpbmdfcm93cxgCIAEoBRIWCg5tYXhfZnJhbWVfcm93cxgDIAEoBRIUCgxyZXN1bWVfdG9rZW4YBCABKAkSFQoNbGFzdF9zZXF1ZW5jZRgFIAEoAxIYChBkdXJhYmxlX3NlcXVlbmNlGAYgASgDIpkCCgtMZWFyblJlc3VsdBIQCghzZXF1ZW5jZRgBIAEoAxIpCglwcmVkaWN0ZWQYAiABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3ISJwoHb3V0cHV0cxgDIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchISCgpuZXdfbGFiZWxzGAQgAygJEiQKBGxvc3MYBSABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3ISFAoMY29ycmVjdF9yb3dzGAYgASgFEhQKDGxlYXJuZWRfcm93cxgHIAEoAxIRCglrZXB0X3Jvd3MYCCABKAMSGAoQZHVyYWJsZV9zZXF1ZW5jZRgJIAEoAxIRCglkdXBsaWNhdGUYCiABKAgibgoKTGVhcm5GYXVsdBIVCghzZXF1ZW5jZRgBIAEoA0gAiAEBEhAKA3JvdxgCIAEoBUgBiAEBEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzQgsKCV9zZXF1ZW5jZUIGCgRfcm93IlIKDUxlYXJuUHJvZ3Jlc3MSFAoMbGVhcm5lZF9yb3dzGAEgASgDEhEKCWtlcHRfcm93cxgCIAEoAxIYChBkdXJhYmxlX3NlcXVlbmNlGAMgASgDIjkKC0xlYXJuQ2xvc2VkEioKB25ldHdvcmsYASABKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsqVQoJTGVhcm5Nb2RlEhoKFkxFQVJOX01PREVfVU5TUEVDSUZJRUQQABIUChBMRUFSTl9NT0RFX0xFQVJOEAESFgoSTEVBUk5fTU9ERV9QUkVESUNUEAIybQoPTGVhcm5pbmdTZXJ2aWNlEloKBUxlYXJuEh4uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlcXVlc3QaHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUmVzcG9uc2UiDMraGAgaBAECAwQgASgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_api_resource, file_google_rpc_status, file_hanami_kyouko_v1_network_service, file_hanami_type_v1_access, file_hanami_type_v1_tensor]);
 
 /**
  * One message from the client.
@@ -51,7 +51,7 @@ export type LearnRequest = Message<"hanami.kyouko.v1.LearnRequest"> & {
     case: "frame";
   } | {
     /**
-     * Last: learn what was sent, take a snapshot, answer `closed`.
+     * Last: learn what was sent, make it durable, answer `closed`.
      *
      * @generated from field: hanami.kyouko.v1.LearnClose close = 3;
      */
@@ -110,6 +110,23 @@ export type LearnOpen = Message<"hanami.kyouko.v1.LearnOpen"> & {
    * @generated from field: bool return_outputs = 4;
    */
   returnOutputs: boolean;
+
+  /**
+   * Goes on with the session of an earlier stream: what its `opened` said.
+   * A new session begins when empty. For the mode LEARN.
+   *
+   * @generated from field: string resume_token = 5;
+   */
+  resumeToken: string;
+
+  /**
+   * Rows for which labels or targets may still come later, as a frame with
+   * `target_sequence`; older rows are forgotten. None when zero. For the mode
+   * LEARN, and for networks without delays or potentials.
+   *
+   * @generated from field: int32 label_horizon_rows = 6;
+   */
+  labelHorizonRows: number;
 };
 
 /**
@@ -126,7 +143,9 @@ export const LearnOpenSchema: GenMessage<LearnOpen> = /*@__PURE__*/
  */
 export type LearnFrame = Message<"hanami.kyouko.v1.LearnFrame"> & {
   /**
-   * Strictly increasing within the stream, from 1 or higher.
+   * In the mode LEARN 1 for the first frame of a session, then one more for
+   * each; a frame that was refused keeps its sequence. In the mode PREDICT
+   * strictly increasing, from 1 or higher.
    *
    * @generated from field: int64 sequence = 1;
    */
@@ -174,6 +193,24 @@ export type LearnFrame = Message<"hanami.kyouko.v1.LearnFrame"> & {
     value: Tensor;
     case: "targets";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The sequence of an earlier frame of the session, sent without targets,
+   * whose rows the targets of this frame belong to; `inputs` stay unset then.
+   * Needs `open.label_horizon_rows`.
+   *
+   * @generated from field: int64 target_sequence = 6;
+   */
+  targetSequence: bigint;
+
+  /**
+   * Names the source's message that the rows come from, so that a message that
+   * is delivered again is acknowledged (`duplicate`) and not learned again. The
+   * session remembers its last 10,000 ids.
+   *
+   * @generated from field: string message_id = 7;
+   */
+  messageId: string;
 };
 
 /**
@@ -285,7 +322,7 @@ export type LearnResponse = Message<"hanami.kyouko.v1.LearnResponse"> & {
     case: "progress";
   } | {
     /**
-     * All is learned and held by a snapshot.
+     * All is learned, and no crash can take it.
      *
      * @generated from field: hanami.kyouko.v1.LearnClosed closed = 5;
      */
@@ -327,6 +364,29 @@ export type LearnOpened = Message<"hanami.kyouko.v1.LearnOpened"> & {
    * @generated from field: int32 max_frame_rows = 3;
    */
   maxFrameRows: number;
+
+  /**
+   * Names the session, to go on with it after a break. A secret like a password
+   * of this session. Empty in the mode PREDICT.
+   *
+   * @generated from field: string resume_token = 4;
+   */
+  resumeToken: string;
+
+  /**
+   * The sequence of the session's last frame that was learned or refused; the
+   * next frame is this one's successor.
+   *
+   * @generated from field: int64 last_sequence = 5;
+   */
+  lastSequence: bigint;
+
+  /**
+   * The last sequence of the session that no crash can take.
+   *
+   * @generated from field: int64 durable_sequence = 6;
+   */
+  durableSequence: bigint;
 };
 
 /**
@@ -396,11 +456,27 @@ export type LearnResult = Message<"hanami.kyouko.v1.LearnResult"> & {
   learnedRows: bigint;
 
   /**
-   * Of these, the rows that a snapshot holds and a crash cannot take.
+   * Of these, the rows that a snapshot holds.
    *
    * @generated from field: int64 kept_rows = 8;
    */
   keptRows: bigint;
+
+  /**
+   * The last sequence of the session that the journal holds and no crash can
+   * take; it may be behind `sequence`, and `progress` tells when it catches up.
+   *
+   * @generated from field: int64 durable_sequence = 9;
+   */
+  durableSequence: bigint;
+
+  /**
+   * The frame was learned before (or its message was): it is acknowledged,
+   * nothing was learned, and nothing else is said of its rows.
+   *
+   * @generated from field: bool duplicate = 10;
+   */
+  duplicate: boolean;
 };
 
 /**
@@ -446,7 +522,7 @@ export const LearnFaultSchema: GenMessage<LearnFault> = /*@__PURE__*/
   messageDesc(file_hanami_kyouko_v1_learning_service, 9);
 
 /**
- * Sent on an idle stream.
+ * Sent on an idle stream, and when the journal has caught up with it.
  *
  * @generated from message hanami.kyouko.v1.LearnProgress
  */
@@ -464,6 +540,13 @@ export type LearnProgress = Message<"hanami.kyouko.v1.LearnProgress"> & {
    * @generated from field: int64 kept_rows = 2;
    */
   keptRows: bigint;
+
+  /**
+   * The last sequence of the session that no crash can take.
+   *
+   * @generated from field: int64 durable_sequence = 3;
+   */
+  durableSequence: bigint;
 };
 
 /**
@@ -544,15 +627,24 @@ export const LearningService: GenService<{
    * happens, and `closed` at the end. A frame with targets or labels is
    * predicted first and learned second, always, so its scores are honest.
    *
-   * Learned rows survive a crash once a snapshot holds them; every result says
-   * how many rows that is, and `closed` comes after a snapshot of all of them.
+   * What is learned is written to a journal first of all; every answer says
+   * through which sequence the journal is on disk (or acknowledged by its
+   * server), so that no crash can take it, and `closed` comes when all of it is.
+   *
+   * A stream in the mode LEARN belongs to a session. After a break the client
+   * opens again with the session's `resume_token` and sends what came after
+   * `opened.last_sequence`; a frame that was learned before is acknowledged
+   * (`duplicate`), never learned twice. A second stream of a session ends the
+   * first one with SESSION_TAKEN_OVER.
    *
    * A frame that cannot be learned is answered by a `fault` and changes
    * nothing; the stream lives on. A broken protocol ends the stream.
    *
    * Reasons: RESOURCE_NOT_FOUND, STREAM_PROTOCOL, WIDTH_MISMATCH,
    * TENSOR_INVALID, TARGET_INVALID, LIMIT_REACHED, TOKEN_INVALID,
-   * ROLE_INSUFFICIENT, SHUTTING_DOWN, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+   * ROLE_INSUFFICIENT, SHUTTING_DOWN, DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
+   * SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
+   * LABEL_TOO_LATE.
    *
    * @generated from rpc hanami.kyouko.v1.LearningService.Learn
    */
