@@ -1,6 +1,14 @@
 """What the domain needs from outside: storage, data sets, time, ids and traces."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+    Set,
+)
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
