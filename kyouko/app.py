@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import grpc
 import structlog
+from hanami.inference import grpc_service_pb2_grpc
 from hanami.kyouko.v1 import (
     learning_service_pb2_grpc,
     network_service_pb2_grpc,
@@ -19,6 +21,7 @@ from hanami.kyouko.v1 import (
 from kyouko.clients.datasets import ShioriDatasets
 from kyouko.cpu_quota import usable_processors
 from kyouko.domain.networks.catalogue import NetworkLimits, Networks
+from kyouko.domain.networks.inference import Inference
 from kyouko.domain.networks.live import LiveLimits, LiveNetworks
 from kyouko.domain.streams.streams import StreamLimits, Streams
 from kyouko.domain.tasks.board import TaskBoard
@@ -26,6 +29,8 @@ from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
 from kyouko.domain.tasks.tasks import Tasks
 from kyouko.kernels.warmup import is_cached, warm_up
 from kyouko.memory_quota import usable_memory
+from kyouko.readiness import Readiness
+from kyouko.servicers.inference import InferenceServicer
 from kyouko.servicers.learning import LearningServicer
 from kyouko.servicers.networks import NetworkServicer
 from kyouko.servicers.tasks import TaskServicer
@@ -79,11 +84,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         yield Application(
             servicers=parts.servicers(),
             verifier=parts.verifier,
-            dependencies=[
-                Dependency("database", database.check),
-                Dependency("snapshots", blobs.check),
-                Dependency("shiori", parts.datasets.check, required=False),
-            ],
+            dependencies=parts.dependencies,
             idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
             drain=parts.drain,
         )
@@ -122,6 +123,16 @@ class _Parts:
         self._streams = Streams(
             self.live, self.verifier.verify, clock=_utc_now, limits=_stream_limits(settings)
         )
+        self.dependencies = [
+            Dependency("database", database.check),
+            Dependency("snapshots", blobs.check),
+            Dependency("shiori", self.datasets.check, required=False),
+        ]
+        self._inference = Inference(
+            self.live,
+            max_rows=settings.max_frame_rows,
+            max_output_bytes=settings.max_message_bytes // 2,
+        )
         self._networks = Networks(
             repository,
             self.live,
@@ -158,6 +169,16 @@ class _Parts:
                 "hanami.kyouko.v1.LearningService",
                 learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
                 LearningServicer(self._streams),
+            ),
+            Servicer(
+                "inference.GRPCInferenceService",
+                grpc_service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server,
+                InferenceServicer(
+                    self._networks,
+                    self._inference,
+                    version=version("hanami"),
+                    is_ready=Readiness(self.dependencies).is_ready,
+                ),
             ),
         ]
 

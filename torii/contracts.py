@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf.descriptor import FileDescriptor
 from hanami.azuki.v1 import monitoring_service_pb2
+from hanami.inference import grpc_service_pb2
 from hanami.kyouko.v1 import (
     learning_service_pb2,
     network_service_pb2,
@@ -29,7 +30,10 @@ _FILES: Sequence[FileDescriptor] = (
     user_service_pb2.DESCRIPTOR,
     dataset_service_pb2.DESCRIPTOR,
     mesh_service_pb2.DESCRIPTOR,
+    grpc_service_pb2.DESCRIPTOR,
 )
+# Public contracts do not say in their names who serves them.
+_SERVED_BY: Mapping[str, str] = {"inference": "kyouko"}
 MESH_SERVICE = "hanami.torii.v1.MeshService"
 LEARN_METHOD = "/hanami.kyouko.v1.LearningService/Learn"
 
@@ -38,7 +42,7 @@ def grpc_services() -> Mapping[str, Sequence[str]]:
     """Return the full names of the gRPC services of every service: `kyouko` and so on."""
     found: dict[str, list[str]] = {}
     for file in _FILES:
-        service = file.package.split(".")[1]
+        service = _SERVED_BY.get(file.package) or file.package.split(".")[1]
         names = (descriptor.full_name for descriptor in file.services_by_name.values())
         found.setdefault(service, []).extend(names)
     return {service: sorted(names) for service, names in sorted(found.items())}

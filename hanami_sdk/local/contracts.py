@@ -4,6 +4,7 @@ Reads the descriptor set that `make protos` writes; a method that is added to th
 contracts gets its route, its time limit and its token rule without any edit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +13,21 @@ from google.protobuf import descriptor_pb2
 from google.rpc import error_details_pb2
 from hanami.type.v1 import access_pb2
 
-__all__ = ["Contracts", "Method", "find_asset"]
+__all__ = ["PACKAGES", "Contracts", "Method", "find_asset"]
+
+# The contracts of each service: the mesh's own, and the public ones that it speaks.
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "misaki": ("hanami.misaki.v1",),
+    "shiori": ("hanami.shiori.v1",),
+    "kyouko": ("hanami.kyouko.v1", "inference"),
+    "azuki": ("hanami.azuki.v1",),
+    "torii": ("hanami.torii.v1",),
+}
 
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
 _INSTALLED = Path(__file__).resolve().parent / "assets"
 _READ_PREFIXES = ("Get", "List")
+_NO_SIDE_EFFECTS = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,7 @@ class Method:
     is_public: bool
     is_stream: bool
     is_internal: bool
+    has_no_side_effects: bool = False
 
     @property
     def path(self) -> str:
@@ -41,7 +53,8 @@ class Method:
     @property
     def is_repeatable(self) -> bool:
         """Whether a second call after a failure changes nothing (a unary read)."""
-        return not self.is_stream and self.name.startswith(_READ_PREFIXES)
+        is_read = self.has_no_side_effects or self.name.startswith(_READ_PREFIXES)
+        return is_read and not self.is_stream
 
     @property
     def takes_credentials(self) -> bool:
@@ -72,7 +85,8 @@ class Contracts:
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
-        """Every method of a `hanami.` package, ordered by path."""
+        """Every method of the mesh, ordered by path."""
+        packages = {package for packages in PACKAGES.values() for package in packages}
         files = descriptor_pb2.FileDescriptorSet.FromString(self.descriptor_set).file
         found = [
             Method(
@@ -82,9 +96,10 @@ class Contracts:
                 is_public=method.options.Extensions[access_pb2.access].public,
                 is_stream=method.client_streaming or method.server_streaming,
                 is_internal=method.options.Extensions[access_pb2.access].internal,
+                has_no_side_effects=method.options.idempotency_level == _NO_SIDE_EFFECTS,
             )
             for file in files
-            if file.package.startswith("hanami.")
+            if file.package in packages
             for service in file.service
             for method in service.method
         ]
@@ -95,9 +110,9 @@ class Contracts:
         """The full names of every gRPC service, ordered."""
         return tuple(sorted({f"{method.package}.{method.service}" for method in self.methods}))
 
-    def methods_of(self, package: str) -> tuple[Method, ...]:
-        """Return the methods of one package, ordered by path."""
-        return tuple(method for method in self.methods if method.package == package)
+    def methods_of(self, service: str) -> tuple[Method, ...]:
+        """Return the methods of one service of the mesh, such as `kyouko`, ordered by path."""
+        return tuple(method for method in self.methods if method.package in PACKAGES[service])
 
 
 def find_asset(source_path: str, installed_name: str) -> Path:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import jinja2
 
-from hanami_sdk.local.contracts import Contracts, find_asset
+from hanami_sdk.local.contracts import PACKAGES, Contracts, find_asset
 from hanami_sdk.local.envoy_problems import PLAIN_PROBLEMS, PROBLEMS
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "render",
 ]
 
-SERVICES = ("misaki", "shiori", "kyouko", "azuki", "torii")
+SERVICES = tuple(PACKAGES)
 LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")
 
 _ANY_PORT = r"(:[0-9]{1,5})?"
@@ -160,7 +160,10 @@ def _values(parameters: EnvoyParameters, contracts: Contracts) -> dict[str, Any]
         "p": parameters,
         "service_names": SERVICES,
         "grpc_services": contracts.services,
-        "methods": {name: contracts.methods_of(f"hanami.{name}.v1") for name in SERVICES},
+        "methods": {name: contracts.methods_of(name) for name in SERVICES},
+        "packages": PACKAGES,
+        # Public contracts have packages of their own beside the mesh's.
+        "call_prefixes": ["/hanami.", *_public_prefixes()],
         "public_paths": [method.path for method in contracts.methods if method.is_public],
         "descriptor_set": base64.b64encode(contracts.descriptor_set).decode("ascii"),
         "otlp": _otlp(parameters.otlp_endpoint),
@@ -170,6 +173,11 @@ def _values(parameters: EnvoyParameters, contracts: Contracts) -> dict[str, Any]
         "problems": PROBLEMS,
         "plain_problems": PLAIN_PROBLEMS,
     }
+
+
+def _public_prefixes() -> list[str]:
+    packages = (package for packages in PACKAGES.values() for package in packages)
+    return [f"/{package}." for package in packages if not package.startswith("hanami.")]
 
 
 def _otlp(endpoint: str | None) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ SERVICES = [
     "hanami.misaki.v1.UserService",
     "hanami.shiori.v1.DatasetService",
     "hanami.torii.v1.MeshService",
+    "inference.GRPCInferenceService",
 ]
 
 

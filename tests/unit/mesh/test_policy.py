@@ -16,6 +16,10 @@ PUBLIC = {
     "/hanami.misaki.v1.TokenService/RefreshToken",
     "/hanami.misaki.v1.TokenService/IssueServiceToken",
     "/hanami.misaki.v1.TokenService/GetJsonWebKeySet",
+    # What clients of the Open Inference Protocol ask before anything else; no data of users.
+    "/inference.GRPCInferenceService/ServerLive",
+    "/inference.GRPCInferenceService/ServerReady",
+    "/inference.GRPCInferenceService/ServerMetadata",
 }
 # Every other stream ends with its token. A new line here is a decision as well.
 RENEWING = {"/hanami.kyouko.v1.LearningService/Learn"}
@@ -39,10 +43,11 @@ POLICY = policy_of(service.full_name for service in services())
 
 
 def test_all_contracts_are_looked_at() -> None:
-    """Services of all five parts are found."""
-    packages = {service.full_name.split(".")[1] for service in services()}
+    """Services of all five parts are found, and the public one that kyouko speaks."""
+    packages = {service.file.package for service in services()}
 
-    assert {"azuki", "kyouko", "misaki", "shiori", "torii"} == packages
+    parts = {"azuki", "kyouko", "misaki", "shiori", "torii"}
+    assert {f"hanami.{part}.v1" for part in parts} | {"inference"} == packages
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -61,7 +66,7 @@ def test_streams_that_outlive_their_token_are_the_known_ones(method: str) -> Non
 
 @pytest.mark.parametrize("method", METHODS)
 def test_public_methods_are_the_known_ones(method: str) -> None:
-    """Only logging in and the public keys need no token."""
+    """Only logging in, the public keys and words about the server itself need no token."""
     assert (method in PUBLIC) == POLICY.rule_of(method).public
 
 

@@ -19,6 +19,7 @@ def test_every_generated_service_is_known() -> None:
         words = path.name.removesuffix("_pb2.py").split("_")
         name = "".join(word.capitalize() for word in words)
         generated[service].add(f"hanami.{service}.v1.{name}")
+    generated["kyouko"].add("inference.GRPCInferenceService")
 
     known = {service: set(names) for service, names in grpc_services().items()}
 

@@ -16,13 +16,14 @@ def method(contracts: Contracts, path: str) -> Method:
     return next(method for method in contracts.methods if method.path == path)
 
 
-def test_public_methods_are_those_of_the_token_service(contracts: Contracts) -> None:
-    """Exactly the methods that give out tokens and keys need no token."""
+def test_public_methods_are_the_known_ones(contracts: Contracts) -> None:
+    """Exactly the methods that give out tokens and keys, or tell of the server, need no token."""
     public = {m.path for m in contracts.methods if m.is_public}
 
-    service = "/hanami.misaki.v1.TokenService/"
+    tokens, inference = "/hanami.misaki.v1.TokenService/", "/inference.GRPCInferenceService/"
     names = ("Login", "RefreshToken", "IssueServiceToken", "GetJsonWebKeySet")
-    assert {service + name for name in names} == public
+    about = ("ServerLive", "ServerReady", "ServerMetadata")
+    assert {tokens + name for name in names} | {inference + name for name in about} == public
 
 
 @pytest.mark.parametrize(
@@ -43,11 +44,12 @@ def test_streams_are_recognised_whatever_their_direction(contracts: Contracts, p
 
 
 def test_only_unary_reads_are_repeatable(contracts: Contracts) -> None:
-    """Nothing but a unary Get or List may be sent twice."""
+    """Nothing but a unary Get or List, or what is declared to change nothing, is sent twice."""
     names = {m.name for m in contracts.methods if m.is_repeatable}
 
-    assert names
-    assert all(name.startswith(("Get", "List")) for name in names)
+    declared = {m.name for m in contracts.methods if m.package == "inference"}
+    assert {"ModelInfer", "ModelMetadata", "ModelReady"} < declared < names
+    assert all(name.startswith(("Get", "List")) for name in names - declared)
 
 
 def test_methods_that_can_be_used_to_guess_are_known(contracts: Contracts) -> None:
