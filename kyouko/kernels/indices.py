@@ -16,6 +16,9 @@ MISSED_EVERY: Final = 500  # learned rows between two looks at the error since c
 TRIAL_ROWS: Final = 128  # rows of each round of a trial; twice as many after 1,000 rows
 TRIAL_ROUNDS: Final = 6
 WATCH_GROUPS: Final = 16  # groups of rows whose values in a watched interval are compared
+SHARE_COLUMNS: Final = 16  # classes, modulo; or four bins of each of four numbers
+SHARE_LINES: Final = 5
+FAIR_SHARE: Final = 0.66  # of the usual diversity of targets; one of two classes alone has 0.5
 PRUNE_EVERY: Final = 20_000  # learned rows between two reviews of the channels' utility
 ASK_EVERY: Final = 8  # learned rows between two rows that are answered before and after rehearsal
 REGROWN_FROM: Final = 16  # active values that a pruned channel needs to grow again
@@ -33,6 +36,13 @@ EVENT_CHANNELS_ADDED: Final = 7
 EVENT_POPULATIONS_ADDED: Final = 8
 EVENT_GROWTH_STOPPED: Final = 9
 EVENT_DRIFT_ALARM: Final = 10
+
+# lines of the shares of the targets
+SHARE_ALL: Final = 0  # of all sampled rows
+SHARE_SAMPLE: Final = 1  # of those since the last review
+SHARE_TRIAL: Final = 2  # of the rows of the present or last trial
+SHARE_QUIET: Final = 3  # of the trial that last silenced channels
+SHARE_UNIT: Final = 4  # of each number: rows, mean, mean distance from it, unused
 
 # states of a channel with regard to trials
 TRIAL_OFF: Final = 0
@@ -82,6 +92,7 @@ NEURONS: Final = 22  # hidden neurons in use, padding not counted
 RECENT_NEXT: Final = 23  # place of the next sampled row
 TRIAL_LEFT: Final = 24  # rows until the end of a trial without some channels; 0: no trial
 TRIAL_ROUND: Final = 25  # rounds of this trial begun so far
+QUIET_ALARMS: Final = 26  # drift alarms up to the last review of silent channels
 COUNTERS: Final = 32
 
 # meters, float64

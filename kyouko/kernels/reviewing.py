@@ -9,18 +9,23 @@ import numpy as np
 from kyouko.kernels.compile import growth_kernel, growth_part
 from kyouko.kernels.growth import find_band, sort_line
 from kyouko.kernels.indices import (
+    ALARMS,
     ORDERED,
     PHASE_NEW,
+    QUIET_ALARMS,
     QUIET_ERROR,
+    SHARE_COLUMNS,
+    SHARE_SAMPLE,
     SHOWN_ERROR,
     START_ROWS,
     TRIAL_OFF,
     TRIAL_SILENT,
 )
 from kyouko.kernels.resting import move_band
+from kyouko.kernels.shares import has_news
 from kyouko.kernels.watching import keep_share, rate_dependence, watch_channel
 
-__all__ = ["review_bands"]
+__all__ = ["are_missed", "review_bands"]
 
 
 @growth_part
@@ -40,6 +45,25 @@ def _count_active(
             value = start_values[sample, channel]
             outside = (value < resting_low[channel]) | (value > resting_high[channel])
             active[channel] += one if outside else zero
+
+
+@growth_kernel
+def are_missed(shares: np.ndarray, counters: np.ndarray, meters: np.ndarray) -> bool:
+    """Tell whether the silenced channels have to be heard again.
+
+    They have to when the targets are others than those that they were found useless for, or when
+    the running error has risen by half since; after a drift alarm by a quarter. An alarm alone
+    says little: hard rows raise it too.
+
+    Args are arrays of the layout table in `kyouko.domain.engine.growing.state`.
+    """
+    if not meters[QUIET_ERROR] > 0.0:
+        return False
+    rise = 0.5 * meters[QUIET_ERROR] + 0.03
+    if counters[ALARMS] > counters[QUIET_ALARMS]:
+        rise *= 0.5
+    worse = meters[SHOWN_ERROR] > meters[QUIET_ERROR] + rise
+    return bool(worse or has_news(shares))
 
 
 @growth_kernel
@@ -63,6 +87,7 @@ def review_bands(
     watch_sums: np.ndarray,
     watch_squares: np.ndarray,
     trial: np.ndarray,
+    shares: np.ndarray,
     reach_first: np.ndarray,
     reach_block: np.ndarray,
     home_row: np.ndarray,
@@ -88,15 +113,18 @@ def review_bands(
 
     * A channel that is active in nine of ten rows, half of them in one narrow place, idles there.
     * A wide band narrows to a point when the values in it depend on the target, and where the
-      channel has no sections left, also when the error has risen by half since it fell silent.
+      channel has no sections left, also when silenced channels are missed.
 
     Args are arrays of the layout table in `kyouko.domain.engine.growing.state`.
     """
-    missed = meters[QUIET_ERROR] > 0.0 and meters[SHOWN_ERROR] > 1.5 * meters[QUIET_ERROR] + 0.03
+    missed = are_missed(shares, counters, meters)
     if missed:
         meters[QUIET_ERROR] = 0.0
     elif meters[QUIET_ERROR] > 0.0:
         meters[QUIET_ERROR] = min(meters[QUIET_ERROR], meters[SHOWN_ERROR])
+    counters[QUIET_ALARMS] = counters[ALARMS]
+    for column in range(SHARE_COLUMNS):
+        shares[SHARE_SAMPLE, column] = 0.0
     _count_active(start_values, resting_low, resting_high, utility)
     for channel in range(resting_low.shape[0]):
         wide = resting_low[channel] < resting_high[channel]

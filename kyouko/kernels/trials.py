@@ -15,10 +15,17 @@ from kyouko.kernels.drives import push_sections
 from kyouko.kernels.forward import activate, softmax
 from kyouko.kernels.graph import activate_graph
 from kyouko.kernels.indices import (
+    ALARMS,
+    FAIR_SHARE,
     KNOWN_OUTPUTS,
     LEARNED_ROWS,
     LIVE_CHANNELS,
+    QUIET_ALARMS,
     QUIET_ERROR,
+    SHARE_COLUMNS,
+    SHARE_QUIET,
+    SHARE_SAMPLE,
+    SHARE_TRIAL,
     SHOWN_ERROR,
     START_ROWS,
     TRIAL_LEFT,
@@ -35,6 +42,7 @@ from kyouko.kernels.indices import (
 )
 from kyouko.kernels.pruning import listen
 from kyouko.kernels.resting import drive_at, move_band, offset_of
+from kyouko.kernels.shares import add_target, cover_targets
 from kyouko.kernels.watching import is_suspect, rate_dependence, watch_channel
 
 __all__ = ["begin_trial", "end_trial", "judge_row"]
@@ -52,6 +60,7 @@ def judge_row(
     list_target: np.ndarray,
     trial: np.ndarray,
     trial_drive: np.ndarray,
+    shares: np.ndarray,
     bucket_row: np.ndarray,
     bucket_drive: np.ndarray,
     bucket_length: np.ndarray,
@@ -146,6 +155,7 @@ def judge_row(
             meters[TRIAL_USUAL] += loss
     meters[TRIAL_LOSS] += worse
     meters[TRIAL_SQUARES] += worse * worse
+    add_target(int(np.int64(SHARE_TRIAL)), slot, classes, list_label, list_target, shares)
     counters[TRIAL_LEFT] -= 1
 
 
@@ -209,6 +219,7 @@ def _start_rounds(
     section_count: np.ndarray,
     trial: np.ndarray,
     trial_drive: np.ndarray,
+    shares: np.ndarray,
     counters: np.ndarray,
     meters: np.ndarray,
 ) -> None:
@@ -228,6 +239,8 @@ def _start_rounds(
     meters[TRIAL_LOSS] = 0.0
     meters[TRIAL_SQUARES] = 0.0
     meters[TRIAL_USUAL] = 0.0
+    for column in range(SHARE_COLUMNS):
+        shares[SHARE_TRIAL, column] = 0.0
     counters[TRIAL_LEFT] = TRIAL_ROWS if counters[LEARNED_ROWS] < 1000 else 2 * TRIAL_ROWS
     counters[TRIAL_ROUND] += 1
 
@@ -246,15 +259,20 @@ def begin_trial(
     watch_squares: np.ndarray,
     trial: np.ndarray,
     trial_drive: np.ndarray,
+    shares: np.ndarray,
     counters: np.ndarray,
     meters: np.ndarray,
 ) -> None:
     """Put all suspected channels on trial, unless one is going on or they are too few to cost much.
 
+    Suspicions wait while the sampled targets are more alike than usual.
+
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         classes: True for class labels, False for numbers.
     """
     if counters[TRIAL_LEFT] > 0:
+        return
+    if cover_targets(int(np.int64(SHARE_SAMPLE)), shares) < FAIR_SHARE:
         return
     suspects = 0
     dependence = 0.0
@@ -282,7 +300,7 @@ def begin_trial(
     meters[TRIAL_SLACK] = 0.03 if many else 0.003
     counters[TRIAL_ROUND] = 0
     _start_rounds(
-        start_values, resting_low, resting_high, knots, section_count, trial, trial_drive,
+        start_values, resting_low, resting_high, knots, section_count, trial, trial_drive, shares,
         counters, meters,
     )  # fmt: skip
 
@@ -309,6 +327,7 @@ def end_trial(
     watch_squares: np.ndarray,
     trial: np.ndarray,
     trial_drive: np.ndarray,
+    shares: np.ndarray,
     reach_first: np.ndarray,
     reach_block: np.ndarray,
     home_row: np.ndarray,
@@ -336,8 +355,15 @@ def end_trial(
 ) -> None:
     """Silence the channels on trial if they were not missed, else try again with fewer.
 
+    A trial whose targets were more alike than usual says nothing: the next review may repeat it.
+
     Args are arrays of the layout table in `kyouko.domain.engine.growing.state`.
     """
+    if cover_targets(int(np.int64(SHARE_TRIAL)), shares) < FAIR_SHARE:
+        for channel in range(trial.shape[0]):
+            if trial[channel] == TRIAL_ON:
+                trial[channel] = TRIAL_OFF
+        return
     # one standard error on the safe side
     harm = meters[TRIAL_LOSS] + math.sqrt(meters[TRIAL_SQUARES])
     if harm <= meters[TRIAL_SLACK] * meters[TRIAL_USUAL]:
@@ -359,6 +385,9 @@ def end_trial(
                     watch_low, watch_high, watch_sums, watch_squares,
                 )  # fmt: skip
         meters[QUIET_ERROR] = meters[SHOWN_ERROR]
+        counters[QUIET_ALARMS] = counters[ALARMS]
+        for column in range(SHARE_COLUMNS):
+            shares[SHARE_QUIET, column] = shares[SHARE_TRIAL, column]
         return
     rate_utilities(
         start_values, resting_low, resting_high, knots, section_count, reach_first, reach_block,
@@ -380,5 +409,5 @@ def end_trial(
     if remaining > 0 and counters[TRIAL_ROUND] < TRIAL_ROUNDS:
         _start_rounds(
             start_values, resting_low, resting_high, knots, section_count, trial, trial_drive,
-            counters, meters,
+            shares, counters, meters,
         )  # fmt: skip

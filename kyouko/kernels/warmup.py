@@ -16,7 +16,7 @@ from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
-from kyouko.kernels.reviewing import review_bands
+from kyouko.kernels.reviewing import are_missed, review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
 from kyouko.kernels.trials import begin_trial, end_trial, judge_row
 from kyouko.kernels.warmup_experts import warm_up_experts
@@ -86,6 +86,7 @@ def _tiny_arguments() -> dict[str, Any]:
             "meters": (indices.METERS,),
             "utility": (_CHANNELS,),
             "watch_targets": (1, 3),
+            "shares": (indices.SHARE_LINES, indices.SHARE_COLUMNS),
             "heard": (_WIDTH,),
             "scratch": (indices.SCRATCH_LINES, indices.START_ROWS),
         },
@@ -188,6 +189,7 @@ def warm_up() -> float:
     _call(judge_row, arguments, slot=1)
     _call(begin_trial, arguments)
     _call(end_trial, arguments)
+    _call(are_missed, arguments)
     _call(review_bands, arguments)
     _call(prune_channels, arguments)
     warm_up_experts()

@@ -13,9 +13,12 @@ from kyouko.kernels.indices import (
     LEARNED_ROWS,
     ORDERED,
     RECENT_NEXT,
+    SHARE_ALL,
+    SHARE_SAMPLE,
     START_ROWS,
     WATCH_GROUPS,
 )
+from kyouko.kernels.shares import add_target, follow_numbers
 
 __all__ = ["is_suspect", "keep_share", "rate_dependence", "sample_rows", "watch_channel"]
 
@@ -71,6 +74,7 @@ def sample_rows(
     watch_sums: np.ndarray,
     watch_squares: np.ndarray,
     watch_targets: np.ndarray,
+    shares: np.ndarray,
     counters: np.ndarray,
 ) -> None:
     """Keep the newest sampled rows, and measure the watched channels with them.
@@ -89,6 +93,10 @@ def sample_rows(
             continue
         sample = int(counters[RECENT_NEXT])
         counters[RECENT_NEXT] = (sample + 1) % START_ROWS
+        if not classes:
+            follow_numbers(first_slot + row, list_target, shares)
+        for line in range(SHARE_ALL, SHARE_SAMPLE + 1):
+            add_target(line, first_slot + row, classes, list_label, list_target, shares)
         group = _choose_group(
             first_slot + row, sample, classes, list_label, list_target, watch_targets
         )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from kyouko.domain.engine.arrays import check_inputs, check_targets
 from kyouko.domain.engine.checks import check_present
 from kyouko.domain.engine.growing.presets import choose_settings
+from kyouko.domain.engine.growing.reviews import Reviews
 from kyouko.domain.engine.growing.snapshot import export_arrays, import_arrays
 from kyouko.domain.engine.growing.state import NetworkState, allocate_state, count_frame_slots
 from kyouko.domain.engine.growing.topology import Topology, lay_out
@@ -28,11 +29,7 @@ from kyouko.kernels.graph import start_inner_rows
 from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.predicting import predict_rows
-from kyouko.kernels.pruning import prune_channels
-from kyouko.kernels.reviewing import review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
-from kyouko.kernels.trials import begin_trial, end_trial, judge_row
-from kyouko.kernels.watching import sample_rows
 
 __all__ = ["GrowingEngine"]
 
@@ -51,9 +48,6 @@ _STOP_REASONS: Final = {
 _LEARN_SCALARS: Final = 10
 _PREDICT_SCALARS: Final = 8
 _BANDS_SCALARS: Final = 3
-_SAMPLE_SCALARS: Final = 6
-_TRIAL_SCALARS: Final = 1
-_JUDGE_SCALARS: Final = 3
 _LISTS: Final = ("list_channel", "list_value", "list_length", "scan_flags", "scan_words")
 _AVERAGED: Final = ("weights", "bias", "output_weights", "output_bias")
 
@@ -87,22 +81,17 @@ class GrowingEngine:
             np.dtype(kind): np.zeros((self._frame_slots, self.channels), kind)
             for kind in (np.uint8, np.float32)
         }
-        self._learn_arrays = _pick(self.state, argument_names(learn_rows)[_LEARN_SCALARS:])
-        self._bands_arrays = _pick(self.state, argument_names(choose_bands)[_BANDS_SCALARS:])
-        self._sample_arrays = _pick(self.state, argument_names(sample_rows)[_SAMPLE_SCALARS:])
-        self._review_arrays = _pick(self.state, argument_names(review_bands))
-        self._begin_arrays = _pick(self.state, argument_names(begin_trial)[_TRIAL_SCALARS:])
-        self._judge_arrays = _pick(self.state, argument_names(judge_row)[_JUDGE_SCALARS:])
-        self._end_arrays = _pick(self.state, argument_names(end_trial))
-        self._prune_arrays = _pick(self.state, argument_names(prune_channels))
+        self._learn_arrays = state.pick(argument_names(learn_rows)[_LEARN_SCALARS:])
+        self._bands_arrays = state.pick(argument_names(choose_bands)[_BANDS_SCALARS:])
+        self._reviews = Reviews(structure, state)
         fast = argument_names(predict_rows)[_PREDICT_SCALARS:]
         slow = tuple(f"slow_{name}" if name in _AVERAGED else name for name in fast)
-        self._fast_arrays = _pick(self.state, fast)
-        self._slow_arrays = _pick(self.state, slow)
-        self._lists = _pick(self.state, _LISTS)
+        self._fast_arrays = state.pick(fast)
+        self._slow_arrays = state.pick(slow)
+        self._lists = state.pick(_LISTS)
         self._scan_bands = {
-            np.dtype(np.uint8): _pick(self.state, ("scan_low_bytes", "scan_high_bytes")),
-            np.dtype(np.float32): _pick(self.state, ("resting_low", "resting_high")),
+            np.dtype(np.uint8): state.pick(("scan_low_bytes", "scan_high_bytes")),
+            np.dtype(np.float32): state.pick(("resting_low", "resting_high")),
         }
 
     @property
@@ -148,13 +137,9 @@ class GrowingEngine:
         learned = int(state.counters[indices.LEARNED_ROWS] - state.counters[indices.START_FROM])
         start = 0
         while start < rows:
-            total = int(state.counters[indices.LEARNED_ROWS])
-            silent = bool(state.meters[indices.QUIET_ERROR] > 0.0)
-            until_review = _rows_until_review(total, silent=silent)
-            stop = min(start + min(self._frame_slots, until_review), rows)
-            on_trial = bool(state.counters[indices.TRIAL_LEFT] > 0)
-            if on_trial:
-                stop = start + 1
+            on_trial = self._reviews.is_trial_on
+            most = 1 if on_trial else min(self._frame_slots, self._reviews.rows_until_next())
+            stop = min(start + most, rows)
             observe = True
             if learned < indices.START_ROWS:
                 # The bands may change before rows 1, 4, 16 and 64: scan no further than that.
@@ -175,20 +160,15 @@ class GrowingEngine:
             if chunk.dtype == np.float32:
                 state.counters[indices.NON_FINITE] += count_non_finite(chunk)
             known_targets[ring : ring + stop - start] = targets[start:stop]
-            if learned >= indices.START_ROWS and not self.structure.is_spiking:
-                sample_rows(
-                    chunk, stop - start, ring, self._classes, state.list_label, state.list_target,
-                    *self._sample_arrays,
-                )  # fmt: skip
-            if on_trial:
-                judge_row(ring, self._classes, float(settings[indices.LEAK]), *self._judge_arrays)
+            leak = float(settings[indices.LEAK])
+            self._reviews.prepare(chunk, learned, leak, on_trial=on_trial)
             learn_rows(
                 start, stop - start, ring, observe, self._classes, settings, *results,
                 *self._learn_arrays,
             )  # fmt: skip
             learned += stop - start
             start = stop
-            self._review(learned, on_trial=on_trial)
+            self._reviews.review(learned, on_trial=on_trial)
         return scored
 
     def predict(self, inputs: Array) -> Float32:
@@ -315,11 +295,6 @@ class GrowingEngine:
     def _note(self, kind: GrowthKind, *, row: int, subject: int = -1, connections: int = 0) -> None:
         note_event(row, int(kind), subject, connections, self.state.events, self.state.counters)
 
-    def _forget_lost_rows(self) -> None:
-        """Clear the traces of weight rows that a review has taken back."""
-        state = self.state
-        state.trace_drive[state.row_used[state.trace_row] == 0] = 0.0
-
     def _prefers_slow(self) -> bool:
         """Tell whether to answer with the averaged weights.
 
@@ -357,32 +332,6 @@ class GrowingEngine:
         connections = self.structure.neurons * self.outputs + inner
         self._note(GrowthKind.STARTED, row=1, connections=connections)
 
-    def _review(self, learned: int, *, on_trial: bool) -> None:
-        """Let the coding follow the rows, at fixed numbers of learned rows.
-
-        Args:
-            learned: rows since the newest channels came.
-            on_trial: whether the newest rows were part of a trial.
-        """
-        counters, meters = self.state.counters, self.state.meters
-        total = int(counters[indices.LEARNED_ROWS])
-        if on_trial and counters[indices.TRIAL_LEFT] == 0:
-            end_trial(*self._end_arrays)
-        due = total in indices.EARLY_REVIEWS or total % indices.REVIEW_EVERY == 0
-        if total % indices.MISSED_EVERY == 0 and meters[indices.QUIET_ERROR] > 0.0:
-            due |= bool(meters[indices.SHOWN_ERROR] > 1.5 * meters[indices.QUIET_ERROR] + 0.03)
-        due = learned == indices.START_ROWS or (due and learned > indices.START_ROWS)
-        # A spiking neuron sums up what it gets, so a constant part would not fit into its bias.
-        if due and not self.structure.is_spiking:
-            # The review starts new measurements, so suspects are named before. Who asks for kept
-            # rows may send one class after the other: while one comes alone, no input tells any.
-            if self.structure.options.rehearsal_rows is None:
-                begin_trial(self._classes, *self._begin_arrays)
-            review_bands(*self._review_arrays)
-        if total % indices.PRUNE_EVERY == 0:
-            prune_channels(*self._prune_arrays)
-            self._forget_lost_rows()
-
     def _choose_bands(self, rows: int) -> None:
         """Let the newest channels choose bands anew, and read the rehearsed rows anew with them."""
         state = self.state
@@ -396,22 +345,3 @@ class GrowingEngine:
         else:
             state.counters[indices.RING_FILLED] = 0
             state.counters[indices.RING_NEXT] = 0
-
-
-def _rows_until_review(total: int, *, silent: bool) -> int:
-    """Return how many rows may be learned before the next review, at least 1.
-
-    Args:
-        total: rows learned so far.
-        silent: whether channels fell silent, so that it matters if they are missed.
-    """
-    rows = min(
-        indices.REVIEW_EVERY - total % indices.REVIEW_EVERY,
-        indices.PRUNE_EVERY - total % indices.PRUNE_EVERY,
-        *(row - total for row in indices.EARLY_REVIEWS if row > total),
-    )
-    return min(rows, indices.MISSED_EVERY - total % indices.MISSED_EVERY) if silent else rows
-
-
-def _pick(state: NetworkState, names: tuple[str, ...]) -> tuple[Array, ...]:
-    return tuple(getattr(state, name) for name in names)

@@ -17,7 +17,7 @@ __all__ = ["FORMAT_VERSION", "export_arrays", "import_arrays"]
 
 Array = npt.NDArray[Any]
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 _ENGINE: Final = "growing"
 
 _LISTS_AT_ONCE: Final = 64

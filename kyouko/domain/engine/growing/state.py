@@ -65,6 +65,10 @@ class NetworkState:
     watch_squares       float32  (C,)        sum of squared places; saved
     watch_targets       float64  (O', 3)     of sampled numeric targets: running mean, mean
                                              distance from it, rows; saved
+    shares              float64  (5, 16)     what targets came, by line (see `indices`): rows of
+                                             each class modulo 16, or rows in four bins of each
+                                             of the first four numbers; last line: of each
+                                             number rows, mean and mean distance from it; saved
     trial               uint8    (C,)        0 no, 1 on trial, 2 silenced (see `indices`); saved
     trial_drive         float32  (C, K)      mean drive of each section (-1 to 1), while on trial;
                                              saved
@@ -158,6 +162,7 @@ class NetworkState:
     watch_sums: Array
     watch_squares: Array
     watch_targets: Array
+    shares: Array
     trial: Array
     trial_drive: Array
     use: Array
@@ -236,6 +241,10 @@ class NetworkState:
     def ring_rows(self) -> int:
         """Room for rehearsed rows."""
         return len(self.list_length) - count_frame_slots(self.list_channel.shape[1])
+
+    def pick(self, names: tuple[str, ...]) -> tuple[Array, ...]:
+        """Return the arrays of these names, such as a kernel's arguments."""
+        return tuple(getattr(self, name) for name in names)
 
     def count_bytes(self) -> int:
         """Sum of all arrays, touched or not, and the gaps; never above the declared limit."""
@@ -326,6 +335,7 @@ def _fixed_shapes(structure: NetworkStructure, topology: Topology) -> dict[str, 
         "watch_sums": ((indices.WATCH_GROUPS, 3, channels), np.float32),
         "watch_squares": ((channels,), np.float32),
         "watch_targets": ((_targets(structure), 3), np.float64),
+        "shares": ((indices.SHARE_LINES, indices.SHARE_COLUMNS), np.float64),
         "trial": ((channels,), np.uint8),
         "trial_drive": ((channels, most), np.float32),
         "use": ((channels,), np.float32),

@@ -64,7 +64,7 @@ def test_without_memory_it_is_the_plain_network() -> None:
     own = {"trace_length", "raised", "silent", "inner_trace", "trace_row", "trace_drive"}
     # bands of spiking populations do not move, so their rows are not sampled
     own |= {"start_values", "watch_low", "watch_high", "watch_sums"}
-    own |= {"watch_squares", "counters"}
+    own |= {"watch_squares", "shares", "counters"}
     for name in left.keys() - own:
         assert left[name].tobytes() == right[name].tobytes(), name
 
@@ -198,7 +198,7 @@ def test_rows_taken_back_are_forgotten() -> None:
     lost = int(state.trace_row[0, 0])
     state.row_used[lost] = 0
 
-    engine._forget_lost_rows()
+    engine._reviews.forget_lost_rows()
 
     assert 0.0 == state.trace_drive[0, 0]
     assert state.trace_drive[0, 1] != 0.0
