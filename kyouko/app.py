@@ -23,6 +23,7 @@ from kyouko.cpu_quota import usable_processors
 from kyouko.domain.networks.catalogue import NetworkLimits, Networks
 from kyouko.domain.networks.inference import Inference
 from kyouko.domain.networks.live import LiveLimits, LiveNetworks
+from kyouko.domain.streams.pairs import Pairs
 from kyouko.domain.streams.streams import StreamLimits, Streams
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
@@ -31,7 +32,7 @@ from kyouko.kernels.warmup import is_cached, warm_up
 from kyouko.memory_quota import usable_memory
 from kyouko.readiness import Readiness
 from kyouko.servicers.inference import InferenceServicer
-from kyouko.servicers.learning import LearningServicer
+from kyouko.servicers.learning_pair import PairedLearningServicer
 from kyouko.servicers.networks import NetworkServicer
 from kyouko.servicers.tasks import TaskServicer
 from kyouko.servicers.templates import TemplateServicer
@@ -123,6 +124,7 @@ class _Parts:
         self._streams = Streams(
             self.live, self.verifier.verify, clock=_utc_now, limits=_stream_limits(settings)
         )
+        self._pairs = Pairs(new_id=_new_id, idle_seconds=settings.pair_idle_seconds)
         self.dependencies = [
             Dependency("database", database.check),
             Dependency("snapshots", blobs.check),
@@ -168,7 +170,7 @@ class _Parts:
             Servicer(
                 "hanami.kyouko.v1.LearningService",
                 learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
-                LearningServicer(self._streams),
+                PairedLearningServicer(self._streams, self._pairs),
             ),
             Servicer(
                 "inference.GRPCInferenceService",

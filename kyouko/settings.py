@@ -58,6 +58,11 @@ class KyoukoSettings(MeshSettings):
     stream_idle_seconds: float = Field(
         default=15.0, gt=0, description="quiet time after which a stream gets a progress message"
     )
+    pair_idle_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        description="quiet time after which a stream in two halves (OpenLearning) ends",
+    )
 
     @field_validator("shiori_address")
     @classmethod

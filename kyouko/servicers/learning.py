@@ -30,7 +30,7 @@ class LearningServicer(learning_service_pb2_grpc.LearningServiceServicer):
             await context.write(opened_message(stream))
             reading = asyncio.create_task(_read(context, stream))
             try:
-                await _write(context, stream)
+                await write(context, stream)
             finally:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
@@ -44,7 +44,8 @@ def _opening(message: Any) -> Opening:
     return opening_of(message.open)
 
 
-async def _write(context: Any, stream: LearnStream) -> None:
+async def write(context: Any, stream: LearnStream) -> None:
+    """Write what happens on a stream until it ends."""
     return_outputs = stream.terms.return_outputs
     async for events in stream.events():
         for event in events:
@@ -56,12 +57,12 @@ async def _read(context: Any, stream: LearnStream) -> None:
         more = True
         while more:
             await stream.room()
-            more = await _take(await context.read(), stream)
+            more = await take(await context.read(), stream)
     except Exception as error:
         stream.break_off(error)
 
 
-async def _take(message: Any, stream: LearnStream) -> bool:
+async def take(message: Any, stream: LearnStream) -> bool:
     """Hand a message to the stream; returns whether to read on."""
     kind = _kind_of(message)
     if kind == "frame":

@@ -22,7 +22,10 @@ PUBLIC = {
     "/inference.GRPCInferenceService/ServerMetadata",
 }
 # Every other stream ends with its token. A new line here is a decision as well.
-RENEWING = {"/hanami.kyouko.v1.LearningService/Learn"}
+RENEWING = {
+    "/hanami.kyouko.v1.LearningService/Learn",
+    "/hanami.kyouko.v1.LearningService/OpenLearning",
+}
 WRITING = ("Create", "Delete", "Update", "Cancel", "Upload")
 
 

@@ -31,7 +31,7 @@ from hanami.type.v1 import access_pb2 as hanami_dot_type_dot_v1_dot_access__pb2
 from hanami.type.v1 import tensor_pb2 as hanami_dot_type_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'hanami/kyouko/v1/learning_service.proto\x12\x10hanami.kyouko.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x17google/rpc/status.proto\x1a&hanami/kyouko/v1/network_service.proto\x1a\x1bhanami/type/v1/access.proto\x1a\x1bhanami/type/v1/tensor.proto\"\xec\x01\n\x0cLearnRequest\x12+\n\x04open\x18\x01 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LearnOpenH\x00\x12-\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnFrameH\x00\x12-\n\x05\x63lose\x18\x03 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnCloseH\x00\x12?\n\x0e\x61uthentication\x18\x04 \x01(\x0b\x32%.hanami.kyouko.v1.LearnAuthenticationH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\xe3\x02\n\tLearnOpen\x12\x80\x01\n\x07network\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Network\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/networks/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x39\n\x04mode\x18\x02 \x01(\x0e\x32\x1b.hanami.kyouko.v1.LearnModeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12)\n\x14max_outstanding_rows\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x1c\n\x0ereturn_outputs\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\"\n\x0cresume_token\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12+\n\x12label_horizon_rows\x18\x06 \x01(\x05\x42\x0f\xe2\x41\x01\x01\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\"\x92\x02\n\nLearnFrame\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12&\n\x06inputs\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12-\n\x06labels\x18\x03 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LabelListH\x00\x12/\n\rlabel_numbers\x18\x04 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12)\n\x07targets\x18\x05 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12\x17\n\x0ftarget_sequence\x18\x06 \x01(\x03\x12\x1c\n\nmessage_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x42\x08\n\x06target\"\x1b\n\tLabelList\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x0c\n\nLearnClose\"+\n\x13LearnAuthentication\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\"\x91\x02\n\rLearnResponse\x12/\n\x06opened\x18\x01 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnOpenedH\x00\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnResultH\x00\x12-\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnFaultH\x00\x12\x33\n\x08progress\x18\x04 \x01(\x0b\x32\x1f.hanami.kyouko.v1.LearnProgressH\x00\x12/\n\x06\x63losed\x18\x05 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnClosedH\x00\x42\t\n\x07message\"\xb6\x01\n\x0bLearnOpened\x12*\n\x07network\x18\x01 \x01(\x0b\x32\x19.hanami.kyouko.v1.Network\x12\x1c\n\x14max_outstanding_rows\x18\x02 \x01(\x05\x12\x16\n\x0emax_frame_rows\x18\x03 \x01(\x05\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x15\n\rlast_sequence\x18\x05 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\x06 \x01(\x03\"\x99\x02\n\x0bLearnResult\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12)\n\tpredicted\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\'\n\x07outputs\x18\x03 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\x12\n\nnew_labels\x18\x04 \x03(\t\x12$\n\x04loss\x18\x05 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\x14\n\x0c\x63orrect_rows\x18\x06 \x01(\x05\x12\x14\n\x0clearned_rows\x18\x07 \x01(\x03\x12\x11\n\tkept_rows\x18\x08 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\t \x01(\x03\x12\x11\n\tduplicate\x18\n \x01(\x08\"n\n\nLearnFault\x12\x15\n\x08sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x03row\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusB\x0b\n\t_sequenceB\x06\n\x04_row\"R\n\rLearnProgress\x12\x14\n\x0clearned_rows\x18\x01 \x01(\x03\x12\x11\n\tkept_rows\x18\x02 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\x03 \x01(\x03\"9\n\x0bLearnClosed\x12*\n\x07network\x18\x01 \x01(\x0b\x32\x19.hanami.kyouko.v1.Network*U\n\tLearnMode\x12\x1a\n\x16LEARN_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10LEARN_MODE_LEARN\x10\x01\x12\x16\n\x12LEARN_MODE_PREDICT\x10\x02\x32m\n\x0fLearningService\x12Z\n\x05Learn\x12\x1e.hanami.kyouko.v1.LearnRequest\x1a\x1f.hanami.kyouko.v1.LearnResponse\"\x0c\xca\xda\x18\x08\x1a\x04\x01\x02\x03\x04 \x01(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'hanami/kyouko/v1/learning_service.proto\x12\x10hanami.kyouko.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x17google/rpc/status.proto\x1a&hanami/kyouko/v1/network_service.proto\x1a\x1bhanami/type/v1/access.proto\x1a\x1bhanami/type/v1/tensor.proto\"\xec\x01\n\x0cLearnRequest\x12+\n\x04open\x18\x01 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LearnOpenH\x00\x12-\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnFrameH\x00\x12-\n\x05\x63lose\x18\x03 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnCloseH\x00\x12?\n\x0e\x61uthentication\x18\x04 \x01(\x0b\x32%.hanami.kyouko.v1.LearnAuthenticationH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"L\n\x13OpenLearningRequest\x12\x35\n\x04open\x18\x01 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LearnOpenB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x91\x01\n\x13SendLearningRequest\x12 \n\tstream_id\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x06number\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12;\n\x07message\x18\x03 \x01(\x0b\x32\x1e.hanami.kyouko.v1.LearnRequestB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"+\n\x14SendLearningResponse\x12\x13\n\x0blast_number\x18\x01 \x01(\x03\"\xe3\x02\n\tLearnOpen\x12\x80\x01\n\x07network\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Network\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/networks/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x39\n\x04mode\x18\x02 \x01(\x0e\x32\x1b.hanami.kyouko.v1.LearnModeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12)\n\x14max_outstanding_rows\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x1c\n\x0ereturn_outputs\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\"\n\x0cresume_token\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12+\n\x12label_horizon_rows\x18\x06 \x01(\x05\x42\x0f\xe2\x41\x01\x01\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\"\x92\x02\n\nLearnFrame\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12&\n\x06inputs\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12-\n\x06labels\x18\x03 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LabelListH\x00\x12/\n\rlabel_numbers\x18\x04 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12)\n\x07targets\x18\x05 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12\x17\n\x0ftarget_sequence\x18\x06 \x01(\x03\x12\x1c\n\nmessage_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x42\x08\n\x06target\"\x1b\n\tLabelList\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x0c\n\nLearnClose\"+\n\x13LearnAuthentication\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\"\x91\x02\n\rLearnResponse\x12/\n\x06opened\x18\x01 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnOpenedH\x00\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnResultH\x00\x12-\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnFaultH\x00\x12\x33\n\x08progress\x18\x04 \x01(\x0b\x32\x1f.hanami.kyouko.v1.LearnProgressH\x00\x12/\n\x06\x63losed\x18\x05 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnClosedH\x00\x42\t\n\x07message\"\xc9\x01\n\x0bLearnOpened\x12*\n\x07network\x18\x01 \x01(\x0b\x32\x19.hanami.kyouko.v1.Network\x12\x1c\n\x14max_outstanding_rows\x18\x02 \x01(\x05\x12\x16\n\x0emax_frame_rows\x18\x03 \x01(\x05\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x15\n\rlast_sequence\x18\x05 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\x06 \x01(\x03\x12\x11\n\tstream_id\x18\x07 \x01(\t\"\x99\x02\n\x0bLearnResult\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12)\n\tpredicted\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\'\n\x07outputs\x18\x03 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\x12\n\nnew_labels\x18\x04 \x03(\t\x12$\n\x04loss\x18\x05 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\x14\n\x0c\x63orrect_rows\x18\x06 \x01(\x05\x12\x14\n\x0clearned_rows\x18\x07 \x01(\x03\x12\x11\n\tkept_rows\x18\x08 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\t \x01(\x03\x12\x11\n\tduplicate\x18\n \x01(\x08\"n\n\nLearnFault\x12\x15\n\x08sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x03row\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusB\x0b\n\t_sequenceB\x06\n\x04_row\"R\n\rLearnProgress\x12\x14\n\x0clearned_rows\x18\x01 \x01(\x03\x12\x11\n\tkept_rows\x18\x02 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\x03 \x01(\x03\"9\n\x0bLearnClosed\x12*\n\x07network\x18\x01 \x01(\x0b\x32\x19.hanami.kyouko.v1.Network*U\n\tLearnMode\x12\x1a\n\x16LEARN_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10LEARN_MODE_LEARN\x10\x01\x12\x16\n\x12LEARN_MODE_PREDICT\x10\x02\x32\xc0\x02\n\x0fLearningService\x12Z\n\x05Learn\x12\x1e.hanami.kyouko.v1.LearnRequest\x1a\x1f.hanami.kyouko.v1.LearnResponse\"\x0c\xca\xda\x18\x08\x1a\x04\x01\x02\x03\x04 \x01(\x01\x30\x01\x12\x66\n\x0cOpenLearning\x12%.hanami.kyouko.v1.OpenLearningRequest\x1a\x1f.hanami.kyouko.v1.LearnResponse\"\x0c\xca\xda\x18\x08\x1a\x04\x01\x02\x03\x04 \x01\x30\x01\x12i\n\x0cSendLearning\x12%.hanami.kyouko.v1.SendLearningRequest\x1a&.hanami.kyouko.v1.SendLearningResponse\"\n\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEARNREQUEST'].oneofs_by_name['message']._loaded_options = None
   _globals['_LEARNREQUEST'].oneofs_by_name['message']._serialized_options = b'\272H\002\010\001'
+  _globals['_OPENLEARNINGREQUEST'].fields_by_name['open']._loaded_options = None
+  _globals['_OPENLEARNINGREQUEST'].fields_by_name['open']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_SENDLEARNINGREQUEST'].fields_by_name['stream_id']._loaded_options = None
+  _globals['_SENDLEARNINGREQUEST'].fields_by_name['stream_id']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
+  _globals['_SENDLEARNINGREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_SENDLEARNINGREQUEST'].fields_by_name['number']._serialized_options = b'\342A\001\002\272H\004\"\002(\001'
+  _globals['_SENDLEARNINGREQUEST'].fields_by_name['message']._loaded_options = None
+  _globals['_SENDLEARNINGREQUEST'].fields_by_name['message']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_LEARNOPEN'].fields_by_name['network']._loaded_options = None
   _globals['_LEARNOPEN'].fields_by_name['network']._serialized_options = b'\342A\001\002\372A\024\n\022hanami.dev/Network\272HQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/networks/[a-z][a-z0-9-]{0,61}[a-z0-9]$'
   _globals['_LEARNOPEN'].fields_by_name['mode']._loaded_options = None
@@ -56,32 +64,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEARNFRAME'].fields_by_name['message_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_LEARNINGSERVICE'].methods_by_name['Learn']._loaded_options = None
   _globals['_LEARNINGSERVICE'].methods_by_name['Learn']._serialized_options = b'\312\332\030\010\032\004\001\002\003\004 \001'
-  _globals['_LEARNMODE']._serialized_start=2235
-  _globals['_LEARNMODE']._serialized_end=2320
+  _globals['_LEARNINGSERVICE'].methods_by_name['OpenLearning']._loaded_options = None
+  _globals['_LEARNINGSERVICE'].methods_by_name['OpenLearning']._serialized_options = b'\312\332\030\010\032\004\001\002\003\004 \001'
+  _globals['_LEARNINGSERVICE'].methods_by_name['SendLearning']._loaded_options = None
+  _globals['_LEARNINGSERVICE'].methods_by_name['SendLearning']._serialized_options = b'\312\332\030\006\032\004\001\002\003\004'
+  _globals['_LEARNMODE']._serialized_start=2525
+  _globals['_LEARNMODE']._serialized_end=2610
   _globals['_LEARNREQUEST']._serialized_start=274
   _globals['_LEARNREQUEST']._serialized_end=510
-  _globals['_LEARNOPEN']._serialized_start=513
-  _globals['_LEARNOPEN']._serialized_end=868
-  _globals['_LEARNFRAME']._serialized_start=871
-  _globals['_LEARNFRAME']._serialized_end=1145
-  _globals['_LABELLIST']._serialized_start=1147
-  _globals['_LABELLIST']._serialized_end=1174
-  _globals['_LEARNCLOSE']._serialized_start=1176
-  _globals['_LEARNCLOSE']._serialized_end=1188
-  _globals['_LEARNAUTHENTICATION']._serialized_start=1190
-  _globals['_LEARNAUTHENTICATION']._serialized_end=1233
-  _globals['_LEARNRESPONSE']._serialized_start=1236
-  _globals['_LEARNRESPONSE']._serialized_end=1509
-  _globals['_LEARNOPENED']._serialized_start=1512
-  _globals['_LEARNOPENED']._serialized_end=1694
-  _globals['_LEARNRESULT']._serialized_start=1697
-  _globals['_LEARNRESULT']._serialized_end=1978
-  _globals['_LEARNFAULT']._serialized_start=1980
-  _globals['_LEARNFAULT']._serialized_end=2090
-  _globals['_LEARNPROGRESS']._serialized_start=2092
-  _globals['_LEARNPROGRESS']._serialized_end=2174
-  _globals['_LEARNCLOSED']._serialized_start=2176
-  _globals['_LEARNCLOSED']._serialized_end=2233
-  _globals['_LEARNINGSERVICE']._serialized_start=2322
-  _globals['_LEARNINGSERVICE']._serialized_end=2431
+  _globals['_OPENLEARNINGREQUEST']._serialized_start=512
+  _globals['_OPENLEARNINGREQUEST']._serialized_end=588
+  _globals['_SENDLEARNINGREQUEST']._serialized_start=591
+  _globals['_SENDLEARNINGREQUEST']._serialized_end=736
+  _globals['_SENDLEARNINGRESPONSE']._serialized_start=738
+  _globals['_SENDLEARNINGRESPONSE']._serialized_end=781
+  _globals['_LEARNOPEN']._serialized_start=784
+  _globals['_LEARNOPEN']._serialized_end=1139
+  _globals['_LEARNFRAME']._serialized_start=1142
+  _globals['_LEARNFRAME']._serialized_end=1416
+  _globals['_LABELLIST']._serialized_start=1418
+  _globals['_LABELLIST']._serialized_end=1445
+  _globals['_LEARNCLOSE']._serialized_start=1447
+  _globals['_LEARNCLOSE']._serialized_end=1459
+  _globals['_LEARNAUTHENTICATION']._serialized_start=1461
+  _globals['_LEARNAUTHENTICATION']._serialized_end=1504
+  _globals['_LEARNRESPONSE']._serialized_start=1507
+  _globals['_LEARNRESPONSE']._serialized_end=1780
+  _globals['_LEARNOPENED']._serialized_start=1783
+  _globals['_LEARNOPENED']._serialized_end=1984
+  _globals['_LEARNRESULT']._serialized_start=1987
+  _globals['_LEARNRESULT']._serialized_end=2268
+  _globals['_LEARNFAULT']._serialized_start=2270
+  _globals['_LEARNFAULT']._serialized_end=2380
+  _globals['_LEARNPROGRESS']._serialized_start=2382
+  _globals['_LEARNPROGRESS']._serialized_end=2464
+  _globals['_LEARNCLOSED']._serialized_start=2466
+  _globals['_LEARNCLOSED']._serialized_end=2523
+  _globals['_LEARNINGSERVICE']._serialized_start=2613
+  _globals['_LEARNINGSERVICE']._serialized_end=2933
 # @@protoc_insertion_point(module_scope)

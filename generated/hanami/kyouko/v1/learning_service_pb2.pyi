@@ -95,6 +95,86 @@ class LearnRequest(_message.Message):
 Global___LearnRequest: _TypeAlias = LearnRequest  # noqa: Y015
 
 @_typing.final
+class OpenLearningRequest(_message.Message):
+    """Opens a stream in two halves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def open(self) -> Global___LearnOpen:
+        """The network and the terms."""
+
+    def __init__(
+        self,
+        *,
+        open: Global___LearnOpen | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["open", b"open"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open", b"open"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenLearningRequest: _TypeAlias = OpenLearningRequest  # noqa: Y015
+
+@_typing.final
+class SendLearningRequest(_message.Message):
+    """One message for a stream in two halves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    stream_id: _builtins.str
+    """The stream, as its `opened` said."""
+    number: _builtins.int
+    """1 for the first message, then one more for each: calls may overtake one
+    another, and up to 64 may be under way.
+    """
+    @_builtins.property
+    def message(self) -> Global___LearnRequest:
+        """A frame, a fresh token, or the last word."""
+
+    def __init__(
+        self,
+        *,
+        stream_id: _builtins.str = ...,
+        number: _builtins.int = ...,
+        message: Global___LearnRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "number", b"number", "stream_id", b"stream_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendLearningRequest: _TypeAlias = SendLearningRequest  # noqa: Y015
+
+@_typing.final
+class SendLearningResponse(_message.Message):
+    """The message has been taken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAST_NUMBER_FIELD_NUMBER: _builtins.int
+    last_number: _builtins.int
+    """The last message that has been taken so far."""
+    def __init__(
+        self,
+        *,
+        last_number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_number", b"last_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendLearningResponse: _TypeAlias = SendLearningResponse  # noqa: Y015
+
+@_typing.final
 class LearnOpen(_message.Message):
     """Chooses the network and the terms of a stream."""
 
@@ -340,6 +420,7 @@ class LearnOpened(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     DURABLE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    STREAM_ID_FIELD_NUMBER: _builtins.int
     max_outstanding_rows: _builtins.int
     """The most rows that may be under way unanswered."""
     max_frame_rows: _builtins.int
@@ -354,6 +435,8 @@ class LearnOpened(_message.Message):
     """
     durable_sequence: _builtins.int
     """The last sequence of the session that no crash can take."""
+    stream_id: _builtins.str
+    """Names the stream for SendLearning. Empty on streams that go both ways."""
     @_builtins.property
     def network(self) -> _network_service_pb2.Network:
         """The network as it is now."""
@@ -367,10 +450,11 @@ class LearnOpened(_message.Message):
         resume_token: _builtins.str = ...,
         last_sequence: _builtins.int = ...,
         durable_sequence: _builtins.int = ...,
+        stream_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["network", b"network"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_sequence", b"durable_sequence", "last_sequence", b"last_sequence", "max_frame_rows", b"max_frame_rows", "max_outstanding_rows", b"max_outstanding_rows", "network", b"network", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_sequence", b"durable_sequence", "last_sequence", b"last_sequence", "max_frame_rows", b"max_frame_rows", "max_outstanding_rows", b"max_outstanding_rows", "network", b"network", "resume_token", b"resume_token", "stream_id", b"stream_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,16 @@ class LearningServiceStub:
                 request_serializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnRequest.SerializeToString,
                 response_deserializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnResponse.FromString,
                 _registered_method=True)
+        self.OpenLearning = channel.unary_stream(
+                '/hanami.kyouko.v1.LearningService/OpenLearning',
+                request_serializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.OpenLearningRequest.SerializeToString,
+                response_deserializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnResponse.FromString,
+                _registered_method=True)
+        self.SendLearning = channel.unary_unary(
+                '/hanami.kyouko.v1.LearningService/SendLearning',
+                request_serializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.SendLearningRequest.SerializeToString,
+                response_deserializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.SendLearningResponse.FromString,
+                _registered_method=True)
 
 
 class LearningServiceServicer:
@@ -78,6 +88,35 @@ class LearningServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenLearning(self, request, context):
+        """Opens the same stream in two halves, for clients that cannot send streams,
+        such as pages over grpc-web: the answers come here, and what there is to
+        send goes by SendLearning.
+
+        `opened.stream_id` names the stream. It ends with this call, after the
+        message `close`, or when nothing is sent for long (15 minutes by default).
+
+        Reasons: those of Learn, and DEADLINE_EXCEEDED when nothing was sent for long.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendLearning(self, request, context):
+        """Sends one message on a stream that OpenLearning has opened.
+
+        Waits while the stream's window is full. Answers when the message has been
+        taken; what comes of it is told on the stream, faults included. A message
+        that came before is not taken again, so a lost call may be repeated.
+
+        Reasons: RESOURCE_NOT_FOUND (no stream of the caller has this id any more),
+        STREAM_PROTOCOL, LIMIT_REACHED (too much at once), DEADLINE_EXCEEDED (the
+        window stayed full), FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LearningServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -85,6 +124,16 @@ def add_LearningServiceServicer_to_server(servicer, server):
                     servicer.Learn,
                     request_deserializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnRequest.FromString,
                     response_serializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnResponse.SerializeToString,
+            ),
+            'OpenLearning': grpc.unary_stream_rpc_method_handler(
+                    servicer.OpenLearning,
+                    request_deserializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.OpenLearningRequest.FromString,
+                    response_serializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnResponse.SerializeToString,
+            ),
+            'SendLearning': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendLearning,
+                    request_deserializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.SendLearningRequest.FromString,
+                    response_serializer=hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.SendLearningResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -115,6 +164,60 @@ class LearningService:
             '/hanami.kyouko.v1.LearningService/Learn',
             hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnRequest.SerializeToString,
             hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenLearning(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hanami.kyouko.v1.LearningService/OpenLearning',
+            hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.OpenLearningRequest.SerializeToString,
+            hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.LearnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendLearning(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.kyouko.v1.LearningService/SendLearning',
+            hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.SendLearningRequest.SerializeToString,
+            hanami_dot_kyouko_dot_v1_dot_learning__service__pb2.SendLearningResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,27 @@ class LearningServiceStub:
     SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
     LABEL_TOO_LATE.
     """
+    OpenLearning: _grpc.UnaryStreamMultiCallable[_learning_service_pb2.OpenLearningRequest, _learning_service_pb2.LearnResponse]
+    """Opens the same stream in two halves, for clients that cannot send streams,
+    such as pages over grpc-web: the answers come here, and what there is to
+    send goes by SendLearning.
+
+    `opened.stream_id` names the stream. It ends with this call, after the
+    message `close`, or when nothing is sent for long (15 minutes by default).
+
+    Reasons: those of Learn, and DEADLINE_EXCEEDED when nothing was sent for long.
+    """
+    SendLearning: _grpc.UnaryUnaryMultiCallable[_learning_service_pb2.SendLearningRequest, _learning_service_pb2.SendLearningResponse]
+    """Sends one message on a stream that OpenLearning has opened.
+
+    Waits while the stream's window is full. Answers when the message has been
+    taken; what comes of it is told on the stream, faults included. A message
+    that came before is not taken again, so a lost call may be repeated.
+
+    Reasons: RESOURCE_NOT_FOUND (no stream of the caller has this id any more),
+    STREAM_PROTOCOL, LIMIT_REACHED (too much at once), DEADLINE_EXCEEDED (the
+    window stayed full), FIELD_INVALID.
+    """
 
 @_typing.type_check_only
 class LearningServiceAsyncStub(LearningServiceStub):
@@ -94,6 +115,27 @@ class LearningServiceAsyncStub(LearningServiceStub):
     ROLE_INSUFFICIENT, SHUTTING_DOWN, DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
     SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
     LABEL_TOO_LATE.
+    """
+    OpenLearning: _aio.UnaryStreamMultiCallable[_learning_service_pb2.OpenLearningRequest, _learning_service_pb2.LearnResponse]  # type: ignore[assignment]
+    """Opens the same stream in two halves, for clients that cannot send streams,
+    such as pages over grpc-web: the answers come here, and what there is to
+    send goes by SendLearning.
+
+    `opened.stream_id` names the stream. It ends with this call, after the
+    message `close`, or when nothing is sent for long (15 minutes by default).
+
+    Reasons: those of Learn, and DEADLINE_EXCEEDED when nothing was sent for long.
+    """
+    SendLearning: _aio.UnaryUnaryMultiCallable[_learning_service_pb2.SendLearningRequest, _learning_service_pb2.SendLearningResponse]  # type: ignore[assignment]
+    """Sends one message on a stream that OpenLearning has opened.
+
+    Waits while the stream's window is full. Answers when the message has been
+    taken; what comes of it is told on the stream, faults included. A message
+    that came before is not taken again, so a lost call may be repeated.
+
+    Reasons: RESOURCE_NOT_FOUND (no stream of the caller has this id any more),
+    STREAM_PROTOCOL, LIMIT_REACHED (too much at once), DEADLINE_EXCEEDED (the
+    window stayed full), FIELD_INVALID.
     """
 
 class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -131,6 +173,39 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         ROLE_INSUFFICIENT, SHUTTING_DOWN, DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
         SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
         LABEL_TOO_LATE.
+        """
+
+    @_abc_1.abstractmethod
+    def OpenLearning(
+        self,
+        request: _learning_service_pb2.OpenLearningRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_learning_service_pb2.LearnResponse], _abc.AsyncIterator[_learning_service_pb2.LearnResponse]]:
+        """Opens the same stream in two halves, for clients that cannot send streams,
+        such as pages over grpc-web: the answers come here, and what there is to
+        send goes by SendLearning.
+
+        `opened.stream_id` names the stream. It ends with this call, after the
+        message `close`, or when nothing is sent for long (15 minutes by default).
+
+        Reasons: those of Learn, and DEADLINE_EXCEEDED when nothing was sent for long.
+        """
+
+    @_abc_1.abstractmethod
+    def SendLearning(
+        self,
+        request: _learning_service_pb2.SendLearningRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learning_service_pb2.SendLearningResponse, _abc.Awaitable[_learning_service_pb2.SendLearningResponse]]:
+        """Sends one message on a stream that OpenLearning has opened.
+
+        Waits while the stream's window is full. Answers when the message has been
+        taken; what comes of it is told on the stream, faults included. A message
+        that came before is not taken again, so a lost call may be repeated.
+
+        Reasons: RESOURCE_NOT_FOUND (no stream of the caller has this id any more),
+        STREAM_PROTOCOL, LIMIT_REACHED (too much at once), DEADLINE_EXCEEDED (the
+        window stayed full), FIELD_INVALID.
         """
 
 def add_LearningServiceServicer_to_server(servicer: LearningServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/kyouko/v1/learning_service.proto.
  */
 export const file_hanami_kyouko_v1_learning_service: GenFile = /*@__PURE__*/
-  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL2xlYXJuaW5nX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEi7AEKDExlYXJuUmVxdWVzdBIrCgRvcGVuGAEgASgLMhsuaGFuYW1pLmt5b3Vrby52MS5MZWFybk9wZW5IABItCgVmcmFtZRgCIAEoCzIcLmhhbmFtaS5reW91a28udjEuTGVhcm5GcmFtZUgAEi0KBWNsb3NlGAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkNsb3NlSAASPwoOYXV0aGVudGljYXRpb24YBCABKAsyJS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQXV0aGVudGljYXRpb25IAEIQCgdtZXNzYWdlEgW6SAIIASLjAgoJTGVhcm5PcGVuEoABCgduZXR3b3JrGAEgASgJQm/iQQEC+kEUChJoYW5hbWkuZGV2L05ldHdvcmu6SFFyTzJNXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vbmV0d29ya3MvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSOQoEbW9kZRgCIAEoDjIbLmhhbmFtaS5reW91a28udjEuTGVhcm5Nb2RlQg7iQQECukgHggEEEAEgABIpChRtYXhfb3V0c3RhbmRpbmdfcm93cxgDIAEoBUIL4kEBAbpIBBoCKAASHAoOcmV0dXJuX291dHB1dHMYBCABKAhCBOJBAQESIgoMcmVzdW1lX3Rva2VuGAUgASgJQgziQQEBukgFcgMYgAISKwoSbGFiZWxfaG9yaXpvbl9yb3dzGAYgASgFQg/iQQEBukgIGgYYwIQ9KAAikgIKCkxlYXJuRnJhbWUSEAoIc2VxdWVuY2UYASABKAMSJgoGaW5wdXRzGAIgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEi0KBmxhYmVscxgDIAEoCzIbLmhhbmFtaS5reW91a28udjEuTGFiZWxMaXN0SAASLwoNbGFiZWxfbnVtYmVycxgEIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvckgAEikKB3RhcmdldHMYBSABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3JIABIXCg90YXJnZXRfc2VxdWVuY2UYBiABKAMSHAoKbWVzc2FnZV9pZBgHIAEoCUIIukgFcgMYgAFCCAoGdGFyZ2V0IhsKCUxhYmVsTGlzdBIOCgZ2YWx1ZXMYASADKAkiDAoKTGVhcm5DbG9zZSIrChNMZWFybkF1dGhlbnRpY2F0aW9uEhQKDGFjY2Vzc190b2tlbhgBIAEoCSKRAgoNTGVhcm5SZXNwb25zZRIvCgZvcGVuZWQYASABKAsyHS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuT3BlbmVkSAASLwoGcmVzdWx0GAIgASgLMh0uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlc3VsdEgAEi0KBWZhdWx0GAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkZhdWx0SAASMwoIcHJvZ3Jlc3MYBCABKAsyHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUHJvZ3Jlc3NIABIvCgZjbG9zZWQYBSABKAsyHS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQ2xvc2VkSABCCQoHbWVzc2FnZSK2AQoLTGVhcm5PcGVuZWQSKgoHbmV0d29yaxgBIAEoCzIZLmhhbmFtaS5reW91a28udjEuTmV0d29yaxIcChRtYXhfb3V0c3RhbmRpbmdfcm93cxgCIAEoBRIWCg5tYXhfZnJhbWVfcm93cxgDIAEoBRIUCgxyZXN1bWVfdG9rZW4YBCABKAkSFQoNbGFzdF9zZXF1ZW5jZRgFIAEoAxIYChBkdXJhYmxlX3NlcXVlbmNlGAYgASgDIpkCCgtMZWFyblJlc3VsdBIQCghzZXF1ZW5jZRgBIAEoAxIpCglwcmVkaWN0ZWQYAiABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3ISJwoHb3V0cHV0cxgDIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchISCgpuZXdfbGFiZWxzGAQgAygJEiQKBGxvc3MYBSABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3ISFAoMY29ycmVjdF9yb3dzGAYgASgFEhQKDGxlYXJuZWRfcm93cxgHIAEoAxIRCglrZXB0X3Jvd3MYCCABKAMSGAoQZHVyYWJsZV9zZXF1ZW5jZRgJIAEoAxIRCglkdXBsaWNhdGUYCiABKAgibgoKTGVhcm5GYXVsdBIVCghzZXF1ZW5jZRgBIAEoA0gAiAEBEhAKA3JvdxgCIAEoBUgBiAEBEiIKBnN0YXR1cxgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzQgsKCV9zZXF1ZW5jZUIGCgRfcm93IlIKDUxlYXJuUHJvZ3Jlc3MSFAoMbGVhcm5lZF9yb3dzGAEgASgDEhEKCWtlcHRfcm93cxgCIAEoAxIYChBkdXJhYmxlX3NlcXVlbmNlGAMgASgDIjkKC0xlYXJuQ2xvc2VkEioKB25ldHdvcmsYASABKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsqVQoJTGVhcm5Nb2RlEhoKFkxFQVJOX01PREVfVU5TUEVDSUZJRUQQABIUChBMRUFSTl9NT0RFX0xFQVJOEAESFgoSTEVBUk5fTU9ERV9QUkVESUNUEAIybQoPTGVhcm5pbmdTZXJ2aWNlEloKBUxlYXJuEh4uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlcXVlc3QaHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUmVzcG9uc2UiDMraGAgaBAECAwQgASgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_api_resource, file_google_rpc_status, file_hanami_kyouko_v1_network_service, file_hanami_type_v1_access, file_hanami_type_v1_tensor]);
+  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL2xlYXJuaW5nX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEi7AEKDExlYXJuUmVxdWVzdBIrCgRvcGVuGAEgASgLMhsuaGFuYW1pLmt5b3Vrby52MS5MZWFybk9wZW5IABItCgVmcmFtZRgCIAEoCzIcLmhhbmFtaS5reW91a28udjEuTGVhcm5GcmFtZUgAEi0KBWNsb3NlGAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkNsb3NlSAASPwoOYXV0aGVudGljYXRpb24YBCABKAsyJS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQXV0aGVudGljYXRpb25IAEIQCgdtZXNzYWdlEgW6SAIIASJMChNPcGVuTGVhcm5pbmdSZXF1ZXN0EjUKBG9wZW4YASABKAsyGy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuT3BlbkIK4kEBArpIA8gBASKRAQoTU2VuZExlYXJuaW5nUmVxdWVzdBIgCglzdHJlYW1faWQYASABKAlCDeJBAQK6SAZyBBABGEASGwoGbnVtYmVyGAIgASgDQgviQQECukgEIgIoARI7CgdtZXNzYWdlGAMgASgLMh4uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlcXVlc3RCCuJBAQK6SAPIAQEiKwoUU2VuZExlYXJuaW5nUmVzcG9uc2USEwoLbGFzdF9udW1iZXIYASABKAMi4wIKCUxlYXJuT3BlbhKAAQoHbmV0d29yaxgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9OZXR3b3JrukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL25ldHdvcmtzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEjkKBG1vZGUYAiABKA4yGy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuTW9kZUIO4kEBArpIB4IBBBABIAASKQoUbWF4X291dHN0YW5kaW5nX3Jvd3MYAyABKAVCC+JBAQG6SAQaAigAEhwKDnJldHVybl9vdXRwdXRzGAQgASgIQgTiQQEBEiIKDHJlc3VtZV90b2tlbhgFIAEoCUIM4kEBAbpIBXIDGIACEisKEmxhYmVsX2hvcml6b25fcm93cxgGIAEoBUIP4kEBAbpICBoGGMCEPSgAIpICCgpMZWFybkZyYW1lEhAKCHNlcXVlbmNlGAEgASgDEiYKBmlucHV0cxgCIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchItCgZsYWJlbHMYAyABKAsyGy5oYW5hbWkua3lvdWtvLnYxLkxhYmVsTGlzdEgAEi8KDWxhYmVsX251bWJlcnMYBCABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3JIABIpCgd0YXJnZXRzGAUgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29ySAASFwoPdGFyZ2V0X3NlcXVlbmNlGAYgASgDEhwKCm1lc3NhZ2VfaWQYByABKAlCCLpIBXIDGIABQggKBnRhcmdldCIbCglMYWJlbExpc3QSDgoGdmFsdWVzGAEgAygJIgwKCkxlYXJuQ2xvc2UiKwoTTGVhcm5BdXRoZW50aWNhdGlvbhIUCgxhY2Nlc3NfdG9rZW4YASABKAkikQIKDUxlYXJuUmVzcG9uc2USLwoGb3BlbmVkGAEgASgLMh0uaGFuYW1pLmt5b3Vrby52MS5MZWFybk9wZW5lZEgAEi8KBnJlc3VsdBgCIAEoCzIdLmhhbmFtaS5reW91a28udjEuTGVhcm5SZXN1bHRIABItCgVmYXVsdBgDIAEoCzIcLmhhbmFtaS5reW91a28udjEuTGVhcm5GYXVsdEgAEjMKCHByb2dyZXNzGAQgASgLMh8uaGFuYW1pLmt5b3Vrby52MS5MZWFyblByb2dyZXNzSAASLwoGY2xvc2VkGAUgASgLMh0uaGFuYW1pLmt5b3Vrby52MS5MZWFybkNsb3NlZEgAQgkKB21lc3NhZ2UiyQEKC0xlYXJuT3BlbmVkEioKB25ldHdvcmsYASABKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsSHAoUbWF4X291dHN0YW5kaW5nX3Jvd3MYAiABKAUSFgoObWF4X2ZyYW1lX3Jvd3MYAyABKAUSFAoMcmVzdW1lX3Rva2VuGAQgASgJEhUKDWxhc3Rfc2VxdWVuY2UYBSABKAMSGAoQZHVyYWJsZV9zZXF1ZW5jZRgGIAEoAxIRCglzdHJlYW1faWQYByABKAkimQIKC0xlYXJuUmVzdWx0EhAKCHNlcXVlbmNlGAEgASgDEikKCXByZWRpY3RlZBgCIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchInCgdvdXRwdXRzGAMgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEhIKCm5ld19sYWJlbHMYBCADKAkSJAoEbG9zcxgFIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchIUCgxjb3JyZWN0X3Jvd3MYBiABKAUSFAoMbGVhcm5lZF9yb3dzGAcgASgDEhEKCWtlcHRfcm93cxgIIAEoAxIYChBkdXJhYmxlX3NlcXVlbmNlGAkgASgDEhEKCWR1cGxpY2F0ZRgKIAEoCCJuCgpMZWFybkZhdWx0EhUKCHNlcXVlbmNlGAEgASgDSACIAQESEAoDcm93GAIgASgFSAGIAQESIgoGc3RhdHVzGAMgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNCCwoJX3NlcXVlbmNlQgYKBF9yb3ciUgoNTGVhcm5Qcm9ncmVzcxIUCgxsZWFybmVkX3Jvd3MYASABKAMSEQoJa2VwdF9yb3dzGAIgASgDEhgKEGR1cmFibGVfc2VxdWVuY2UYAyABKAMiOQoLTGVhcm5DbG9zZWQSKgoHbmV0d29yaxgBIAEoCzIZLmhhbmFtaS5reW91a28udjEuTmV0d29yaypVCglMZWFybk1vZGUSGgoWTEVBUk5fTU9ERV9VTlNQRUNJRklFRBAAEhQKEExFQVJOX01PREVfTEVBUk4QARIWChJMRUFSTl9NT0RFX1BSRURJQ1QQAjLAAgoPTGVhcm5pbmdTZXJ2aWNlEloKBUxlYXJuEh4uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlcXVlc3QaHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUmVzcG9uc2UiDMraGAgaBAECAwQgASgBMAESZgoMT3BlbkxlYXJuaW5nEiUuaGFuYW1pLmt5b3Vrby52MS5PcGVuTGVhcm5pbmdSZXF1ZXN0Gh8uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlc3BvbnNlIgzK2hgIGgQBAgMEIAEwARJpCgxTZW5kTGVhcm5pbmcSJS5oYW5hbWkua3lvdWtvLnYxLlNlbmRMZWFybmluZ1JlcXVlc3QaJi5oYW5hbWkua3lvdWtvLnYxLlNlbmRMZWFybmluZ1Jlc3BvbnNlIgrK2hgGGgQBAgMEYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_api_resource, file_google_rpc_status, file_hanami_kyouko_v1_network_service, file_hanami_type_v1_access, file_hanami_type_v1_tensor]);
 
 /**
  * One message from the client.
@@ -74,6 +74,84 @@ export type LearnRequest = Message<"hanami.kyouko.v1.LearnRequest"> & {
  */
 export const LearnRequestSchema: GenMessage<LearnRequest> = /*@__PURE__*/
   messageDesc(file_hanami_kyouko_v1_learning_service, 0);
+
+/**
+ * Opens a stream in two halves.
+ *
+ * @generated from message hanami.kyouko.v1.OpenLearningRequest
+ */
+export type OpenLearningRequest = Message<"hanami.kyouko.v1.OpenLearningRequest"> & {
+  /**
+   * The network and the terms.
+   *
+   * @generated from field: hanami.kyouko.v1.LearnOpen open = 1;
+   */
+  open?: LearnOpen | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.OpenLearningRequest.
+ * Use `create(OpenLearningRequestSchema)` to create a new message.
+ */
+export const OpenLearningRequestSchema: GenMessage<OpenLearningRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 1);
+
+/**
+ * One message for a stream in two halves.
+ *
+ * @generated from message hanami.kyouko.v1.SendLearningRequest
+ */
+export type SendLearningRequest = Message<"hanami.kyouko.v1.SendLearningRequest"> & {
+  /**
+   * The stream, as its `opened` said.
+   *
+   * @generated from field: string stream_id = 1;
+   */
+  streamId: string;
+
+  /**
+   * 1 for the first message, then one more for each: calls may overtake one
+   * another, and up to 64 may be under way.
+   *
+   * @generated from field: int64 number = 2;
+   */
+  number: bigint;
+
+  /**
+   * A frame, a fresh token, or the last word.
+   *
+   * @generated from field: hanami.kyouko.v1.LearnRequest message = 3;
+   */
+  message?: LearnRequest | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.SendLearningRequest.
+ * Use `create(SendLearningRequestSchema)` to create a new message.
+ */
+export const SendLearningRequestSchema: GenMessage<SendLearningRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 2);
+
+/**
+ * The message has been taken.
+ *
+ * @generated from message hanami.kyouko.v1.SendLearningResponse
+ */
+export type SendLearningResponse = Message<"hanami.kyouko.v1.SendLearningResponse"> & {
+  /**
+   * The last message that has been taken so far.
+   *
+   * @generated from field: int64 last_number = 1;
+   */
+  lastNumber: bigint;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.SendLearningResponse.
+ * Use `create(SendLearningResponseSchema)` to create a new message.
+ */
+export const SendLearningResponseSchema: GenMessage<SendLearningResponse> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 3);
 
 /**
  * Chooses the network and the terms of a stream.
@@ -134,7 +212,7 @@ export type LearnOpen = Message<"hanami.kyouko.v1.LearnOpen"> & {
  * Use `create(LearnOpenSchema)` to create a new message.
  */
 export const LearnOpenSchema: GenMessage<LearnOpen> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 1);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 4);
 
 /**
  * Rows in order.
@@ -218,7 +296,7 @@ export type LearnFrame = Message<"hanami.kyouko.v1.LearnFrame"> & {
  * Use `create(LearnFrameSchema)` to create a new message.
  */
 export const LearnFrameSchema: GenMessage<LearnFrame> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 2);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 5);
 
 /**
  * Labels as text.
@@ -239,7 +317,7 @@ export type LabelList = Message<"hanami.kyouko.v1.LabelList"> & {
  * Use `create(LabelListSchema)` to create a new message.
  */
 export const LabelListSchema: GenMessage<LabelList> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 3);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 6);
 
 /**
  * Ends a stream in good order.
@@ -254,7 +332,7 @@ export type LearnClose = Message<"hanami.kyouko.v1.LearnClose"> & {
  * Use `create(LearnCloseSchema)` to create a new message.
  */
 export const LearnCloseSchema: GenMessage<LearnClose> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 4);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 7);
 
 /**
  * Proves anew who is talking.
@@ -275,7 +353,7 @@ export type LearnAuthentication = Message<"hanami.kyouko.v1.LearnAuthentication"
  * Use `create(LearnAuthenticationSchema)` to create a new message.
  */
 export const LearnAuthenticationSchema: GenMessage<LearnAuthentication> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 5);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 8);
 
 /**
  * One message from the server.
@@ -336,7 +414,7 @@ export type LearnResponse = Message<"hanami.kyouko.v1.LearnResponse"> & {
  * Use `create(LearnResponseSchema)` to create a new message.
  */
 export const LearnResponseSchema: GenMessage<LearnResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 6);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 9);
 
 /**
  * The terms of an open stream.
@@ -387,6 +465,13 @@ export type LearnOpened = Message<"hanami.kyouko.v1.LearnOpened"> & {
    * @generated from field: int64 durable_sequence = 6;
    */
   durableSequence: bigint;
+
+  /**
+   * Names the stream for SendLearning. Empty on streams that go both ways.
+   *
+   * @generated from field: string stream_id = 7;
+   */
+  streamId: string;
 };
 
 /**
@@ -394,7 +479,7 @@ export type LearnOpened = Message<"hanami.kyouko.v1.LearnOpened"> & {
  * Use `create(LearnOpenedSchema)` to create a new message.
  */
 export const LearnOpenedSchema: GenMessage<LearnOpened> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 7);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 10);
 
 /**
  * The answer to one frame.
@@ -484,7 +569,7 @@ export type LearnResult = Message<"hanami.kyouko.v1.LearnResult"> & {
  * Use `create(LearnResultSchema)` to create a new message.
  */
 export const LearnResultSchema: GenMessage<LearnResult> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 8);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 11);
 
 /**
  * A frame that was refused; the network is as it was before it.
@@ -519,7 +604,7 @@ export type LearnFault = Message<"hanami.kyouko.v1.LearnFault"> & {
  * Use `create(LearnFaultSchema)` to create a new message.
  */
 export const LearnFaultSchema: GenMessage<LearnFault> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 9);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 12);
 
 /**
  * Sent on an idle stream, and when the journal has caught up with it.
@@ -554,7 +639,7 @@ export type LearnProgress = Message<"hanami.kyouko.v1.LearnProgress"> & {
  * Use `create(LearnProgressSchema)` to create a new message.
  */
 export const LearnProgressSchema: GenMessage<LearnProgress> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 10);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 13);
 
 /**
  * The last message of a stream that was closed in good order.
@@ -575,7 +660,7 @@ export type LearnClosed = Message<"hanami.kyouko.v1.LearnClosed"> & {
  * Use `create(LearnClosedSchema)` to create a new message.
  */
 export const LearnClosedSchema: GenMessage<LearnClosed> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 11);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 14);
 
 /**
  * What a stream may do to its network.
@@ -652,6 +737,41 @@ export const LearningService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof LearnRequestSchema;
     output: typeof LearnResponseSchema;
+  },
+  /**
+   * Opens the same stream in two halves, for clients that cannot send streams,
+   * such as pages over grpc-web: the answers come here, and what there is to
+   * send goes by SendLearning.
+   *
+   * `opened.stream_id` names the stream. It ends with this call, after the
+   * message `close`, or when nothing is sent for long (15 minutes by default).
+   *
+   * Reasons: those of Learn, and DEADLINE_EXCEEDED when nothing was sent for long.
+   *
+   * @generated from rpc hanami.kyouko.v1.LearningService.OpenLearning
+   */
+  openLearning: {
+    methodKind: "server_streaming";
+    input: typeof OpenLearningRequestSchema;
+    output: typeof LearnResponseSchema;
+  },
+  /**
+   * Sends one message on a stream that OpenLearning has opened.
+   *
+   * Waits while the stream's window is full. Answers when the message has been
+   * taken; what comes of it is told on the stream, faults included. A message
+   * that came before is not taken again, so a lost call may be repeated.
+   *
+   * Reasons: RESOURCE_NOT_FOUND (no stream of the caller has this id any more),
+   * STREAM_PROTOCOL, LIMIT_REACHED (too much at once), DEADLINE_EXCEEDED (the
+   * window stayed full), FIELD_INVALID.
+   *
+   * @generated from rpc hanami.kyouko.v1.LearningService.SendLearning
+   */
+  sendLearning: {
+    methodKind: "unary";
+    input: typeof SendLearningRequestSchema;
+    output: typeof SendLearningResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_hanami_kyouko_v1_learning_service, 0);
