@@ -124,7 +124,11 @@ class NetworkJournal(Protocol):
 
     @property
     def damage(self) -> JournalDamage | None:
-        """What could not be read when the journal was opened."""
+        """What could not be read when the journal was opened.
+
+        Told at every opening until one whose snapshot knows of `last_position`: take one
+        when the damage has been dealt with.
+        """
 
     @property
     def last_position(self) -> int:
@@ -159,7 +163,11 @@ class NetworkJournal(Protocol):
         """
 
     def read(self, after: int) -> AsyncIterator[JournalRecord]:
-        """Yield the records after a position, in order, up to damage or the end."""
+        """Yield the durable records after a position, in order, up to damage or the newest.
+
+        Raises:
+            Unavailable: JOURNAL_UNAVAILABLE: they cannot be read now.
+        """
 
     async def release(self, through: int) -> None:
         """Forget records up to a position, as far as that can be done cheaply."""

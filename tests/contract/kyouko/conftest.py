@@ -18,6 +18,7 @@ from tests.contract.kyouko.in_memory import (
     MemorySnapshotStore,
     MemoryTaskRepository,
 )
+from tests.contract.kyouko.journal_homes import FileHome, JournalHome
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,9 @@ def snapshots(request: pytest.FixtureRequest, tmp_path: Path) -> SnapshotStore:
     if request.param == "memory":
         return MemorySnapshotStore()
     return BlobSnapshotStore(BlobStore.in_folder(tmp_path / "snapshots"))
+
+
+@pytest.fixture(params=["files"])
+def journal_home(request: pytest.FixtureRequest, tmp_path: Path) -> JournalHome:
+    """Return an empty place of each kind for journals."""
+    return FileHome(tmp_path / "journals")
