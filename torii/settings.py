@@ -41,6 +41,9 @@ class ToriiSettings(MeshSettings):
     max_stranger_bytes: int = Field(
         default=2**16, ge=1, description="largest message before there is a good token"
     )
+    max_json_bytes: int = Field(
+        default=2**20, ge=1, description="largest text message (JSON), in characters"
+    )
     max_held_bytes: int = Field(
         default=2**28,
         ge=1,

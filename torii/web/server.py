@@ -58,6 +58,7 @@ class WebServer:
             guests=self._guests,
             first_message_seconds=settings.first_message_seconds,
             max_message_bytes=settings.max_message_bytes,
+            max_json_bytes=settings.max_json_bytes,
         )
         self.port = 0
 

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 from websockets.exceptions import ConnectionClosed
 
 from mesh import status
-from mesh.errors import DeadlineExceeded, DomainError, InvalidArgument, Unavailable
+from mesh.errors import DeadlineExceeded, DomainError, Unavailable
 from mesh.tokens import TokenVerifier, token_invalid
 from torii.clients.learning import LearningClient, LearnStream, StreamFailedError
-from torii.convert import fault_frame
 from torii.domain.guests import Guest, Guests
 from torii.domain.handshake import Handshake
 from torii.web.closing import close_code, shortened
+from torii.web.forms import Binary, Form, MisspeltError, Text
 from torii.web.socket import LearnSocket
 
 _log = structlog.get_logger(__name__)
@@ -39,6 +38,7 @@ class SessionTerms:
         guests: Who has a websocket open.
         first_message_seconds: How long a new websocket may be silent.
         max_message_bytes: The largest message of those whose token is good.
+        max_json_bytes: The largest of these when it is text.
     """
 
     verifier: TokenVerifier
@@ -47,6 +47,7 @@ class SessionTerms:
     guests: Guests
     first_message_seconds: float
     max_message_bytes: int
+    max_json_bytes: int
 
 
 class LearnSession:
@@ -56,6 +57,7 @@ class LearnSession:
         self._socket = socket
         self._handshake = handshake
         self._terms = terms
+        self._form: Form = Binary()
 
     @property
     def guest(self) -> Guest:
@@ -88,6 +90,8 @@ class LearnSession:
             return status_pb2.Status()
         except StreamFailedError as error:
             return await self._fail(error.status)
+        except MisspeltError as error:
+            return await self._fail(status.status_of(error.cause))
         except DomainError as error:
             return await self._fail(status.status_of(error))
         except Exception as error:
@@ -144,7 +148,9 @@ class LearnSession:
                 reason="DEADLINE_EXCEEDED",
                 metadata={"timeout_seconds": f"{seconds:g}"},
             ) from error
-        return _checked(message)
+        if isinstance(message, str):
+            self._form = Text(max_bytes=self._terms.max_json_bytes)
+        return await self._form.read(message)
 
     async def _bridge(self, stream: LearnStream) -> None:
         """Pass messages both ways until one side ends, at the pace of the slower one."""
@@ -162,18 +168,24 @@ class LearnSession:
 
     async def _to_kyouko(self, stream: LearnStream) -> None:
         while True:
-            message, _ = _checked(await self._socket.next_message())
+            received = await self._socket.next_message()
+            try:
+                message, _ = await self._form.read(received)
+            except MisspeltError as error:
+                # Nobody types without mistakes; it is as if the message had not come.
+                await self._socket.send(self._form.fault(status.status_of(error.cause)))
+                continue
             if not await stream.write(message):
                 return
 
     async def _to_client(self, stream: LearnStream) -> None:
         while (message := await stream.read()) is not None:
-            await self._socket.send(message)
+            await self._socket.send(await self._form.write(message))
 
     async def _fail(self, reason: status_pb2.Status) -> status_pb2.Status:
         with suppress(ConnectionClosed, TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                await self._socket.send(fault_frame(reason))
+                await self._socket.send(self._form.fault(reason))
         await self._close(close_code(reason), reason.message)
         return reason
 
@@ -185,31 +197,6 @@ async def _ended(*tasks: "asyncio.Task[Any]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _checked(message: str | bytes) -> tuple[bytes, pb.LearnRequest]:
-    """Return a message with its content; takes about 2 microseconds.
-
-    Raises:
-        InvalidArgument: STREAM_PROTOCOL: it is text, or no LearnRequest.
-    """
-    if isinstance(message, str):
-        raise _protocol_error("a binary message", "text")
-    try:
-        request = pb.LearnRequest.FromString(message)
-    except DecodeError as error:
-        raise _protocol_error("a hanami.kyouko.v1.LearnRequest", "other bytes") from error
-    if request.WhichOneof("message") is None:
-        raise _protocol_error("a hanami.kyouko.v1.LearnRequest", "an empty message")
-    return message, request
-
-
-def _protocol_error(expected: str, actual: str) -> InvalidArgument:
-    return InvalidArgument(
-        f"every websocket message has to be {expected}, but {actual} came",
-        reason="STREAM_PROTOCOL",
-        metadata={"expected": expected, "actual": actual},
-    )
 
 
 def _shutting_down() -> Unavailable:

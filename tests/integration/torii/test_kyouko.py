@@ -1,64 +1,20 @@
 """The whole way: a websocket through a real torii into a real, growing network."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pytest
 from google.rpc import code_pb2
 from hanami.kyouko.v1 import learning_service_pb2 as pb
-from hanami.kyouko.v1 import network_service_pb2
 from hanami.type.v1 import tensor_pb2
 
 from mesh import status
 from mesh.tensors import array_of, tensor_of
-from tests.integration.kyouko.servers import NETWORK, PARENT, RunningKyouko, start_kyouko
-from tests.integration.meshes import Metadata, RunningMisaki
-from tests.integration.torii.doors import (
-    NOWHERE,
-    RunningTorii,
-    answer,
-    closing,
-    ending,
-    frame,
-    opening,
-    start_torii,
-)
+from tests.integration.kyouko.servers import NETWORK
+from tests.integration.meshes import RunningMisaki
+from tests.integration.torii.doors import answer, closing, ending, frame, opening
+from tests.integration.torii.garden import Garden, token_of
 
 ROWS = np.random.default_rng(5).normal(size=(64, 4)).astype(np.float32)
 LABELS = ["high" if row[0] > 0 else "low" for row in ROWS]
-
-
-@dataclass(frozen=True)
-class Garden:
-    """A network of four channels, and the door to it."""
-
-    torii: RunningTorii
-    kyouko: RunningKyouko
-
-
-@pytest.fixture
-async def garden(misaki: RunningMisaki, tmp_path: Path) -> AsyncIterator[Garden]:
-    """Run a real kyouko with one network, and a torii in front of it."""
-    await misaki.create_project("flowers")
-    alice = await misaki.create_user("alice", flowers="MEMBER")
-    async with (
-        start_kyouko(misaki, NOWHERE, tmp_path / "kyouko", alice) as kyouko,
-        start_torii(misaki, kyouko_address=f"127.0.0.1:{kyouko.running.port}") as torii,
-    ):
-        await kyouko.networks.CreateNetwork(
-            network_service_pb2.CreateNetworkRequest(
-                parent=PARENT, network_id="net", template="templates/flat", channels=4
-            ),
-            metadata=alice,
-        )
-        yield Garden(torii, kyouko)
-
-
-def token_of(metadata: Metadata) -> str:
-    """Return the token in call metadata."""
-    return metadata[0][1].removeprefix("Bearer ")
 
 
 def labelled(sequence: int) -> bytes:

@@ -214,12 +214,22 @@ async def test_subprotocols_without_ours(torii: RunningTorii) -> None:
     assert socket.subprotocol is None
 
 
-@pytest.mark.parametrize("message", ["hello", b"\xff\xff\xff", b"", b"\x7a\x00"])
-@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize(
+    ("is_first", "message"),
+    [
+        *(
+            (is_first, data)
+            for is_first in (True, False)
+            for data in (b"\xff\xff", b"", b"\x7a\x00")
+        ),
+        # As the first message it would be the beginning of JSON.
+        (False, "hello"),
+    ],
+)
 async def test_a_message_that_is_no_request(
-    torii: RunningTorii, echo: RunningEcho, message: str | bytes, is_first: bool
+    torii: RunningTorii, echo: RunningEcho, is_first: bool, message: str | bytes
 ) -> None:
-    """Text and other bytes end the stream with words, at the start and later."""
+    """Other bytes, and text after bytes, end the stream with words, at the start and later."""
     async with torii.websocket(token=await torii.token()) as socket:
         if not is_first:
             await socket.send(opening(NETWORK))
