@@ -53,14 +53,21 @@ class NetworkRepository(Protocol):
         """Return how many networks a project has."""
 
     async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
-        """Point a network to a new snapshot.
+        """Point a network to a new snapshot; the newest one up to now becomes the one before.
 
         Returns:
-            The name of the snapshot before (empty: none); None when the network is gone.
+            The name of the snapshot that is no longer needed (empty: none); None when the
+            network is gone.
 
         Raises:
             ValueError: A statistic is not finite.
         """
+
+    async def record_problem(self, uid: str, problem: str) -> None:
+        """Note what of a network was lost by damage; a missing network is left missing."""
+
+    async def by_uid(self, uids: Set[str]) -> Sequence[Network]:
+        """Return those networks that exist, in any order."""
 
     async def snapshots(self) -> Set[str]:
         """Return the names of the snapshots that networks point to."""
@@ -69,11 +76,15 @@ class NetworkRepository(Protocol):
         """Delete a network and its tasks; a missing one counts as deleted."""
 
 
-class SnapshotStore(Protocol):
-    """Keeps snapshots by name. A snapshot is there completely or not at all."""
+class DamagedSnapshot(Exception):
+    """A snapshot that is there, but is not what was stored, or is no longer there."""
 
-    async def save(self, name: str, content: SnapshotContent) -> None:
-        """Store a snapshot.
+
+class SnapshotStore(Protocol):
+    """Keeps snapshots. A snapshot is there completely or not at all."""
+
+    async def save(self, prefix: str, content: SnapshotContent) -> str:
+        """Store a snapshot below a prefix; returns its name.
 
         Raises:
             Unavailable: DEPENDENCY_UNAVAILABLE: it could not be stored.
@@ -83,6 +94,7 @@ class SnapshotStore(Protocol):
         """Return a snapshot.
 
         Raises:
+            DamagedSnapshot: Its bytes are not those that were stored.
             Unavailable: DEPENDENCY_UNAVAILABLE: it could not be read.
         """
 

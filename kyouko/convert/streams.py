@@ -7,13 +7,14 @@ from hanami.type.v1 import tensor_pb2
 from kyouko.convert.networks import network_ids, network_message
 from kyouko.domain.networks.labels import LONGEST_LABEL, check_label
 from kyouko.domain.networks.learner import Labels, Numbers, Rows, Target, wrong_count
+from kyouko.domain.networks.ledger import Duplicate
 from kyouko.domain.streams.pieces import Frame, Refused, StreamMode
 from kyouko.domain.streams.stream import (
     Answered,
     Closed,
     Event,
-    Idle,
     LearnStream,
+    Progress,
     StreamTerms,
 )
 from kyouko.domain.streams.streams import Opening
@@ -26,6 +27,7 @@ _PLACE = "frame."
 # What a label costs beside its characters.
 _WORD_BYTES = 64
 _MOST_DIMENSIONS = 8
+_LONGEST_MESSAGE_ID = 128
 
 
 def opening_of(message: pb.LearnOpen) -> Opening:
@@ -37,12 +39,17 @@ def opening_of(message: pb.LearnOpen) -> Opening:
         mode=_MODES[message.mode],
         max_outstanding_rows=message.max_outstanding_rows,
         return_outputs=message.return_outputs,
+        resume_token=message.resume_token,
+        label_horizon_rows=message.label_horizon_rows,
     )
 
 
 def frame_of(message: pb.LearnFrame, terms: StreamTerms) -> Frame:
     """Return the frame in a message; of one that cannot be used it holds the error, no rows."""
+    if message.target_sequence:
+        return _late_targets_of(message, terms)
     try:
+        _check_message_id(message.message_id)
         # The shape first: all else is bounded by the rows that the stream may send at once.
         terms.check_shape(message.inputs.shape, field="frame.inputs")
         inputs = array_of(message.inputs, field="frame.inputs")
@@ -51,7 +58,49 @@ def frame_of(message: pb.LearnFrame, terms: StreamTerms) -> Frame:
         terms.check_bytes(byte_count)
     except DomainError as error:
         return Frame(message.sequence, 0, error)
-    return Frame(message.sequence, len(inputs), Rows(inputs, target, place=_PLACE), byte_count)
+    rows = Rows(inputs, target, place=_PLACE)
+    return Frame(message.sequence, len(inputs), rows, byte_count, message_id=message.message_id)
+
+
+def _late_targets_of(message: pb.LearnFrame, terms: StreamTerms) -> Frame:
+    """Return a frame that has the targets of an earlier one."""
+    try:
+        _check_message_id(message.message_id)
+        if message.HasField("inputs"):
+            problem = "a frame with target_sequence has the targets of an earlier one, and no rows"
+            raise InvalidArgument.for_field("frame.inputs", problem)
+        row_count = _target_rows(message)
+        terms.check_shape((row_count, terms.channels), field="frame.targets")
+        target, target_bytes = _target_of(message, row_count)
+        if target is None:
+            problem = "has to come with labels, label_numbers or targets"
+            raise InvalidArgument.for_field("frame.target_sequence", problem)
+        terms.check_bytes(target_bytes)
+    except DomainError as error:
+        return Frame(message.sequence, 0, error)
+    rows = Rows(np.empty((0, 0), np.float32), target, place=_PLACE)
+    return Frame(
+        message.sequence,
+        row_count,
+        rows,
+        target_bytes,
+        target_sequence=message.target_sequence,
+        message_id=message.message_id,
+    )
+
+
+def _check_message_id(message_id: str) -> None:
+    if len(message_id) > _LONGEST_MESSAGE_ID:
+        problem = f"has {len(message_id)} characters; at most {_LONGEST_MESSAGE_ID} are allowed"
+        raise InvalidArgument.for_field("frame.message_id", problem)
+
+
+def _target_rows(message: pb.LearnFrame) -> int:
+    kind = message.WhichOneof("target")
+    if kind == "labels":
+        return len(message.labels.values)
+    tensor = message.label_numbers if kind == "label_numbers" else message.targets
+    return tensor.shape[0] if tensor.shape else 0
 
 
 def _target_of(message: pb.LearnFrame, rows: int) -> tuple[Target, int]:
@@ -105,6 +154,9 @@ def opened_message(stream: LearnStream) -> pb.LearnResponse:
             network=network_message(stream.network),
             max_outstanding_rows=terms.window_rows,
             max_frame_rows=terms.max_frame_rows,
+            resume_token=stream.session.token if stream.session else "",
+            last_sequence=stream.session.last_sequence if stream.session else 0,
+            durable_sequence=stream.session.last_sequence if stream.session else 0,
         )
     )
 
@@ -115,8 +167,12 @@ def event_message(event: Event, *, return_outputs: bool) -> pb.LearnResponse:
         return pb.LearnResponse(result=_result_message(event, return_outputs))
     if isinstance(event, Refused):
         return pb.LearnResponse(fault=_fault_message(event))
-    if isinstance(event, Idle):
-        progress = pb.LearnProgress(learned_rows=event.learned_rows, kept_rows=event.kept_rows)
+    if isinstance(event, Progress):
+        progress = pb.LearnProgress(
+            learned_rows=event.learned_rows,
+            kept_rows=event.kept.rows,
+            durable_sequence=event.kept.sequence,
+        )
         return pb.LearnResponse(progress=progress)
     return pb.LearnResponse(closed=_closed_message(event))
 
@@ -129,11 +185,15 @@ def _result_message(event: Answered, return_outputs: bool) -> pb.LearnResult:
     results = event.results
     message = pb.LearnResult(
         sequence=event.sequence,
-        correct_rows=results.correct_rows,
         learned_rows=results.learned_rows,
-        kept_rows=event.kept_rows,
+        kept_rows=event.kept.rows,
+        durable_sequence=event.kept.sequence,
         new_labels=event.new_labels,
     )
+    if isinstance(results, Duplicate):
+        message.duplicate = True
+        return message
+    message.correct_rows = results.correct_rows
     if results.predicted is not None:
         _put(message.predicted, results.predicted, tensor_pb2.DATA_TYPE_INT32)
     if return_outputs or results.predicted is None:

@@ -48,6 +48,9 @@ class NetworkRow(Base):
     labels: Mapped[list[str]] = mapped_column(JSON)
     kept_rows: Mapped[int] = mapped_column(BigInteger)
     snapshot: Mapped[str] = mapped_column(String(160))
+    snapshot_before: Mapped[str] = mapped_column(String(160))
+    journal_position: Mapped[int] = mapped_column(BigInteger)
+    problem: Mapped[str] = mapped_column(String(1024))
     creator: Mapped[str] = mapped_column(String(160))
     create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
 

@@ -1,6 +1,7 @@
 """Networks in SQL; see `kyouko.ports.NetworkRepository` for what each method promises."""
 
 from collections.abc import Sequence, Set
+from typing import Final
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -15,6 +16,9 @@ from kyouko.storage.documents import (
 from kyouko.storage.models import NetworkRow
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound
+
+# Databases bound the number of values in one query.
+_UIDS_AT_ONCE: Final = 500
 
 
 class SqlNetworkRepository:
@@ -34,6 +38,9 @@ class SqlNetworkRepository:
             labels=list(network.labels),
             kept_rows=network.kept_rows,
             snapshot=network.snapshot,
+            snapshot_before=network.snapshot_before,
+            journal_position=network.journal_position,
+            problem=network.problem,
             creator=network.creator,
             create_time=network.create_time,
         )
@@ -75,12 +82,14 @@ class SqlNetworkRepository:
 
     async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
         """Point a network to a new snapshot."""
-        before = select(NetworkRow.snapshot).where(NetworkRow.uid == uid).with_for_update()
+        before = select(NetworkRow.snapshot_before).where(NetworkRow.uid == uid).with_for_update()
         change = (
             update(NetworkRow)
             .where(NetworkRow.uid == uid)
             .values(
+                snapshot_before=NetworkRow.snapshot,
                 snapshot=record.name,
+                journal_position=record.journal_position,
                 kept_rows=record.kept_rows,
                 labels=[*record.labels],
                 statistics=statistics_document(record.statistics),
@@ -89,16 +98,34 @@ class SqlNetworkRepository:
             .returning(NetworkRow.uid)
         )
         async with self._database.session() as session:
-            snapshot: str | None = await session.scalar(before)
-            if snapshot is None or await session.scalar(change) is None:
+            unneeded: str | None = await session.scalar(before)
+            if unneeded is None or await session.scalar(change) is None:
                 return None
-            return snapshot
+            return unneeded
+
+    async def record_problem(self, uid: str, problem: str) -> None:
+        """Note what of a network was lost."""
+        change = update(NetworkRow).where(NetworkRow.uid == uid).values(problem=problem)
+        async with self._database.session() as session:
+            await session.execute(change)
+
+    async def by_uid(self, uids: Set[str]) -> Sequence[Network]:
+        """Return those networks that exist."""
+        found: list[Network] = []
+        wanted = sorted(uids)
+        async with self._database.session() as session:
+            for first in range(0, len(wanted), _UIDS_AT_ONCE):
+                some = wanted[first : first + _UIDS_AT_ONCE]
+                query = select(NetworkRow).where(NetworkRow.uid.in_(some))
+                found += [_network(row) for row in await session.scalars(query)]
+        return found
 
     async def snapshots(self) -> Set[str]:
         """Return the names of the snapshots that networks point to."""
-        query = select(NetworkRow.snapshot).where(NetworkRow.snapshot != "")
+        query = select(NetworkRow.snapshot, NetworkRow.snapshot_before)
         async with self._database.session() as session:
-            return set(await session.scalars(query))
+            rows = await session.execute(query)
+            return {name for row in rows for name in row if name}
 
     async def delete(self, uid: str) -> None:
         """Delete a network and its tasks."""
@@ -118,4 +145,7 @@ def _network(row: NetworkRow) -> Network:
         labels=tuple(row.labels),
         kept_rows=row.kept_rows,
         snapshot=row.snapshot,
+        snapshot_before=row.snapshot_before,
+        journal_position=row.journal_position,
+        problem=row.problem,
     )

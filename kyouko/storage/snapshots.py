@@ -1,8 +1,12 @@
-"""Snapshots as safetensors files: the engine's arrays, and the rest as a JSON header."""
+"""Snapshots as safetensors files: the arrays, and the rest as a JSON header.
+
+The name of a file ends with the digest of its bytes, so that damage shows.
+"""
 
 import asyncio
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import safetensors
@@ -11,11 +15,15 @@ import structlog
 
 from kyouko.domain.engine import EngineState
 from kyouko.domain.networks.network import SnapshotContent
+from kyouko.domain.networks.sessions import SessionsState
+from kyouko.ports import DamagedSnapshot
 from mesh.blobs import BlobStore
 from mesh.clients import unavailable
 
 _FORMAT: Final = "hanami-network"
-_VERSION: Final = 1
+_VERSION: Final = 2
+_READABLE: Final = (1, 2)
+_SESSIONS: Final = "sessions/"
 _log = structlog.get_logger(__name__)
 
 
@@ -25,23 +33,27 @@ class BlobSnapshotStore:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
-    async def save(self, name: str, content: SnapshotContent) -> None:
+    async def save(self, prefix: str, content: SnapshotContent) -> str:
         """Store a snapshot."""
         data = await asyncio.to_thread(encode, content)
+        name = f"{prefix}/{await asyncio.to_thread(_digest_of, data)}.safetensors"
         try:
             await self._blobs.put(name, data)
         except Exception as error:
             _log.error("cannot store a snapshot", snapshot=name, error=repr(error))
             raise unavailable("snapshots") from error
+        return name
 
     async def load(self, name: str) -> SnapshotContent:
         """Return a snapshot."""
         try:
             data = await self._blobs.get(name)
-            return await asyncio.to_thread(decode, data)
+        except FileNotFoundError as error:
+            raise DamagedSnapshot(f"{name} is not there") from error
         except Exception as error:
             _log.error("cannot read a snapshot", snapshot=name, error=repr(error))
             raise unavailable("snapshots") from error
+        return await asyncio.to_thread(_checked, name, data)
 
     async def delete(self, name: str) -> None:
         """Delete a snapshot."""
@@ -60,8 +72,12 @@ def encode(content: SnapshotContent) -> bytes:
         "engine": content.engine.header,
         "labels": list(content.labels),
         "target_scale": dict(content.target_scale),
+        "sessions": [dict(session) for session in content.sessions.header],
+        "journal_position": content.journal_position,
     }
-    return safetensors.numpy.save(content.engine.arrays, metadata={"hanami": json.dumps(header)})
+    sessions = {_SESSIONS + name: array for name, array in content.sessions.arrays.items()}
+    arrays = {**content.engine.arrays, **sessions}
+    return safetensors.numpy.save(arrays, metadata={"hanami": json.dumps(header)})
 
 
 def decode(data: bytes) -> SnapshotContent:
@@ -71,14 +87,40 @@ def decode(data: bytes) -> SnapshotContent:
         ValueError: It is no snapshot, or of a version that is not known here.
     """
     header = _header_of(data)
-    if header.get("format") != _FORMAT or header.get("version") != _VERSION:
+    if header.get("format") != _FORMAT or header.get("version") not in _READABLE:
         raise ValueError(f"not a network of version {_VERSION}: {header.get('format')!r}")
     # The arrays point into `data`, which cannot be written to; the engine copies them.
+    arrays = safetensors.numpy.load(data)
     return SnapshotContent(
-        engine=EngineState(arrays=safetensors.numpy.load(data), header=header["engine"]),
+        engine=EngineState(arrays=_without(_SESSIONS, arrays), header=header["engine"]),
         labels=tuple(header["labels"]),
         target_scale=header["target_scale"],
+        sessions=SessionsState(header.get("sessions", ()), _below(_SESSIONS, arrays)),
+        journal_position=int(header.get("journal_position", 0)),
     )
+
+
+def _checked(name: str, data: bytes) -> SnapshotContent:
+    digest = _digest_of(data)
+    if digest not in name:
+        raise DamagedSnapshot(f"{name} has the digest {digest}")
+    try:
+        return decode(data)
+    except (ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise DamagedSnapshot(f"{name}: {error}") from error
+
+
+def _digest_of(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _below(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    found = (name for name in arrays if name.startswith(prefix))
+    return {name.removeprefix(prefix): arrays[name] for name in found}
+
+
+def _without(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: array for name, array in arrays.items() if not name.startswith(prefix)}
 
 
 def _header_of(data: bytes) -> dict[str, Any]:

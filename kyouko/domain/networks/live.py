@@ -1,8 +1,8 @@
-"""Live networks: loaded when first used, owned by one task each, kept by snapshots.
+"""Live networks: loaded when first used, owned by one task each, kept by journal and snapshots.
 
-A network stays in memory until room is needed. What it learned since its last
-snapshot is lost with the process; `keep` takes one, and `watch` sees to it that
-long work takes one now and then.
+A network stays in memory until room is needed. Its journal has all that it learned; a
+snapshot spares the next start the journal up to then. `keep` takes one, and `watch` sees
+to it that long work takes one now and then.
 
 Whoever begins to use a network, or to delete it, passes its gate: one at a time,
 while others pass those of other networks.
@@ -19,17 +19,12 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from kyouko.domain.engine import EngineStateError, EngineStructureError
-from kyouko.domain.networks.learner import Learner
-from kyouko.domain.networks.network import (
-    Network,
-    NetworkStatistics,
-    SnapshotContent,
-    SnapshotRecord,
-)
+from kyouko.domain.networks.ledger import Exported, Ledger
+from kyouko.domain.networks.loading import Loader
+from kyouko.domain.networks.network import Network, SnapshotRecord
 from kyouko.domain.networks.owner import Owner
-from kyouko.ports import NetworkRepository, NewId, SnapshotStore
-from mesh.errors import NotFound, ResourceExhausted, Unavailable
+from kyouko.ports import Journals, NetworkJournal, NetworkRepository, SnapshotStore
+from mesh.errors import DomainError, NotFound, ResourceExhausted
 
 _log = structlog.get_logger(__name__)
 _WATCH_SECONDS: Final = 0.25
@@ -39,7 +34,7 @@ _SNAPSHOTS_AT_ONCE: Final = 4
 
 @dataclass(frozen=True)
 class LiveLimits:
-    """Bounds of what is in memory and of what a crash may take.
+    """Bounds of what is in memory and of what has to be learned again after a crash.
 
     Attributes:
         networks: most networks in memory.
@@ -60,9 +55,10 @@ class LiveNetwork:
 
     Attributes:
         network: its row, as far as the last snapshot.
+        journal: what was learned, in order.
         users: streams and tasks that hold it.
+        snapshot_rows: learned rows that the last snapshot holds.
         kept_at: moment of the last snapshot, on the monotonic clock.
-        kept_passed_rows: passed rows that the last snapshot knows of.
         keeping: held while a snapshot is taken.
         closed: whether it has left memory.
         deleted: whether it is gone for good.
@@ -70,24 +66,28 @@ class LiveNetwork:
 
     network: Network
     owner: Owner
+    journal: NetworkJournal
     users: int = 0
+    snapshot_rows: int = 0
     kept_at: float = field(default_factory=time.monotonic)
-    kept_passed_rows: int = 0
     keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     closed: bool = False
     deleted: bool = False
 
     @property
     def kept_rows(self) -> int:
-        """Learned rows that the last snapshot holds."""
-        return self.network.kept_rows
+        """Learned rows that no crash can take."""
+        return self.owner.ledger.durable_rows
 
     @property
-    def unkept_rows(self) -> int:
-        """Learned and passed rows that it does not hold."""
-        learner = self.owner.learner
-        passed = learner.passed_rows - self.kept_passed_rows
-        return learner.learned_rows - self.kept_rows + passed
+    def has_changed(self) -> bool:
+        """Whether anything happened that the last snapshot does not hold."""
+        return self.owner.ledger.position > self.network.journal_position
+
+    @property
+    def unsaved_rows(self) -> int:
+        """Learned rows that the last snapshot does not hold."""
+        return self.owner.learner.learned_rows - self.snapshot_rows
 
     @property
     def memory_bytes(self) -> int:
@@ -99,7 +99,12 @@ class LiveNetwork:
     def now(self) -> Network:
         """Return the network as it is at this moment, learning or not."""
         learner = self.owner.learner
-        return replace(self.network, statistics=learner.statistics(), labels=learner.labels.labels)
+        return replace(
+            self.network,
+            statistics=learner.statistics(),
+            labels=learner.labels.labels,
+            kept_rows=self.kept_rows,
+        )
 
 
 class LiveNetworks:
@@ -109,15 +114,16 @@ class LiveNetworks:
         self,
         repository: NetworkRepository,
         snapshots: SnapshotStore,
+        journals: Journals,
         executor: Executor,
         *,
-        new_id: NewId,
         limits: LiveLimits,
     ) -> None:
         self._repository = repository
         self._snapshots = snapshots
+        self._journals = journals
         self._executor = executor
-        self._new_id = new_id
+        self._loader = Loader(snapshots, journals, executor)
         self._limits = limits
         self._live: dict[str, LiveNetwork] = {}
         self._deleting: set[str] = set()
@@ -169,29 +175,40 @@ class LiveNetworks:
             if live.closed:
                 # Nothing leaves memory without a snapshot.
                 return
-            # Asked in the owner's turn: what was queued before is learned by then.
-            exported = await live.owner.run(lambda learner: _export(learner, live.unkept_rows))
-            if exported is None:
+            if not live.has_changed:
                 return
-            content, statistics, passed_rows = exported
-            name = f"{live.network.uid}/{self._new_id()}.safetensors"
-            await self._snapshots.save(name, content)
-            record = SnapshotRecord(name, statistics.learned_rows, content.labels, statistics)
-            before = await self._repository.record_snapshot(live.network.uid, record)
-            if before is None:
-                await self._snapshots.delete(name)
-                raise NotFound(live.network.name)
-            live.kept_at = time.monotonic()
-            live.kept_passed_rows = passed_rows
-            live.network = replace(
-                live.network,
-                snapshot=name,
-                kept_rows=record.kept_rows,
-                labels=record.labels,
-                statistics=statistics,
-            )
-            if before:
-                await self._snapshots.delete(before)
+            # In the owner's turn: what was queued before is learned by then.
+            exported = await live.owner.run(Ledger.export)
+            await self._save(live, exported)
+
+    async def _save(self, live: LiveNetwork, exported: Exported) -> None:
+        content, network = exported.content, live.network
+        name = await self._snapshots.save(network.uid, content)
+        record = SnapshotRecord(
+            name,
+            exported.statistics.learned_rows,
+            content.labels,
+            exported.statistics,
+            content.journal_position,
+        )
+        unneeded = await self._repository.record_snapshot(network.uid, record)
+        if unneeded is None:
+            await self._snapshots.delete(name)
+            raise NotFound(network.name)
+        live.kept_at = time.monotonic()
+        live.snapshot_rows = record.kept_rows
+        live.network = replace(
+            network,
+            snapshot=name,
+            snapshot_before=network.snapshot,
+            journal_position=record.journal_position,
+            labels=record.labels,
+            statistics=record.statistics,
+        )
+        if unneeded not in ("", name, network.snapshot):
+            await self._snapshots.delete(unneeded)
+        # If the newest snapshot cannot be read one day, the one before needs what came after it.
+        await live.journal.release(network.journal_position)
 
     async def watch(self) -> None:
         """Take snapshots of networks at work, until cancelled."""
@@ -219,6 +236,25 @@ class LiveNetworks:
                 _log.warning("removing a snapshot of no network", snapshot=name)
                 await self._snapshots.delete(name)
 
+    async def recover(self) -> None:
+        """Bring back what a crash left in journals, so that everybody sees all that was learned.
+
+        And forget the journals of networks that are gone. For a background task at the start.
+        """
+        uids = await self._journals.uids()
+        networks = {network.uid: network for network in await self._repository.by_uid(uids)}
+        for uid in uids - networks.keys():
+            _log.warning("removing the journal of no network", uid=uid)
+            await self._journals.delete(uid)
+        for network in networks.values():
+            try:
+                async with self.using(network.project_id, network.network_id) as live:
+                    await self.keep(live)
+            except NotFound:
+                continue
+            except DomainError as error:
+                _log.error("cannot recover", network=network.name, error=str(error))
+
     async def drop(self, uid: str) -> None:
         """Forget a network that has been deleted, snapshots and all."""
         live = self._live.pop(uid, None)
@@ -228,6 +264,7 @@ class LiveNetworks:
                 await self._close(live)
             for name in await self._snapshots.names(uid):
                 await self._snapshots.delete(name)
+            await self._journals.delete(uid)
         finally:
             self._deleting.discard(uid)
 
@@ -285,28 +322,14 @@ class LiveNetworks:
         network = await self._repository.get(known.project_id, known.network_id)
         if network.uid != known.uid:
             raise NotFound(known.name)
-        return LiveNetwork(network, Owner(await self._learner(network), self._executor))
-
-    async def _learner(self, network: Network) -> Learner:
-        loop = asyncio.get_running_loop()
-        content = await self._snapshots.load(network.snapshot) if network.snapshot else None
-        try:
-            return await loop.run_in_executor(self._executor, Learner, network.structure, content)
-        except EngineStateError as error:
-            _log.error("snapshot does not fit", network=network.name, error=str(error))
-            raise Unavailable(
-                f"the snapshot of {network.name} was made by another version and cannot be used",
-                reason="DEPENDENCY_UNAVAILABLE",
-                metadata={"dependency": "snapshots"},
-            ) from error
-        except EngineStructureError as error:
-            # It could be built when it was created: by another version, or beside a GPU.
-            _log.error("structure cannot be built", network=network.name, error=str(error))
-            raise Unavailable(
-                f"{network.name} cannot be built here: {error}",
-                reason="DEPENDENCY_UNAVAILABLE",
-                metadata={"dependency": "engine"},
-            ) from error
+        loaded = await self._loader.load(network)
+        if loaded.problem:
+            await self._repository.record_problem(network.uid, loaded.problem)
+            network = replace(network, problem=loaded.problem)
+        owner = Owner(loaded.ledger, self._executor)
+        return LiveNetwork(
+            network, owner, loaded.journal, snapshot_rows=network.statistics.learned_rows
+        )
 
     async def _make_room_for(self, network: Network) -> None:
         """Let idle networks leave memory, the one used longest ago first."""
@@ -340,7 +363,7 @@ class LiveNetworks:
     async def _evict(self, live: LiveNetwork) -> None:
         await self.keep(live)
         # Somebody may have come meanwhile, and may even have gone again.
-        if self._is_idle(live) and not live.unkept_rows:
+        if self._is_idle(live) and not live.has_changed:
             live.closed = True
             del self._live[live.network.uid]
             await self._close(live)
@@ -358,14 +381,14 @@ class LiveNetworks:
         async with live.keeping:
             live.closed = True
             await live.owner.close()
+            await live.journal.close()
 
     def _is_due(self, live: LiveNetwork, now: float) -> bool:
-        rows = live.unkept_rows
-        if rows == 0:
+        if not live.has_changed:
             live.kept_at = now
             return False
         return (
-            rows >= self._limits.snapshot_rows
+            live.unsaved_rows >= self._limits.snapshot_rows
             or now - live.kept_at >= self._limits.snapshot_seconds
         )
 
@@ -380,15 +403,6 @@ class LiveNetworks:
             _log.exception("no snapshot taken", network=live.network.name, error=repr(error))
             # Once a second more would only fill the log.
             live.kept_at = time.monotonic()
-
-
-def _export(
-    learner: Learner, unkept_rows: int
-) -> tuple[SnapshotContent, NetworkStatistics, int] | None:
-    """Return what a snapshot takes and its passed rows, None when the last one holds all of it."""
-    if unkept_rows == 0:
-        return None
-    return learner.export(), learner.statistics(), learner.passed_rows
 
 
 def _most_bytes(network: Network) -> int:

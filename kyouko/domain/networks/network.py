@@ -7,6 +7,7 @@ from typing import Any
 
 from kyouko.domain.engine import EngineState, EngineStatistics, ExpertShare, NetworkStructure
 from kyouko.domain.networks.scoring import GREATEST_LOSS
+from kyouko.domain.networks.sessions import SessionsState
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,11 @@ class Network:
     """A network. Its uid differs from that of every other, also of the same name.
 
     Attributes:
-        kept_rows: learned rows that the snapshot holds.
+        kept_rows: learned rows that no crash can take.
         snapshot: the name of the snapshot; empty before the first one.
+        snapshot_before: the one before it, kept in case the newest cannot be read.
+        journal_position: the last change that the snapshot holds.
+        problem: what was lost by damage, if anything; empty while nothing was.
     """
 
     uid: str
@@ -74,6 +78,9 @@ class Network:
     labels: tuple[str, ...] = ()
     kept_rows: int = 0
     snapshot: str = ""
+    snapshot_before: str = ""
+    journal_position: int = 0
+    problem: str = ""
 
     @property
     def name(self) -> str:
@@ -94,11 +101,15 @@ class SnapshotContent:
         engine: the engine's arrays and header.
         labels: in the order of the outputs.
         target_scale: of `TargetScale.export`; empty for classes.
+        sessions: how far each has come.
+        journal_position: the last change in it.
     """
 
     engine: EngineState
     labels: tuple[str, ...]
     target_scale: Mapping[str, Any]
+    sessions: SessionsState = field(default_factory=SessionsState)
+    journal_position: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,3 +120,4 @@ class SnapshotRecord:
     kept_rows: int
     labels: tuple[str, ...]
     statistics: NetworkStatistics
+    journal_position: int = 0

@@ -12,24 +12,30 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from kyouko.domain.networks.learner import Learner
+from kyouko.domain.networks.ledger import Ledger
 
 T = TypeVar("T")
 _QUEUE_LENGTH: Final = 64
 
 
 class Owner:
-    """Runs work on one learner, one piece after the other."""
+    """Runs work on one network, one piece after the other."""
 
-    def __init__(self, learner: Learner, executor: Executor) -> None:
-        self.learner = learner
+    def __init__(self, ledger: Ledger, executor: Executor) -> None:
+        self.ledger = ledger
         self._executor = executor
-        self._queue: asyncio.Queue[tuple[Callable[[Learner], Any], asyncio.Future[Any]]] = (
+        self._queue: asyncio.Queue[tuple[Callable[[Ledger], Any], asyncio.Future[Any]]] = (
             asyncio.Queue(_QUEUE_LENGTH)
         )
         self._task = asyncio.create_task(self._work())
         self._is_closed = False
 
-    async def submit(self, work: Callable[[Learner], T]) -> "asyncio.Future[T]":
+    @property
+    def learner(self) -> Learner:
+        """The network's learner, to read from."""
+        return self.ledger.learner
+
+    async def submit(self, work: Callable[[Ledger], T]) -> "asyncio.Future[T]":
         """Queue work; waits while the queue is full. The future brings its result.
 
         Raises:
@@ -41,7 +47,7 @@ class Owner:
         await self._queue.put((work, future))
         return future
 
-    async def run(self, work: Callable[[Learner], T]) -> T:
+    async def run(self, work: Callable[[Ledger], T]) -> T:
         """Queue work and wait for its result."""
         return await (await self.submit(work))
 
@@ -59,7 +65,7 @@ class Owner:
             work, future = await self._queue.get()
             try:
                 if not future.cancelled():
-                    result = await loop.run_in_executor(self._executor, work, self.learner)
+                    result = await loop.run_in_executor(self._executor, work, self.ledger)
                     if not future.done():
                         future.set_result(result)
             except Exception as error:

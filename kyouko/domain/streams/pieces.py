@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from kyouko.domain.engine import Arrival
-from kyouko.domain.networks.learner import Learner, RowResults, Rows
+from kyouko.domain.networks.learner import Rows
+from kyouko.domain.networks.ledger import Ledger, Outcome, Submission
 from kyouko.domain.networks.owner import Owner
 from mesh.errors import DomainError
 
@@ -36,12 +36,29 @@ class Frame:
 
     Attributes:
         byte_count: memory that it takes.
+        target_sequence: the earlier frame that its targets belong to; 0 if they are its own.
+        message_id: what its source calls it, if anything.
     """
 
     sequence: int
     row_count: int
     rows: Rows | DomainError
     byte_count: int = 0
+    target_sequence: int = 0
+    message_id: str = ""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The right of a stream to send the frames of a session.
+
+    Attributes:
+        key: the session's.
+        holder: number of the stream.
+    """
+
+    key: bytes
+    holder: int
 
 
 @dataclass(frozen=True)
@@ -53,19 +70,31 @@ class Refused:
 
 
 Waiting = deque[Frame | Refused]
-Outcome = RowResults | DomainError
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was taken, and what came of it.
+
+    Attributes:
+        position: in the journal, of the last change up to here; None if the frame did not count.
+    """
+
+    item: Frame | Refused
+    outcome: Outcome
+    position: int | None = None
 
 
 @dataclass
 class Piece:
-    """Frames that were taken, each with what came of it; faults of other messages with theirs.
+    """Frames that were taken, in order, and faults of other messages.
 
     Attributes:
         taken: what was taken so far; grows in the network's thread.
         done: resolved when no more will be taken.
     """
 
-    taken: list[tuple[Frame | Refused, Outcome]] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
     done: "asyncio.Future[None] | None" = None
 
     async def finished(self) -> None:
@@ -74,14 +103,17 @@ class Piece:
             await self.done
 
 
-async def queue_piece(owner: Owner, waiting: Waiting, mode: StreamMode) -> Piece:
-    """Queue a piece that will take what is waiting when its turn comes."""
+async def queue_piece(owner: Owner, waiting: Waiting, hold: Hold | None) -> Piece:
+    """Queue a piece that will take what is waiting when its turn comes.
+
+    Without the hold of a session rows are predicted only.
+    """
     piece = Piece()
-    piece.done = await owner.submit(lambda learner: _work(learner, waiting, mode, piece))
+    piece.done = await owner.submit(lambda ledger: _work(ledger, waiting, hold, piece))
     return piece
 
 
-def _work(learner: Learner, waiting: Waiting, mode: StreamMode, piece: Piece) -> None:
+def _work(ledger: Ledger, waiting: Waiting, hold: Hold | None, piece: Piece) -> None:
     ends_at = time.perf_counter() + _PIECE_SECONDS
     rows = 0
     while rows < _PIECE_ROWS and time.perf_counter() < ends_at:
@@ -89,18 +121,29 @@ def _work(learner: Learner, waiting: Waiting, mode: StreamMode, piece: Piece) ->
             item = waiting.popleft()
         except IndexError:
             return
-        piece.taken.append((item, _outcome(learner, item, mode)))
+        piece.taken.append(_take(ledger, item, hold))
         rows += item.row_count if isinstance(item, Frame) else 0
 
 
-def _outcome(learner: Learner, item: Frame | Refused, mode: StreamMode) -> Outcome:
+def _take(ledger: Ledger, item: Frame | Refused, hold: Hold | None) -> Taken:
     if isinstance(item, Refused):
-        return item.error
-    if isinstance(item.rows, DomainError):
-        return item.rows
+        return Taken(item, item.error)
     try:
-        if mode is StreamMode.LEARN:
-            return learner.learn(item.rows, Arrival.STREAMED)
-        return learner.predict(item.rows)
+        if hold is not None:
+            return Taken(item, ledger.take(_submission(item, hold)), ledger.position)
+        if isinstance(item.rows, DomainError):
+            return Taken(item, item.rows)
+        return Taken(item, ledger.learner.predict(item.rows))
     except DomainError as error:
-        return error
+        return Taken(item, error)
+
+
+def _submission(frame: Frame, hold: Hold) -> Submission:
+    return Submission(
+        hold.key,
+        hold.holder,
+        frame.sequence,
+        frame.rows,
+        target_sequence=frame.target_sequence,
+        message_id=frame.message_id,
+    )

@@ -23,6 +23,7 @@ class StreamProtocol:
         window_bytes: memory that they may take.
         outstanding_rows: rows that are.
         outstanding_bytes: memory that they take.
+        in_session: whether frames may come again.
     """
 
     phase: Phase = Phase.NEW
@@ -31,6 +32,7 @@ class StreamProtocol:
     last_sequence: int = 0
     outstanding_rows: int = 0
     outstanding_bytes: int = 0
+    in_session: bool = False
 
     @property
     def has_room(self) -> bool:
@@ -52,14 +54,15 @@ class StreamProtocol:
         self.window_bytes = window_bytes
 
     def frame(self, sequence: int, rows: int, byte_count: int) -> None:
-        """Take a frame.
+        """Take a frame; in a session it is the session that looks at the sequence.
 
         Raises:
             InvalidArgument: STREAM_PROTOCOL.
         """
         self._need_open("frame")
-        if sequence <= self.last_sequence:
-            raise out_of_turn(f"a sequence above {self.last_sequence}", str(sequence))
+        least = 1 if self.in_session else self.last_sequence + 1
+        if sequence < least:
+            raise out_of_turn(f"a sequence of at least {least}", str(sequence))
         self.last_sequence = sequence
         self.waits(rows, byte_count)
 

@@ -2,7 +2,8 @@
 
 The side that reads calls `room`, `offer`, `authenticate`, `close` and `hang_up`;
 the side that writes iterates over `events`. While answers are written, the
-network works on the frames that came meanwhile.
+network works on the frames that came meanwhile, and the journal makes durable
+what was learned; when it has caught up, the client hears of it.
 """
 
 import asyncio
@@ -10,21 +11,24 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from kyouko.domain.networks.learner import RowResults, check_shape
-from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
+from kyouko.domain.networks.ledger import Duplicate
+from kyouko.domain.networks.live import LiveNetwork
 from kyouko.domain.networks.network import Network
 from kyouko.domain.streams.authority import Authority
+from kyouko.domain.streams.durability import Durability
 from kyouko.domain.streams.pieces import (
     Frame,
-    Outcome,
+    Hold,
     Piece,
     Refused,
     StreamMode,
+    Taken,
     Waiting,
     queue_piece,
 )
 from kyouko.domain.streams.protocol import Phase, StreamProtocol
 from kyouko.ports import Clock
-from mesh.errors import DomainError, ResourceExhausted
+from mesh.errors import Aborted, DomainError, ResourceExhausted
 
 
 @dataclass(frozen=True)
@@ -66,21 +70,48 @@ class StreamTerms:
 
 
 @dataclass(frozen=True)
+class SessionTerms:
+    """The session of a stream that learns.
+
+    Attributes:
+        token: with which the client goes on after a break.
+        last_sequence: of its last frame; durable when the stream opens.
+    """
+
+    hold: Hold
+    token: str
+    last_sequence: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How far the journal is.
+
+    Attributes:
+        rows: learned rows of the network that no crash can take.
+        sequence: last sequence of the session that no crash can take.
+    """
+
+    rows: int
+    sequence: int
+
+
+@dataclass(frozen=True)
 class Answered:
     """The results of a frame."""
 
     sequence: int
-    results: RowResults
+    results: RowResults | Duplicate
     new_labels: Sequence[str]
-    kept_rows: int
+    kept: Kept
 
 
 @dataclass(frozen=True)
-class Idle:
-    """Nothing happened for a while."""
+class Progress:
+    """Nothing happened for a while, or the journal has caught up."""
 
     learned_rows: int
-    kept_rows: int
+    kept: Kept
 
 
 @dataclass(frozen=True)
@@ -90,7 +121,7 @@ class Closed:
     network: Network
 
 
-Event = Answered | Refused | Idle | Closed
+Event = Answered | Refused | Progress | Closed
 
 
 class LearnStream:
@@ -99,22 +130,24 @@ class LearnStream:
     def __init__(
         self,
         live: LiveNetwork,
-        networks: LiveNetworks,
         authority: Authority,
         terms: StreamTerms,
+        session: SessionTerms | None,
         *,
         clock: Clock,
     ) -> None:
         self.terms = terms
+        self.session = session
         self.network = live.now()
         self.ended = asyncio.Event()
         self._live = live
-        self._networks = networks
+        self._durability = Durability(live.journal, session.last_sequence if session else 0)
         self._authority = authority
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._protocol = StreamProtocol()
         self._protocol.open(terms.window_rows, terms.window_bytes)
+        self._protocol.in_session = session is not None
         self._waiting: Waiting = Waiting()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -203,6 +236,19 @@ class LearnStream:
         Raises:
             DomainError: What the stream ends with, if not in good order.
         """
+        unwatch = self._live.journal.watch(self._wake.set)
+        try:
+            async for events in self._work():
+                yield events
+        finally:
+            unwatch()
+        if self._broken is not None:
+            raise self._broken
+        await self._live.journal.flush()
+        if self._protocol.phase is Phase.CLOSING:
+            yield [Closed(self._live.now())]
+
+    async def _work(self) -> AsyncIterator[Sequence[Event]]:
         at_work: Piece | None = None
         while True:
             piece = await self._queue(behind=at_work)
@@ -216,15 +262,10 @@ class LearnStream:
                 if not self._waiting or self._must_end():
                     self._raise_end()
                     if self._is_hung_up:
-                        break
+                        return
                 await self._wait()
-                if self._is_idle():
-                    yield [self._idle()]
-        if self._broken is not None:
-            raise self._broken
-        await self._networks.keep(self._live)
-        if self._protocol.phase is Phase.CLOSING:
-            yield [Closed(self._live.now())]
+                if self._durability.has_news or self._is_idle():
+                    yield [self._progress()]
 
     def _must_end(self) -> bool:
         return self._end is not None or self._seconds_left() <= 0
@@ -240,27 +281,46 @@ class LearnStream:
         has_begun = behind is not None and bool(behind.taken)
         if self._must_end() or not (self._waiting or has_begun):
             return None
-        return await queue_piece(self._live.owner, self._waiting, self.terms.mode)
+        if self.session is None:
+            return await queue_piece(self._live.owner, self._waiting, None)
+        # What cannot be made durable is not learned in the first place.
+        await self._live.journal.room()
+        return await queue_piece(self._live.owner, self._waiting, self.session.hold)
 
     def _events_of(self, piece: Piece) -> Sequence[Event]:
         self._last_event = self._loop.time()
-        return [
-            item if isinstance(item, Refused) else self._event(item, outcome)
-            for item, outcome in piece.taken
-        ]
+        return [event for taken in piece.taken if (event := self._event(taken)) is not None]
 
-    def _event(self, frame: Frame, outcome: Outcome) -> Event:
+    def _event(self, taken: Taken) -> Event | None:
+        item, outcome = taken.item, taken.outcome
+        if isinstance(item, Refused):
+            return item
+        if isinstance(outcome, Aborted):
+            # Another stream has the session; nothing more of this one will be learned.
+            self._end = outcome
+            return None
+        if taken.position is not None:
+            self._durability.add(taken.position, item.sequence)
         if isinstance(outcome, DomainError):
-            return Refused(frame.sequence, outcome)
-        new_labels: Sequence[str] = ()
-        if outcome.labels_after > self._labels_told:
-            book = self._live.owner.learner.labels
-            new_labels = book.since(self._labels_told)[: outcome.labels_after - self._labels_told]
-            self._labels_told = outcome.labels_after
-        return Answered(frame.sequence, outcome, new_labels, self._live.kept_rows)
+            return Refused(item.sequence, outcome)
+        if isinstance(outcome, Duplicate):
+            return Answered(item.sequence, outcome, (), self._kept())
+        return Answered(item.sequence, outcome, self._new_labels(outcome), self._kept())
+
+    def _new_labels(self, results: RowResults) -> Sequence[str]:
+        if results.labels_after <= self._labels_told:
+            return ()
+        book = self._live.owner.learner.labels
+        new = book.since(self._labels_told)[: results.labels_after - self._labels_told]
+        self._labels_told = results.labels_after
+        return new
+
+    def _kept(self) -> Kept:
+        return Kept(self._live.kept_rows, self._durability.told())
 
     def _written(self, piece: Piece) -> None:
-        for item, _ in piece.taken:
+        for taken in piece.taken:
+            item = taken.item
             if isinstance(item, Frame):
                 self._protocol.answered(item.row_count, item.byte_count)
             else:
@@ -269,7 +329,7 @@ class LearnStream:
 
     async def _wait(self) -> None:
         """Sleep until something comes, or the time for a progress message or the token is up."""
-        if self._waiting or self._is_hung_up or self._end is not None:
+        if self._waiting or self._is_hung_up or self._end is not None or self._durability.has_news:
             return
         self._wake.clear()
         quiet = self._last_event + self.terms.idle_seconds - self._loop.time()
@@ -283,9 +343,9 @@ class LearnStream:
         is_quiet = self._loop.time() - self._last_event >= self.terms.idle_seconds
         return is_quiet and not self._waiting and not self._is_hung_up
 
-    def _idle(self) -> Idle:
+    def _progress(self) -> Progress:
         self._last_event = self._loop.time()
-        return Idle(self._live.owner.learner.learned_rows, self._live.kept_rows)
+        return Progress(self._live.owner.learner.learned_rows, self._kept())
 
     def _now(self) -> float:
         return self._clock().timestamp()

@@ -1,6 +1,7 @@
 """Opens learning streams, knows all that are open, and ends them."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -11,12 +12,13 @@ import structlog
 
 from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
 from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.sessions import key_of, new_token, taken_over
 from kyouko.domain.streams.authority import Authority
-from kyouko.domain.streams.pieces import StreamMode
-from kyouko.domain.streams.stream import LearnStream, StreamTerms
+from kyouko.domain.streams.pieces import Hold, StreamMode
+from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
 from kyouko.ports import Clock, VerifyToken
 from mesh.access import Caller
-from mesh.errors import DomainError, NotFound, ResourceExhausted, Unavailable
+from mesh.errors import DomainError, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 
 _log = structlog.get_logger(__name__)
 # A client that reads nothing holds its stream up; after this it is cut off.
@@ -48,13 +50,20 @@ class StreamLimits:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a client asks of a stream; a window of 0 leaves it to us."""
+    """What a client asks of a stream; a window of 0 leaves it to us.
+
+    Attributes:
+        resume_token: of the session to go on with; empty for a new one.
+        label_horizon_rows: rows that may get their targets later.
+    """
 
     project_id: str
     network_id: str
     mode: StreamMode
     max_outstanding_rows: int = 0
     return_outputs: bool = False
+    resume_token: str = ""
+    label_horizon_rows: int = 0
 
 
 class Streams:
@@ -68,6 +77,7 @@ class Streams:
         self._clock = clock
         self._limits = limits
         self._open: dict[LearnStream, asyncio.Task[Any] | None] = {}
+        self._numbers = itertools.count(1)
         # Places taken, by user; a stream takes its place before its network is loaded.
         self._places: Counter[str] = Counter()
         self._keeping: set[asyncio.Task[None]] = set()
@@ -93,7 +103,8 @@ class Streams:
             self._networks.using(opening.project_id, opening.network_id) as live,
         ):
             terms = self._terms(live, opening)
-            stream = LearnStream(live, self._networks, authority, terms, clock=self._clock)
+            session = await self._session(live, opening, terms, caller.principal.name)
+            stream = LearnStream(live, authority, terms, session, clock=self._clock)
             self._open[stream] = asyncio.current_task()
             try:
                 yield stream
@@ -101,6 +112,33 @@ class Streams:
                 del self._open[stream]
                 stream.ended.set()
                 self._keep_later(live)
+
+    async def _session(
+        self, live: LiveNetwork, opening: Opening, terms: StreamTerms, user: str
+    ) -> SessionTerms | None:
+        """Take a session for a stream that learns, from another stream if need be."""
+        if opening.mode is not StreamMode.LEARN:
+            _check_is_learning(opening)
+            return None
+        _check_horizon(live, opening, terms)
+        await live.journal.room()
+        token = opening.resume_token or new_token()
+        hold = Hold(key_of(token), next(self._numbers))
+        last_sequence = await live.owner.run(
+            lambda ledger: ledger.open_session(
+                hold.key,
+                user,
+                is_new=not opening.resume_token,
+                horizon=opening.label_horizon_rows,
+                holder=hold.holder,
+            )
+        )
+        for stream in self._open:
+            if stream.session is not None and stream.session.hold.key == hold.key:
+                stream.end(taken_over(last_sequence))
+        # All up to here is durable then, and the session itself.
+        await live.journal.flush()
+        return SessionTerms(hold, token, last_sequence)
 
     async def end_network(self, network: Network) -> None:
         """End the streams of a network that is being deleted."""
@@ -171,6 +209,31 @@ class Streams:
             max_frame_rows=min(limits.frame_rows, rows_in_window, rows_in_message),
             return_outputs=opening.return_outputs,
             idle_seconds=limits.idle_seconds,
+        )
+
+
+def _check_is_learning(opening: Opening) -> None:
+    for field, value in (
+        ("open.resume_token", opening.resume_token),
+        ("open.label_horizon_rows", opening.label_horizon_rows),
+    ):
+        if value:
+            raise InvalidArgument.for_field(field, "only streams of the mode LEARN have sessions")
+
+
+def _check_horizon(live: LiveNetwork, opening: Opening, terms: StreamTerms) -> None:
+    field, rows = "open.label_horizon_rows", opening.label_horizon_rows
+    if rows and live.network.structure.has_past:
+        raise InvalidArgument.for_field(
+            field, "a network with delays or potentials learns each row when it comes, or never"
+        )
+    needed = rows * terms.channels * 4
+    if needed > terms.window_bytes:
+        raise ResourceExhausted(
+            f"{field}: {rows} rows of this network are {needed} bytes; "
+            f"at most {terms.window_bytes} may wait for targets",
+            reason="LIMIT_REACHED",
+            metadata={"limit": str(terms.window_bytes), "actual": str(needed)},
         )
 
 

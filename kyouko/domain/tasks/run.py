@@ -9,6 +9,7 @@ from typing import Final
 
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Learner, RowResults
+from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live import LiveNetwork
 from kyouko.domain.tasks.columns import TaskRows, missing_target, target_invalid, task_rows
 from kyouko.domain.tasks.meter import ProgressMeter
@@ -108,15 +109,16 @@ class TaskRun:
         if self._task.work is TaskWork.LEARN:
             if rows.rows.target is None:
                 raise missing_target(rows)
-            return await self._live.owner.submit(lambda learner: self._learn(learner, rows))
-        return await self._live.owner.submit(lambda learner: self._predict(learner, rows))
+            await self._live.journal.room()
+            return await self._live.owner.submit(lambda ledger: self._learn(ledger, rows))
+        return await self._live.owner.submit(lambda ledger: self._predict(ledger.learner, rows))
 
-    def _learn(self, learner: Learner, rows: TaskRows) -> _Done:
+    def _learn(self, ledger: Ledger, rows: TaskRows) -> _Done:
         started = time.perf_counter()
         if self._has_failed:
             return _Done(rows, None, None, 0, 0.0)
         try:
-            results = learner.learn(rows.rows, Arrival.STORED)
+            results = ledger.learn(rows.rows, Arrival.STORED)
         except DomainError as error:
             self._has_failed = True
             raise _with_row(error, rows.start_row) from error

@@ -1,8 +1,10 @@
 """Repositories and snapshots in memory: for domain tests, and the model of the real ones."""
 
+import asyncio
 import copy
+import itertools
 import json
-from collections.abc import Sequence, Set
+from collections.abc import AsyncIterator, Callable, Sequence, Set
 from dataclasses import asdict, replace
 
 from kyouko.domain.networks.network import (
@@ -12,7 +14,7 @@ from kyouko.domain.networks.network import (
     network_name,
 )
 from kyouko.domain.tasks.task import Task
-from mesh.clients import unavailable
+from kyouko.ports import DamagedSnapshot, JournalDamage, JournalRecord, NetworkJournal
 from mesh.errors import AlreadyExists, NotFound
 
 
@@ -61,15 +63,28 @@ class MemoryNetworkRepository:
         self._networks[uid] = replace(
             network,
             snapshot=record.name,
+            snapshot_before=network.snapshot,
+            journal_position=record.journal_position,
             kept_rows=record.kept_rows,
             labels=record.labels,
             statistics=record.statistics,
         )
-        return network.snapshot
+        return network.snapshot_before
+
+    async def record_problem(self, uid: str, problem: str) -> None:
+        """Note what of a network was lost."""
+        if uid in self._networks:
+            self._networks[uid] = replace(self._networks[uid], problem=problem)
+
+    async def by_uid(self, uids: Set[str]) -> Sequence[Network]:
+        """Return those networks that exist."""
+        return [self._networks[uid] for uid in uids if uid in self._networks]
 
     async def snapshots(self) -> Set[str]:
         """Return the names of the snapshots that networks point to."""
-        return {network.snapshot for network in self._networks.values()} - {""}
+        networks = self._networks.values()
+        named = {name for each in networks for name in (each.snapshot, each.snapshot_before)}
+        return named - {""}
 
     async def delete(self, uid: str) -> None:
         """Delete a network and its tasks."""
@@ -139,15 +154,18 @@ class MemorySnapshotStore:
 
     def __init__(self) -> None:
         self._contents: dict[str, SnapshotContent] = {}
+        self._numbers = itertools.count(1)
 
-    async def save(self, name: str, content: SnapshotContent) -> None:
+    async def save(self, prefix: str, content: SnapshotContent) -> str:
         """Store a snapshot."""
+        name = f"{prefix}/{next(self._numbers)}"
         self._contents[name] = copy.deepcopy(content)
+        return name
 
     async def load(self, name: str) -> SnapshotContent:
         """Return a snapshot."""
         if name not in self._contents:
-            raise unavailable("snapshots")
+            raise DamagedSnapshot(name)
         return copy.deepcopy(self._contents[name])
 
     async def delete(self, name: str) -> None:
@@ -157,3 +175,86 @@ class MemorySnapshotStore:
     async def names(self, prefix: str) -> Sequence[str]:
         """Return the names of all snapshots below a prefix."""
         return [name for name in self._contents if name.startswith(prefix)]
+
+
+class MemoryJournal:
+    """The journal of one network in a dictionary; what is appended is durable at once."""
+
+    def __init__(self, records: dict[int, bytes], after: int) -> None:
+        self._records = records
+        self._last = max([after, *records])
+        self._watchers: list[Callable[[], None]] = []
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def damage(self) -> JournalDamage | None:
+        """What could not be read: nothing."""
+        return None
+
+    @property
+    def last_position(self) -> int:
+        """The position of the newest record."""
+        return self._last
+
+    @property
+    def durable_position(self) -> int:
+        """The position up to which no crash can take anything."""
+        return self._last
+
+    def append(self, parts: Sequence[bytes | memoryview]) -> int:
+        """Take a record."""
+        self._last += 1
+        self._records[self._last] = b"".join(parts)
+        for notify in list(self._watchers):
+            self._loop.call_soon_threadsafe(notify)
+        return self._last
+
+    async def room(self) -> None:
+        """There is always room."""
+
+    async def flush(self) -> None:
+        """All is durable already."""
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call back whenever more is durable."""
+        self._watchers.append(notify)
+        return lambda: self._watchers.remove(notify)
+
+    async def read(self, after: int) -> AsyncIterator[JournalRecord]:
+        """Yield the records after a position."""
+        for position, data in sorted(self._records.items()):
+            if position > after:
+                yield JournalRecord(position, data)
+
+    async def release(self, through: int) -> None:
+        """Forget records up to a position."""
+        for position in [position for position in self._records if position <= through]:
+            del self._records[position]
+
+    async def close(self) -> None:
+        """Nothing has to be let go."""
+
+
+class MemoryJournals:
+    """Journals in dictionaries, which outlive the networks in memory."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[int, bytes]] = {}
+
+    async def open(self, uid: str, *, after: int) -> NetworkJournal:
+        """Open the journal of a network."""
+        return MemoryJournal(self.records.setdefault(uid, {}), after)
+
+    async def delete(self, uid: str) -> None:
+        """Forget a network's journal."""
+        self.records.pop(uid, None)
+
+    async def uids(self) -> Set[str]:
+        """Return the networks that have a journal."""
+        return set(self.records)
+
+    async def check(self) -> None:
+        """All is well."""
+
+    async def close(self) -> None:
+        """Nothing has to be let go."""

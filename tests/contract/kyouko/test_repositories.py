@@ -50,10 +50,10 @@ async def test_networks_are_listed_byte_by_byte(repositories: Repositories) -> N
     assert ["ab", "b"] == [item.network_id for item in rest]
 
 
-async def test_a_snapshot_is_recorded_and_the_one_before_is_told(
+async def test_a_snapshot_is_recorded_and_the_one_not_needed_is_told(
     repositories: Repositories,
 ) -> None:
-    """The row points to the newest snapshot, with its rows, labels and statistics."""
+    """The row points to the newest snapshot, with its rows, labels and statistics, and to one."""
     await repositories.networks.create(network())
     statistics = NetworkStatistics(learned_rows=10, growth_stopped="full", running_loss=0.5)
 
@@ -61,14 +61,45 @@ async def test_a_snapshot_is_recorded_and_the_one_before_is_told(
         "uid-of-net", SnapshotRecord("first", 5, ("a",), NetworkStatistics())
     )
     first = await repositories.networks.record_snapshot(
-        "uid-of-net", SnapshotRecord("second", 10, ("a", "b"), statistics)
+        "uid-of-net", SnapshotRecord("second", 10, ("a", "b"), statistics, 7)
+    )
+    stored = await repositories.networks.get("flowers", "net")
+    second = await repositories.networks.record_snapshot(
+        "uid-of-net", SnapshotRecord("third", 10, ("a", "b"), statistics, 8)
     )
 
-    assert ("", "first") == (none, first)
-    stored = await repositories.networks.get("flowers", "net")
-    assert replace(
-        network(), snapshot="second", kept_rows=10, labels=("a", "b"), statistics=statistics
-    ) == (stored)
+    assert ("", "", "first") == (none, first, second)
+    assert stored == replace(
+        network(),
+        snapshot="second",
+        snapshot_before="first",
+        journal_position=7,
+        kept_rows=10,
+        labels=("a", "b"),
+        statistics=statistics,
+    )
+
+
+async def test_what_was_lost_is_noted(repositories: Repositories) -> None:
+    """The network says so until it is told otherwise; a missing one is no error."""
+    await repositories.networks.create(network())
+
+    await repositories.networks.record_problem("uid-of-net", "rows are lost")
+    await repositories.networks.record_problem("uid-of-none", "rows are lost")
+
+    assert "rows are lost" == (await repositories.networks.get("flowers", "net")).problem
+
+
+async def test_networks_are_found_by_uid(repositories: Repositories) -> None:
+    """Those that exist; a thousand that do not are no error."""
+    for network_id in ("one", "two"):
+        await repositories.networks.create(network(network_id))
+
+    found = await repositories.networks.by_uid(
+        {"uid-of-one", "uid-of-two", *(f"uid-{number}" for number in range(1000))}
+    )
+
+    assert {"uid-of-one", "uid-of-two"} == {each.uid for each in found}
 
 
 async def test_snapshots_in_use_are_told(repositories: Repositories) -> None:

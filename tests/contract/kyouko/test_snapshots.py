@@ -1,6 +1,7 @@
 """What every snapshot store promises."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ import safetensors.numpy
 
 from kyouko.domain.engine import EngineState
 from kyouko.domain.networks.network import SnapshotContent
-from kyouko.ports import SnapshotStore
-from kyouko.storage.snapshots import decode, encode
-from mesh.errors import Unavailable
+from kyouko.ports import DamagedSnapshot, SnapshotStore
+from kyouko.storage.snapshots import BlobSnapshotStore, decode, encode
+from mesh.blobs import BlobStore
 
 
 def content(rows: int = 3) -> SnapshotContent:
@@ -46,29 +47,42 @@ def is_same(one: SnapshotContent, other: SnapshotContent) -> bool:
 
 async def test_a_snapshot_comes_back_to_the_bit(snapshots: SnapshotStore) -> None:
     """Arrays, header, labels and scale are what they were."""
-    await snapshots.save("net/one.safetensors", content())
+    name = await snapshots.save("net", content())
 
-    assert is_same(content(), await snapshots.load("net/one.safetensors"))
+    assert is_same(content(), await snapshots.load(name))
 
 
-async def test_a_missing_snapshot_is_unavailable(snapshots: SnapshotStore) -> None:
-    """A snapshot that a row points to and that is not there is a broken store."""
-    with pytest.raises(Unavailable) as broken:
+async def test_a_missing_snapshot_is_damage(snapshots: SnapshotStore) -> None:
+    """A snapshot that a row points to and that is not there is told by its name."""
+    with pytest.raises(DamagedSnapshot, match=r"net/none\.safetensors"):
         await snapshots.load("net/none.safetensors")
 
-    assert {"dependency": "snapshots"} == broken.value.metadata
+
+async def test_a_flipped_bit_is_damage(tmp_path: Path) -> None:
+    """Wherever it is, in the header or in an array."""
+    blobs = BlobStore.in_folder(tmp_path)
+    await blobs.prepare()
+    store = BlobSnapshotStore(blobs)
+    name = await store.save("net", content())
+    whole = await blobs.get(name)
+
+    for place in (9, len(whole) // 2, len(whole) - 1):
+        await blobs.put(name, whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+
+        with pytest.raises(DamagedSnapshot, match="digest"):
+            await store.load(name)
 
 
 async def test_snapshots_are_listed_and_deleted_by_prefix(snapshots: SnapshotStore) -> None:
     """Those of one network are found, or those of all; deleting twice is no error."""
-    for name in ("one/a.safetensors", "one/b.safetensors", "two/a.safetensors"):
-        await snapshots.save(name, content())
+    one, other = await snapshots.save("one", content()), await snapshots.save("one", content(4))
+    two = await snapshots.save("two", content())
 
-    await snapshots.delete("one/a.safetensors")
-    await snapshots.delete("one/a.safetensors")
+    await snapshots.delete(one)
+    await snapshots.delete(one)
 
-    assert ["one/b.safetensors"] == list(await snapshots.names("one"))
-    assert {"one/b.safetensors", "two/a.safetensors"} == {*await snapshots.names("")}
+    assert [other] == list(await snapshots.names("one"))
+    assert {other, two} == {*await snapshots.names("")}
 
 
 def test_a_file_that_is_no_snapshot_is_refused() -> None:
@@ -97,5 +111,5 @@ def test_encoding_is_a_safetensors_file_with_a_header() -> None:
 
     length = int.from_bytes(data[:8], "little")
     header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["hanami"])
-    assert ("hanami-network", 1) == (header["format"], header["version"])
+    assert ("hanami-network", 2) == (header["format"], header["version"])
     assert {"weights", "counters", "flags"} == set(safetensors.numpy.load(data))

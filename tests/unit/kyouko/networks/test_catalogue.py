@@ -17,7 +17,11 @@ from kyouko.domain.networks.live import LiveLimits, LiveNetworks
 from kyouko.templates import shipped_templates
 from mesh.access import Role
 from mesh.errors import NotFound
-from tests.contract.kyouko.in_memory import MemoryNetworkRepository, MemorySnapshotStore
+from tests.contract.kyouko.in_memory import (
+    MemoryJournals,
+    MemoryNetworkRepository,
+    MemorySnapshotStore,
+)
 from tests.factories import caller, principal
 
 ALICE = caller(principal(flowers=Role.MEMBER))
@@ -37,9 +41,7 @@ async def test_a_deletion_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> N
         deleted.set()
 
     with ThreadPoolExecutor(1) as executor:
-        live = LiveNetworks(
-            repository, snapshots, executor, new_id=lambda: "id", limits=LiveLimits()
-        )
+        live = LiveNetworks(repository, snapshots, MemoryJournals(), executor, limits=LiveLimits())
         networks = Networks(
             repository,
             live,
@@ -51,7 +53,7 @@ async def test_a_deletion_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> N
         await networks.create(ALICE, NEW)
         async with live.using("flowers", "net") as used:
             one = Rows(np.ones((1, 1), np.float32), Labels(["a"]))
-            await used.owner.run(lambda learner: learner.learn(one, Arrival.STREAMED))
+            await used.owner.run(lambda ledger: ledger.learn(one, Arrival.STREAMED))
             await live.keep(used)
         monkeypatch.setattr(snapshots, "delete", slow_delete)
         leaving = asyncio.create_task(networks.delete(ALICE, "flowers", "net"))
@@ -89,7 +91,7 @@ async def test_networks_are_built_one_at_a_time() -> None:
     repository, ids = MemoryNetworkRepository(), iter("abcd")
     with CountingExecutor() as executor:
         live = LiveNetworks(
-            repository, MemorySnapshotStore(), executor, new_id=lambda: "id", limits=LiveLimits()
+            repository, MemorySnapshotStore(), MemoryJournals(), executor, limits=LiveLimits()
         )
         networks = Networks(
             repository,

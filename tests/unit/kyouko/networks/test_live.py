@@ -5,20 +5,24 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
 
 import numpy as np
 import pytest
 
 from kyouko.domain.engine import Arrival, NetworkStructure
-from kyouko.domain.networks.learner import Labels, Learner, Rows
+from kyouko.domain.networks.learner import Labels, Rows
+from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live import LiveLimits, LiveNetwork, LiveNetworks
 from kyouko.domain.networks.network import Network, SnapshotContent
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.clients import unavailable
 from mesh.errors import NotFound, ResourceExhausted, Unavailable
-from tests.contract.kyouko.in_memory import MemoryNetworkRepository, MemorySnapshotStore
+from tests.contract.kyouko.in_memory import (
+    MemoryJournals,
+    MemoryNetworkRepository,
+    MemorySnapshotStore,
+)
 
 STRUCTURE = resolve(shipped_templates()["flat"].template, channels=3)
 
@@ -29,8 +33,8 @@ class House:
     def __init__(self, **limits: float) -> None:
         self.repository = MemoryNetworkRepository()
         self.snapshots = MemorySnapshotStore()
+        self.journals = MemoryJournals()
         self.executor = ThreadPoolExecutor(2)
-        self._ids = count(1)
         self._limits = LiveLimits(**limits)  # type: ignore[arg-type]
         self.live = self.restarted()
 
@@ -39,8 +43,8 @@ class House:
         return LiveNetworks(
             self.repository,
             self.snapshots,
+            self.journals,
             self.executor,
-            new_id=lambda: f"id-{next(self._ids)}",
             limits=self._limits,
         )
 
@@ -73,7 +77,7 @@ async def teach(live: LiveNetwork, rows: int = 4) -> None:
     """Let a network learn some rows."""
     inputs = np.ones((rows, 3), np.float32)
     await live.owner.run(
-        lambda learner: learner.learn(Rows(inputs, Labels(["a"] * rows)), Arrival.STREAMED)
+        lambda ledger: ledger.learn(Rows(inputs, Labels(["a"] * rows)), Arrival.STREAMED)
     )
 
 
@@ -102,11 +106,11 @@ async def test_work_runs_in_the_order_it_came(house: House) -> None:
 
     async with house.live.using("flowers", "net") as live:
 
-        def note(number: int, _: Learner) -> None:
+        def note(number: int, _: Ledger) -> None:
             seen.append(number)
 
         futures = [
-            await live.owner.submit(lambda learner, number=number: note(number, learner))  # type: ignore[misc]
+            await live.owner.submit(lambda ledger, number=number: note(number, ledger))  # type: ignore[misc]
             for number in range(20)
         ]
         futures[7].cancel()
@@ -138,22 +142,36 @@ async def test_a_closed_owner_takes_no_work(house: House) -> None:
             await teach(live)
 
 
-async def test_keeping_replaces_the_snapshot(house: House) -> None:
-    """After two of them one is left, and the row points to it."""
+async def test_keeping_leaves_the_snapshot_and_the_one_before(house: House) -> None:
+    """After three of them two are left, and the row points to both."""
     await house.create()
 
     async with house.live.using("flowers", "net") as live:
         await teach(live)
         await house.live.keep(live)
-        first = live.network.snapshot
         await teach(live)
         await house.live.keep(live)
+        second = live.network.snapshot
+        await house.live.keep(live)
+        await teach(live)
         await house.live.keep(live)
 
     row = await house.repository.get("flowers", "net")
-    assert (8, ("a",)) == (row.kept_rows, row.labels)
-    assert first != row.snapshot
-    assert [row.snapshot] == list(await house.snapshots.names("uid-of-net"))
+    assert (12, ("a",)) == (row.kept_rows, row.labels)
+    assert second == row.snapshot_before != row.snapshot
+    assert {second, row.snapshot} == set(await house.snapshots.names("uid-of-net"))
+
+
+async def test_the_journal_is_let_go_up_to_the_snapshot_before(house: House) -> None:
+    """What came after it is needed should the newest snapshot be damaged."""
+    await house.create()
+
+    async with house.live.using("flowers", "net") as live:
+        for _ in range(3):
+            await teach(live)
+            await house.live.keep(live)
+
+    assert [3] == list(house.journals.records["uid-of-net"])
 
 
 async def test_what_is_queued_is_kept_too(house: House) -> None:
@@ -169,8 +187,8 @@ async def test_what_is_queued_is_kept_too(house: House) -> None:
         assert 4 == live.kept_rows
 
 
-async def test_a_new_process_finds_what_was_kept(house: House) -> None:
-    """Rows since the snapshot are gone."""
+async def test_a_new_process_finds_all_that_was_learned(house: House) -> None:
+    """Rows since the snapshot come back from the journal."""
     await house.create()
     async with house.live.using("flowers", "net") as live:
         await teach(live)
@@ -182,7 +200,7 @@ async def test_a_new_process_finds_what_was_kept(house: House) -> None:
         learned = (live.owner.learner.learned_rows, live.kept_rows, live.now().labels)
     await restarted.close()
 
-    assert (4, 4, ("a",)) == learned
+    assert (8, 8, ("a",)) == learned
 
 
 async def test_a_past_without_targets_is_kept_too(house: House) -> None:
@@ -191,16 +209,16 @@ async def test_a_past_without_targets_is_kept_too(house: House) -> None:
     await house.create(structure=replace(STRUCTURE, inputs=(past,)))
     rows = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
     async with house.live.using("flowers", "net") as live:
-        learner = live.owner.learner
-        learner.learn(Rows(rows, Labels(["a", "b"] * 20)), Arrival.STREAMED)
+        ledger = live.owner.ledger
+        ledger.learn(Rows(rows, Labels(["a", "b"] * 20)), Arrival.STREAMED)
         await house.live.keep(live)
 
-        learner.learn(Rows(rows[:5]), Arrival.STREAMED)
+        ledger.learn(Rows(rows[:5]), Arrival.STREAMED)
 
-        assert 5 == live.unkept_rows
+        assert live.has_changed
         await house.live.keep(live)
-        assert 0 == live.unkept_rows
-        expected = learner.predict(Rows(rows)).outputs
+        assert not live.has_changed
+        expected = ledger.learner.predict(Rows(rows)).outputs
     restarted = house.restarted()
     async with restarted.using("flowers", "net") as live:
         found = live.owner.learner.predict(Rows(rows)).outputs
@@ -214,9 +232,9 @@ async def test_a_new_process_removes_what_no_network_points_to(house: House) -> 
     async with house.live.using("flowers", "net") as live:
         await teach(live)
         await house.live.keep(live)
-        content = await live.owner.run(Learner.export)
-    for name in ("uid-of-net/half-done.safetensors", "uid-of-a-deleted-one/id.safetensors"):
-        await house.snapshots.save(name, content)
+        exported = await live.owner.run(Ledger.export)
+    for uid in ("uid-of-net", "uid-of-a-deleted-one"):
+        await house.snapshots.save(uid, exported.content)
 
     await house.restarted().sweep()
 
@@ -347,10 +365,10 @@ async def test_a_network_that_cannot_be_kept_stays_and_another_one_leaves(
             await teach(lives[network_id])
     save = house.snapshots.save
 
-    async def save_but_one(name: str, content: SnapshotContent) -> None:
-        if name.startswith("uid-of-one/"):
+    async def save_but_one(prefix: str, content: SnapshotContent) -> str:
+        if prefix == "uid-of-one":
             raise unavailable("snapshots")
-        await save(name, content)
+        return await save(prefix, content)
 
     monkeypatch.setattr(house.snapshots, "save", save_but_one)
     async with house.live.using("flowers", "three"):
@@ -377,10 +395,10 @@ async def test_a_network_that_is_wanted_again_stays(
     saving, may_save = asyncio.Event(), asyncio.Event()
     save = house.snapshots.save
 
-    async def slow_save(name: str, content: SnapshotContent) -> None:
+    async def slow_save(prefix: str, content: SnapshotContent) -> str:
         saving.set()
         await may_save.wait()
-        await save(name, content)
+        return await save(prefix, content)
 
     async def use_three() -> None:
         async with house.live.using("flowers", "three"):
@@ -468,7 +486,7 @@ async def test_a_network_being_deleted_is_not_used(house: House) -> None:
         await house.repository.delete(network.uid)
     await house.live.drop(network.uid)
 
-    assert 4 == live.kept_rows
+    assert 8 == live.kept_rows
     assert [] == list(await house.snapshots.names(network.uid))
 
 
@@ -564,23 +582,64 @@ async def test_long_work_is_kept_now_and_then(limits: dict[str, float], expected
         await teach(live)
         await house.live.keep_due()
 
-        assert expected == live.kept_rows
+        assert expected == live.snapshot_rows
 
     await house.live.close()
     house.executor.shutdown()
 
 
-async def test_a_lost_snapshot_is_unavailable(house: House) -> None:
-    """A row that points to nothing is told as a broken store, not as an empty network."""
+async def test_a_lost_snapshot_comes_back_from_the_journal(house: House) -> None:
+    """The one before it, and the journal after that, lose nothing."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        for _ in range(3):
+            await teach(live)
+            await house.live.keep(live)
+    await house.snapshots.delete(live.network.snapshot)
+
+    async with house.restarted().using("flowers", "net") as live:
+        assert (12, "") == (live.owner.learner.learned_rows, live.network.problem)
+
+
+async def test_the_first_snapshot_is_not_needed_while_the_journal_is_there(house: House) -> None:
+    """Without any snapshot that can be read, the journal has everything from the beginning."""
     await house.create()
     async with house.live.using("flowers", "net") as live:
         await teach(live)
         await house.live.keep(live)
     await house.snapshots.delete(live.network.snapshot)
-    restarted = house.restarted()
 
-    with pytest.raises(Unavailable):
-        async with restarted.using("flowers", "net"):
+    async with house.restarted().using("flowers", "net") as live:
+        assert 4 == live.owner.learner.learned_rows
+
+
+async def test_a_gap_after_an_older_snapshot_is_told(house: House) -> None:
+    """The last good state is served, and the network says what is lost."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        for _ in range(2):
+            await teach(live)
+            await house.live.keep(live)
+    await house.snapshots.delete(live.network.snapshot)
+    house.journals.records.clear()
+
+    async with house.restarted().using("flowers", "net") as live:
+        assert 4 == live.owner.learner.learned_rows
+    stored = await house.repository.get("flowers", "net")
+    assert "what was learned between the journal's records 1 and 2 is lost" in stored.problem
+
+
+async def test_a_network_of_which_all_is_lost_is_unavailable(house: House) -> None:
+    """Neither snapshot nor journal: that is told, and is not taken for an empty network."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.live.keep(live)
+    await house.snapshots.delete(live.network.snapshot)
+    house.journals.records.clear()
+
+    with pytest.raises(Unavailable, match="snapshots are damaged"):
+        async with house.restarted().using("flowers", "net"):
             raise AssertionError
 
 

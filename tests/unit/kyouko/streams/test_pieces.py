@@ -8,13 +8,16 @@ import pytest
 
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
+from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.owner import Owner
-from kyouko.domain.streams.pieces import Frame, Refused, StreamMode, Waiting, queue_piece
+from kyouko.domain.streams.pieces import Frame, Hold, Refused, Waiting, queue_piece
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.errors import InvalidArgument
+from tests.contract.kyouko.in_memory import MemoryJournal
 
 PROBLEM = InvalidArgument("no good")
+HOLD = Hold(b"k" * 16, 1)
 
 
 @pytest.fixture
@@ -22,7 +25,10 @@ async def owner() -> AsyncIterator[Owner]:
     """Return the owner of a new network of three channels."""
     structure = resolve(shipped_templates()["flat"].template, channels=3)
     with ThreadPoolExecutor(1) as executor:
-        made = Owner(Learner(structure, None), executor)
+        ledger = Ledger(Learner(structure, None), None)
+        ledger.write_to(MemoryJournal({}, 0))
+        ledger.open_session(HOLD.key, "users/alice", is_new=True, horizon=0, holder=HOLD.holder)
+        made = Owner(ledger, executor)
         yield made
         await made.close()
 
@@ -36,13 +42,13 @@ def frame(sequence: int, rows: int = 2, label: str = "a") -> Frame:
 async def test_a_piece_takes_what_is_there_when_its_turn_comes(owner: Owner) -> None:
     """A frame that came after the piece was queued is in it, one after its end is not."""
     waiting = Waiting()
-    piece = await queue_piece(owner, waiting, StreamMode.LEARN)
+    piece = await queue_piece(owner, waiting, HOLD)
     waiting.append(frame(1))
 
     await piece.finished()
     waiting.append(frame(2))
 
-    assert [1] == [item.sequence for item, _ in piece.taken]
+    assert [1] == [taken.item.sequence for taken in piece.taken]
     assert 1 == len(waiting)
 
 
@@ -57,11 +63,11 @@ async def test_each_item_has_its_own_outcome_in_order(owner: Owner) -> None:
             frame(4),
         ]
     )
-    piece = await queue_piece(owner, waiting, StreamMode.LEARN)
+    piece = await queue_piece(owner, waiting, HOLD)
 
     await piece.finished()
 
-    outcomes = [outcome for _, outcome in piece.taken]
+    outcomes = [taken.outcome for taken in piece.taken]
     assert [True, False, False, False, True] == [
         isinstance(outcome, RowResults) for outcome in outcomes
     ]
@@ -73,7 +79,7 @@ async def test_a_piece_is_bounded(owner: Owner) -> None:
     """What is more than 512 rows is left to the next piece."""
     waiting = Waiting(frame(sequence, rows=200) for sequence in range(1, 11))
     owner.learner.learn(Rows(np.ones((1, 3), np.float32), Labels(["a"])), Arrival.STREAMED)
-    piece = await queue_piece(owner, waiting, StreamMode.PREDICT)
+    piece = await queue_piece(owner, waiting, None)
 
     await piece.finished()
 
@@ -83,9 +89,9 @@ async def test_a_piece_is_bounded(owner: Owner) -> None:
 
 async def test_predicting_teaches_nothing(owner: Owner) -> None:
     """Frames with labels are scored and not learned."""
-    piece = await queue_piece(owner, Waiting([frame(1)]), StreamMode.PREDICT)
+    piece = await queue_piece(owner, Waiting([frame(1)]), None)
 
     await piece.finished()
 
     assert 0 == owner.learner.learned_rows
-    assert isinstance(piece.taken[0][1], RowResults)
+    assert isinstance(piece.taken[0].outcome, RowResults)

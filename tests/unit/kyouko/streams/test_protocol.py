@@ -56,7 +56,7 @@ def test_nothing_comes_after_close() -> None:
 
 def test_a_sequence_below_one_is_out_of_turn() -> None:
     """The first frame has a sequence from 1 on."""
-    with pytest.raises(InvalidArgument, match="above 0"):
+    with pytest.raises(InvalidArgument, match="at least 1"):
         opened().frame(0, 1, 1)
 
 

@@ -32,6 +32,7 @@ from mesh.access import Role
 from mesh.clients import unavailable
 from mesh.errors import NotFound
 from tests.contract.kyouko.in_memory import (
+    MemoryJournals,
     MemoryNetworkRepository,
     MemorySnapshotStore,
     MemoryTaskRepository,
@@ -99,8 +100,8 @@ class Office:
         self.live = LiveNetworks(
             self.networks,
             MemorySnapshotStore(),
+            MemoryJournals(),
             executor,
-            new_id=lambda: f"id-{next(ids)}",
             limits=LiveLimits(),
         )
         tools = ExecutionTools(

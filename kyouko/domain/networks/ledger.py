@@ -1,0 +1,252 @@
+"""A network at work: its learner, its sessions, and the journal of all that changes them.
+
+Every change takes the same way, live and in a replay, and the journal has them in the order
+in which they happened: so what a replay makes of a snapshot is, bit for bit, what was lost.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from kyouko.domain.engine import Arrival
+from kyouko.domain.networks.entries import Entry, EntryKind, decode, encode, storable
+from kyouko.domain.networks.learner import Learner, RowResults, Rows
+from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent
+from kyouko.domain.networks.sessions import Session, SessionBook
+from mesh.errors import DomainError, FailedPrecondition
+
+
+class Appendable(Protocol):
+    """The side of a journal that a ledger writes to; see `kyouko.ports.NetworkJournal`."""
+
+    @property
+    def last_position(self) -> int:
+        """The position of the newest record."""
+
+    @property
+    def durable_position(self) -> int:
+        """The position up to which no crash can take anything."""
+
+    def append(self, parts: Sequence[bytes | memoryview]) -> int:
+        """Take a record; returns its position."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A frame of a session.
+
+    Attributes:
+        holder: the stream that sends it, by number.
+        rows: inputs and targets, or the error of a frame that cannot be used. Of a frame with
+            late targets the inputs are empty.
+        target_sequence: the earlier frame that the targets belong to; 0 if they are its own.
+    """
+
+    key: bytes
+    holder: int
+    sequence: int
+    rows: Rows | DomainError
+    target_sequence: int = 0
+    message_id: str = ""
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """The frame, or its message, has been learned before."""
+
+    learned_rows: int
+
+
+Outcome = RowResults | Duplicate | DomainError
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a snapshot is made of, at one moment."""
+
+    content: SnapshotContent
+    statistics: NetworkStatistics
+    passed_rows: int
+
+
+class Ledger:
+    """Changes one network. Not for two threads at once; its owner sees to that.
+
+    Attributes:
+        position: of the last change in the journal.
+    """
+
+    def __init__(self, learner: Learner, content: SnapshotContent | None) -> None:
+        self.learner = learner
+        self.sessions = SessionBook() if content is None else SessionBook.restore(content.sessions)
+        self.position = 0 if content is None else content.journal_position
+        self._journal: Appendable | None = None
+        # Learned rows by position, of what may not be durable yet; read by the event loop.
+        self._undurable: deque[tuple[int, int]] = deque()
+        self._durable_rows = learner.learned_rows
+
+    def replay(self, position: int, data: bytes) -> None:
+        """Do again what a record of the journal says.
+
+        Raises:
+            ValueError: It is no record of a network such as this.
+        """
+        entry = decode(data)
+        try:
+            self._redo(entry)
+        except DomainError as error:
+            raise ValueError(f"record {position} does not fit the network: {error}") from error
+        self.position = position
+        self._durable_rows = self.learner.learned_rows
+
+    def write_to(self, journal: Appendable) -> None:
+        """Write all changes from now on to a journal."""
+        self._journal = journal
+
+    @property
+    def durable_rows(self) -> int:
+        """Learned rows that no crash can take; asked by the event loop alone."""
+        if self._journal is not None:
+            durable = self._journal.durable_position
+            while self._undurable and self._undurable[0][0] <= durable:
+                self._durable_rows = self._undurable.popleft()[1]
+        return self._durable_rows
+
+    def export(self) -> Exported:
+        """Copy all that the network needs to go on."""
+        content = replace(
+            self.learner.export(),
+            sessions=self.sessions.export(),
+            journal_position=self.position,
+        )
+        return Exported(content, self.learner.statistics(), self.learner.passed_rows)
+
+    def open_session(
+        self, key: bytes, user: str, *, is_new: bool, horizon: int, holder: int
+    ) -> int:
+        """Give a session to a stream; returns its last sequence.
+
+        Raises:
+            FailedPrecondition: SESSION_UNKNOWN.
+        """
+        if not is_new:
+            self.sessions.check(key, user)
+        session = self.sessions.open(key, user, horizon)
+        session.holder = holder
+        self._append(Entry(EntryKind.OPENED, key, user=user, horizon_rows=horizon))
+        return session.last_sequence
+
+    def learn(self, rows: Rows, arrival: Arrival) -> RowResults:
+        """Learn rows that belong to no session.
+
+        Raises:
+            DomainError: The rows cannot be learned; the network is as it was.
+        """
+        rows = _with_storable(rows)
+        results = self.learner.learn(rows, arrival)
+        kind = EntryKind.PASSED if rows.target is None else EntryKind.LEARNED
+        self._append(Entry(kind, rows=rows, arrival=arrival))
+        return results
+
+    def take(self, frame: Submission) -> Outcome:
+        """Learn a frame of a session once and never again, or refuse it for good.
+
+        Raises:
+            DomainError: SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER: it is not its turn.
+        """
+        session = self.sessions.used(frame.key)
+        session.held_by(frame.holder)
+        if frame.sequence <= session.last_sequence:
+            return Duplicate(self.learner.learned_rows)
+        _check_next(session, frame.sequence)
+        if session.knows(frame.message_id):
+            self._skip(session, frame, EntryKind.SKIPPED)
+            return Duplicate(self.learner.learned_rows)
+        try:
+            return self._learn(session, frame)
+        except DomainError as error:
+            is_late = error.reason == "LABEL_TOO_LATE"
+            self._skip(session, frame, EntryKind.LATE if is_late else EntryKind.SKIPPED)
+            return error
+
+    def _learn(self, session: Session, frame: Submission) -> RowResults:
+        if isinstance(frame.rows, DomainError):
+            raise frame.rows
+        rows = _with_storable(frame.rows)
+        if frame.target_sequence:
+            kind = EntryKind.TARGETED
+            results = self._learn_late(session, frame.target_sequence, rows)
+        else:
+            kind = self._kind_of(session, rows)
+            results = self.learner.learn(rows, Arrival.STREAMED)
+        entry = Entry(
+            kind,
+            session.key,
+            frame.sequence,
+            None if kind is EntryKind.SKIPPED else rows,
+            target_sequence=frame.target_sequence,
+            message_id=frame.message_id,
+        )
+        self._note(session, entry)
+        self._append(entry)
+        return results
+
+    def _learn_late(self, session: Session, target_sequence: int, rows: Rows) -> RowResults:
+        inputs = session.inputs_of(target_sequence)
+        results = self.learner.learn(Rows(inputs, rows.target, rows.place), Arrival.STREAMED)
+        session.got_targets(target_sequence)
+        return results
+
+    def _kind_of(self, session: Session, rows: Rows) -> EntryKind:
+        if rows.target is not None:
+            return EntryKind.LEARNED
+        leaves_mark = session.horizon_rows or self.learner.structure.has_past
+        return EntryKind.PASSED if leaves_mark else EntryKind.SKIPPED
+
+    def _skip(self, session: Session, frame: Submission, kind: EntryKind) -> None:
+        entry = Entry(kind, session.key, frame.sequence)
+        self._note(session, entry)
+        self._append(entry)
+
+    def _note(self, session: Session, entry: Entry) -> None:
+        """Take down in the session what happened to a frame of it."""
+        session.last_sequence = entry.sequence
+        session.remember(entry.message_id)
+        if entry.kind is EntryKind.LATE:
+            session.late_frames += 1
+        if entry.kind is EntryKind.PASSED and entry.rows is not None:
+            session.wait_for_targets(entry.sequence, entry.rows.inputs)
+
+    def _redo(self, entry: Entry) -> None:
+        if entry.kind is EntryKind.OPENED:
+            self.sessions.open(entry.session, entry.user, entry.horizon_rows)
+            return
+        session = self.sessions.used(entry.session) if any(entry.session) else None
+        if entry.kind is EntryKind.TARGETED and session is not None and entry.rows is not None:
+            self._learn_late(session, entry.target_sequence, entry.rows)
+        elif entry.kind in (EntryKind.LEARNED, EntryKind.PASSED) and entry.rows is not None:
+            self.learner.learn(entry.rows, entry.arrival)
+        if session is not None:
+            self._note(session, entry)
+
+    def _append(self, entry: Entry) -> None:
+        if self._journal is None:
+            raise RuntimeError("a network learns without a journal")
+        self.position = self._journal.append(encode(entry))
+        self._undurable.append((self.position, self.learner.learned_rows))
+
+
+def _with_storable(rows: Rows) -> Rows:
+    inputs = storable(rows.inputs)
+    return rows if inputs is rows.inputs else Rows(inputs, rows.target, rows.place)
+
+
+def _check_next(session: Session, sequence: int) -> None:
+    expected = session.last_sequence + 1
+    if sequence != expected:
+        raise FailedPrecondition(
+            f"the next sequence of this session is {expected}, but {sequence} came",
+            reason="SEQUENCE_GAP",
+            metadata={"expected": str(expected), "actual": str(sequence)},
+        )

@@ -1,0 +1,244 @@
+"""Sessions: who sends rows in order, and how far each has come, over any number of streams.
+
+All of it changes in the network's own thread only, in the order of the journal, so that a
+replay comes to the same end.
+"""
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mesh.errors import Aborted, FailedPrecondition
+
+KEY_BYTES: Final = 16
+MOST_SESSIONS: Final = 256
+MOST_MESSAGE_IDS: Final = 4096
+_TOKEN_BYTES: Final = 24
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class Session:
+    """Frames in order.
+
+    Attributes:
+        user: whose session it is, `users/{user}`.
+        last_sequence: of the last frame that was learned, let pass, or refused for good.
+        horizon_rows: rows that may get their targets later.
+        waiting: inputs of such frames, by sequence, oldest first.
+        late_frames: frames whose targets came too late.
+        holder: the stream that may send, by number; a replay knows of none.
+    """
+
+    key: bytes
+    user: str
+    last_sequence: int = 0
+    horizon_rows: int = 0
+    late_frames: int = 0
+    waiting: "OrderedDict[int, Array]" = field(default_factory=OrderedDict)
+    waiting_rows: int = 0
+    holder: int = 0
+    _ids: "OrderedDict[int, None]" = field(default_factory=OrderedDict)
+
+    @property
+    def message_ids(self) -> Sequence[int]:
+        """The messages remembered, hashed, oldest first."""
+        return list(self._ids)
+
+    def knows(self, message_id: str) -> bool:
+        """Tell whether a message of the source has come before."""
+        return bool(message_id) and _hash_of(message_id) in self._ids
+
+    def remember(self, message_id: str) -> None:
+        """Remember a message of the source, and forget the oldest one for it."""
+        if message_id:
+            self.remember_hash(_hash_of(message_id))
+
+    def remember_hash(self, number: int) -> None:
+        """Remember a message by its hash."""
+        self._ids[number] = None
+        if len(self._ids) > MOST_MESSAGE_IDS:
+            self._ids.popitem(last=False)
+
+    def wait_for_targets(self, sequence: int, inputs: Array) -> None:
+        """Keep the rows of a frame until their targets come, and let the oldest ones go."""
+        if not self.horizon_rows:
+            return
+        self.waiting[sequence] = inputs
+        self.waiting_rows += len(inputs)
+        while self.waiting_rows > self.horizon_rows:
+            _, oldest = self.waiting.popitem(last=False)
+            self.waiting_rows -= len(oldest)
+
+    def inputs_of(self, sequence: int) -> Array:
+        """Return the rows of an earlier frame that waits for its targets.
+
+        Raises:
+            FailedPrecondition: LABEL_TOO_LATE.
+        """
+        if sequence not in self.waiting:
+            raise _too_late(sequence, next(iter(self.waiting), None))
+        return self.waiting[sequence]
+
+    def got_targets(self, sequence: int) -> None:
+        """Let the rows of a frame go."""
+        self.waiting_rows -= len(self.waiting.pop(sequence))
+
+    def held_by(self, holder: int) -> None:
+        """Refuse a stream that another one has taken the session from.
+
+        Raises:
+            Aborted: SESSION_TAKEN_OVER.
+        """
+        if self.holder != holder:
+            raise taken_over(self.last_sequence)
+
+
+class SessionBook:
+    """The sessions of one network; beyond a number the one unused for longest is forgotten."""
+
+    def __init__(self, limit: int = MOST_SESSIONS) -> None:
+        self._limit = limit
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def open(self, key: bytes, user: str, horizon_rows: int) -> Session:
+        """Return the session of a key, made if it is new."""
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = Session(key, user)
+            if len(self._sessions) > self._limit:
+                self._sessions.popitem(last=False)
+        session.horizon_rows = horizon_rows
+        self._sessions.move_to_end(key)
+        return session
+
+    def used(self, key: bytes) -> Session:
+        """Return a session that is being used.
+
+        Raises:
+            FailedPrecondition: SESSION_UNKNOWN.
+        """
+        session = self._sessions.get(key)
+        if session is None:
+            raise unknown_session()
+        self._sessions.move_to_end(key)
+        return session
+
+    def check(self, key: bytes, user: str) -> None:
+        """Refuse a key that is not of this user's session.
+
+        Raises:
+            FailedPrecondition: SESSION_UNKNOWN.
+        """
+        session = self._sessions.get(key)
+        if session is None or session.user != user:
+            raise unknown_session()
+
+    def export(self) -> "SessionsState":
+        """Copy all sessions, least recently used first."""
+        header, arrays = [], {}
+        for number, session in enumerate(self._sessions.values()):
+            header.append(
+                {
+                    "key": session.key.hex(),
+                    "user": session.user,
+                    "last_sequence": session.last_sequence,
+                    "horizon_rows": session.horizon_rows,
+                    "late_frames": session.late_frames,
+                }
+            )
+            if session.message_ids:
+                arrays[f"{number}/message_ids"] = np.array(session.message_ids, np.int64)
+            if session.waiting:
+                arrays[f"{number}/waiting"] = np.concatenate(list(session.waiting.values()))
+                counts = [(sequence, len(rows)) for sequence, rows in session.waiting.items()]
+                arrays[f"{number}/waiting_frames"] = np.array(counts, np.int64)
+        return SessionsState(tuple(header), arrays)
+
+    @classmethod
+    def restore(cls, state: "SessionsState", limit: int = MOST_SESSIONS) -> "SessionBook":
+        """Return the book that was exported.
+
+        Raises:
+            ValueError: The state is none of a book.
+        """
+        book = cls(limit)
+        try:
+            for number, item in enumerate(state.header):
+                session = book.open(bytes.fromhex(item["key"]), item["user"], item["horizon_rows"])
+                session.last_sequence = int(item["last_sequence"])
+                session.late_frames = int(item["late_frames"])
+                for message_id in state.arrays.get(f"{number}/message_ids", ()):
+                    session.remember_hash(int(message_id))
+                for sequence, inputs in _waiting_in(state.arrays, number):
+                    session.wait_for_targets(sequence, inputs)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the sessions of a network: {error!r}") from error
+        return book
+
+
+@dataclass(frozen=True)
+class SessionsState:
+    """Sessions as a snapshot holds them."""
+
+    header: Sequence[Mapping[str, Any]] = ()
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+
+
+def new_token() -> str:
+    """Return a resume token that nobody can guess."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def key_of(token: str) -> bytes:
+    """Return what is kept of a token; the token itself is known to the client alone."""
+    return hashlib.blake2b(token.encode(), digest_size=KEY_BYTES).digest()
+
+
+def unknown_session() -> FailedPrecondition:
+    """Return the error of a resume token that is good for nothing."""
+    return FailedPrecondition(
+        "no session of this network and user has this resume token (any more); open without one"
+        " to begin a new session",
+        reason="SESSION_UNKNOWN",
+        metadata={"field": "open.resume_token"},
+    )
+
+
+def taken_over(last_sequence: int) -> Aborted:
+    """Return the error of a stream whose session has gone to another one."""
+    return Aborted(
+        "another stream goes on with this session",
+        reason="SESSION_TAKEN_OVER",
+        metadata={"last_sequence": str(last_sequence)},
+    )
+
+
+def _hash_of(message_id: str) -> int:
+    digest = hashlib.blake2b(message_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def _waiting_in(arrays: Mapping[str, Array], number: int) -> Iterator[tuple[int, Array]]:
+    first = 0
+    for sequence, rows in arrays.get(f"{number}/waiting_frames", np.empty((0, 2))).tolist():
+        yield int(sequence), arrays[f"{number}/waiting"][first : first + int(rows)].copy()
+        first += int(rows)
+
+
+def _too_late(sequence: int, oldest: int | None) -> FailedPrecondition:
+    waiting = "none waits" if oldest is None else f"the oldest that waits is {oldest}"
+    return FailedPrecondition(
+        f"the frame {sequence} does not wait for targets (any more); {waiting}",
+        reason="LABEL_TOO_LATE",
+        metadata={"target_sequence": str(sequence), "oldest": str(oldest or 0)},
+    )

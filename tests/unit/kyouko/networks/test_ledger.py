@@ -1,0 +1,233 @@
+"""The ledger: frames are learned once, and a replay of its journal is the network itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kyouko.domain.engine import Arrival
+from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
+from kyouko.domain.networks.ledger import Duplicate, Ledger, Submission
+from kyouko.domain.networks.network import SnapshotContent
+from kyouko.domain.template import resolve
+from kyouko.templates import shipped_templates
+from mesh.errors import Aborted, DomainError, FailedPrecondition, InvalidArgument
+from tests.contract.kyouko.in_memory import MemoryJournal
+
+STRUCTURE = resolve(shipped_templates()["flat"].template, channels=3)
+KEY = b"k" * 16
+ALICE = "users/alice"
+
+
+class Book:
+    """A ledger with its journal."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, bytes] = {}
+        self.ledger = Ledger(Learner(STRUCTURE, None), None)
+        self.ledger.write_to(MemoryJournal(self.records, 0))
+
+    def open(self, *, holder: int = 1, key: bytes = KEY, horizon: int = 0) -> int:
+        """Take a session for a stream, made if it is new."""
+        is_new = key not in {session["key"] for session in self.keys()}
+        return self.ledger.open_session(key, ALICE, is_new=is_new, horizon=horizon, holder=holder)
+
+    def keys(self) -> Sequence[dict[str, bytes]]:
+        """Return the keys of all sessions."""
+        return [
+            {"key": bytes.fromhex(each["key"])} for each in self.ledger.sessions.export().header
+        ]
+
+    def replayed(self, after: SnapshotContent | None = None) -> Ledger:
+        """Return what a new process would make of a snapshot and the journal."""
+        again = Ledger(Learner(STRUCTURE, after), after)
+        for position, data in self.records.items():
+            if position > again.position:
+                again.replay(position, data)
+        return again
+
+
+@pytest.fixture
+async def book() -> Book:
+    """Return a new network whose journal is a dictionary."""
+    return Book()
+
+
+def frame(sequence: int, *, holder: int = 1, label: str | None = "a", **more: Any) -> Submission:
+    """Return a frame of two rows that are different for every sequence."""
+    inputs = np.random.default_rng(sequence).normal(size=(2, 3)).astype(np.float32)
+    target = Labels([label] * 2) if label is not None else None
+    return Submission(KEY, holder, sequence, Rows(inputs, target), **more)
+
+
+def late(sequence: int, target_sequence: int) -> Submission:
+    """Return the targets of an earlier frame."""
+    rows = Rows(np.empty((0, 0), np.float32), Labels(["b", "c"]))
+    return Submission(KEY, 1, sequence, rows, target_sequence=target_sequence)
+
+
+def same(one: Ledger, other: Ledger) -> bool:
+    """Tell whether two networks are the same, to the bit, sessions and all."""
+    first, second = one.export().content, other.export().content
+    arrays = [(first.engine.arrays, second.engine.arrays)]
+    arrays.append((first.sessions.arrays, second.sessions.arrays))
+    return (
+        first.engine.header == second.engine.header
+        and first.labels == second.labels
+        and first.journal_position == second.journal_position
+        and first.sessions.header == second.sessions.header
+        and all(a.keys() == b.keys() for a, b in arrays)
+        and all(a[name].tobytes() == b[name].tobytes() for a, b in arrays for name in a)
+    )
+
+
+async def test_a_frame_is_learned_once(book: Book) -> None:
+    """What comes again is acknowledged, and nothing changes."""
+    book.open()
+    book.ledger.take(frame(1))
+
+    again = book.ledger.take(frame(1, label="b"))
+
+    assert Duplicate(2) == again
+    assert (2, ("a",)) == (book.ledger.learner.learned_rows, book.ledger.learner.labels.labels)
+
+
+async def test_a_gap_is_refused_and_does_not_count(book: Book) -> None:
+    """The error says which one is expected; that one is taken then."""
+    book.open()
+    book.ledger.take(frame(1))
+
+    with pytest.raises(FailedPrecondition) as gap:
+        book.ledger.take(frame(3))
+
+    assert ("SEQUENCE_GAP", {"expected": "2", "actual": "3"}) == (
+        gap.value.reason,
+        gap.value.metadata,
+    )
+    assert isinstance(book.ledger.take(frame(2)), RowResults)
+
+
+async def test_a_refused_frame_keeps_its_sequence(book: Book) -> None:
+    """It is answered by its error, and the next one follows; so in a replay."""
+    book.open()
+    problem = InvalidArgument("no good")
+
+    refused = book.ledger.take(Submission(KEY, 1, 1, problem))
+    wrong = book.ledger.take(frame(2, label=""))
+    learned = book.ledger.take(frame(3))
+
+    assert (problem, True, True) == (
+        refused,
+        isinstance(wrong, DomainError),
+        isinstance(learned, RowResults),
+    )
+    assert same(book.ledger, book.replayed())
+
+
+async def test_the_second_stream_takes_over(book: Book) -> None:
+    """The first one can send no more, and the second one goes on where it was."""
+    book.open(holder=1)
+    book.ledger.take(frame(1))
+
+    last_sequence = book.open(holder=2)
+
+    assert 1 == last_sequence
+    with pytest.raises(Aborted) as taken:
+        book.ledger.take(frame(2, holder=1))
+    assert "SESSION_TAKEN_OVER" == taken.value.reason
+    assert isinstance(book.ledger.take(frame(2, holder=2)), RowResults)
+
+
+@pytest.mark.parametrize(("key", "user"), [(b"x" * 16, ALICE), (KEY, "users/bob")])
+async def test_nobody_gets_the_session_of_another(book: Book, key: bytes, user: str) -> None:
+    """Neither with a token of elsewhere, nor as somebody else with a token that leaked."""
+    book.open()
+
+    with pytest.raises(FailedPrecondition) as unknown:
+        book.ledger.open_session(key, user, is_new=False, horizon=0, holder=2)
+
+    assert "SESSION_UNKNOWN" == unknown.value.reason
+
+
+async def test_a_message_that_comes_again_is_not_learned_again(book: Book) -> None:
+    """Its frame has a sequence of its own and is acknowledged, also by a restored network."""
+    book.open()
+    book.ledger.take(frame(1, message_id="m1"))
+    book.ledger.take(frame(2, message_id="m2"))
+
+    again = book.ledger.take(frame(3, message_id="m1"))
+    restored = book.replayed(book.ledger.export().content)
+
+    assert Duplicate(4) == again
+    assert restored.sessions.used(KEY).knows("m2")
+    assert not restored.sessions.used(KEY).knows("m3")
+
+
+async def test_late_targets_teach_the_rows_they_belong_to(book: Book) -> None:
+    """As if the rows came with them; targets of what does not wait are refused and counted."""
+    book.open(horizon=4)
+    for sequence in (1, 2, 3):
+        book.ledger.take(frame(sequence, label=None))
+
+    learned = book.ledger.take(late(4, 2))
+    too_late = book.ledger.take(late(5, 1))
+    twice = book.ledger.take(late(6, 2))
+    never = book.ledger.take(late(7, 40))
+
+    assert isinstance(learned, RowResults)
+    assert (2, ("b", "c")) == (learned.learned_rows, book.ledger.learner.labels.labels)
+    for refused in (too_late, twice, never):
+        assert isinstance(refused, FailedPrecondition)
+        assert ("LABEL_TOO_LATE", "3") == (refused.reason, refused.metadata["oldest"])
+    assert 3 == book.ledger.sessions.used(KEY).late_frames
+    assert same(book.ledger, book.replayed())
+
+
+async def test_rows_of_no_session_are_in_the_journal_too(book: Book) -> None:
+    """Stored rows, of which the network learns differently, are replayed as stored ones."""
+    inputs = np.random.default_rng(7).normal(size=(600, 3))
+    book.ledger.learn(Rows(inputs, Labels(list(range(3)) * 200)), Arrival.STORED)
+
+    assert same(book.ledger, book.replayed())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.sampled_from("lpgdmtox"), min_size=1, max_size=30),
+    st.integers(0, 29),
+)
+async def test_a_replay_is_the_network_itself(steps: list[str], snapshot_after: int) -> None:
+    """Whatever happened, and from whatever snapshot: learned, passed, gap, duplicate, ..."""
+    book = Book()
+    book.open(horizon=6)
+    sequence, snapshot = 0, None
+    for number, step in enumerate(steps):
+        if number == snapshot_after:
+            snapshot = book.ledger.export().content
+        if step == "o":
+            book.open(horizon=6)
+            continue
+        if step == "g":
+            with pytest.raises(FailedPrecondition):
+                book.ledger.take(frame(sequence + 2))
+            continue
+        if step == "d":
+            if sequence:
+                book.ledger.take(frame(sequence))
+            continue
+        sequence += 1
+        book.ledger.take(
+            {
+                "l": frame(sequence, label="abc"[sequence % 3]),
+                "p": frame(sequence, label=None),
+                "m": frame(sequence, message_id=f"m{sequence % 3}"),
+                "t": late(sequence, max(1, sequence - 2)),
+                "x": frame(sequence, label="y" * 1000),
+            }[step]
+        )
+
+    assert same(book.ledger, book.replayed(snapshot))
+    assert same(book.ledger, book.replayed(None))
