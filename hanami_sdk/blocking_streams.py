@@ -18,7 +18,15 @@ from numpy.typing import ArrayLike
 
 from hanami_sdk.blocking import LoopThread
 from hanami_sdk.exchange import Exchange
-from hanami_sdk.frames import DEFAULT_FRAME_ROWS, Frame, Labels, as_frame, split_rows
+from hanami_sdk.frames import (
+    DEFAULT_FRAME_ROWS,
+    Frame,
+    Labels,
+    LateTargets,
+    as_frame,
+    row_count,
+    split_rows,
+)
 from hanami_sdk.results import Result, Score
 from hanami_sdk.streams import StreamView
 
@@ -27,7 +35,7 @@ class BlockingLearnStream(StreamView):
     """A stream of rows into one network; made by `Client.learn`.
 
     Use it as a context manager: leaving it in good order closes the stream,
-    which waits until a snapshot holds everything that was learned.
+    which waits until no crash can take what was learned.
     """
 
     def __init__(self, exchange: Exchange, thread: LoopThread) -> None:
@@ -37,16 +45,41 @@ class BlockingLearnStream(StreamView):
         self._room = threading.Condition()
 
     def submit(
-        self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
+        self,
+        inputs: ArrayLike,
+        labels: Labels | None = None,
+        targets: ArrayLike | None = None,
+        *,
+        message_id: str = "",
     ) -> Future[Result]:
         """Send a frame without waiting for its answer, only for room in the window.
+
+        A message of the source that has a `message_id` and is delivered again is not
+        learned again.
 
         Returns:
             A future of the answer. It raises FrameRefused if the frame cannot be
             learned; the stream lives on.
         """
-        message = self._exchange.prepare(Frame(inputs, labels, targets))
-        rows = message.inputs.shape[0]
+        return self._submit(Frame(inputs, labels, targets, message_id))
+
+    def submit_targets(
+        self, sequence: int, labels: Labels | None = None, targets: ArrayLike | None = None
+    ) -> Future[Result]:
+        """Send the labels or targets of a frame that was sent before without any.
+
+        That frame's result told its `sequence`. The stream has to be opened with
+        `label_horizon_rows`.
+        """
+        return self._submit(LateTargets(sequence, labels, targets))
+
+    def durable(self, sequence: int | None = None) -> None:
+        """Wait until no crash can take a frame, and all before it; without one, all sent so far."""
+        self._thread.run(self._exchange.wait_until_durable(sequence))
+
+    def _submit(self, frame: Frame | LateTargets) -> Future[Result]:
+        message = self._exchange.prepare(frame)
+        rows = row_count(message)
         limit = self.max_outstanding_rows
         with self._room:
             self._room.wait_for(lambda: not limit or self._outstanding_rows + rows <= limit)
@@ -79,7 +112,7 @@ class BlockingLearnStream(StreamView):
         under_way: deque[Future[Result]] = deque()
         for item in frames:
             frame = as_frame(item)
-            under_way.append(self.submit(frame.inputs, frame.labels, frame.targets))
+            under_way.append(self._submit(frame))
             while under_way and under_way[0].done():
                 yield under_way.popleft().result()
         while under_way:
@@ -105,7 +138,7 @@ class BlockingLearnStream(StreamView):
     def close(self) -> network_service_pb2.Network:
         """Close the stream and return the network with all that it was taught.
 
-        Waits until everything sent is learned and held by a snapshot.
+        Waits until everything sent is learned and no crash can take it.
         """
         return self._thread.run(self._exchange.close())
 

@@ -168,6 +168,9 @@ class Client:
         mode: Mode = "LEARN",
         max_outstanding_rows: int = 0,
         return_outputs: bool = False,
+        resume_token: str = "",
+        label_horizon_rows: int = 0,
+        reconnect_seconds: float = 60.0,
     ) -> BlockingLearnStream:
         """Return a stream of rows into a network; it opens as a context manager.
 
@@ -178,8 +181,19 @@ class Client:
             max_outstanding_rows: the most rows under way unanswered; 0 lets the
                 server decide.
             return_outputs: also return every output of every row (classes).
+            resume_token: of an earlier stream, to go on with its session.
+            label_horizon_rows: rows for which labels or targets may come later.
+            reconnect_seconds: how long to try to get back to a server that is lost;
+                0 ends the stream at once.
         """
-        options = StreamOptions(mode, max_outstanding_rows, return_outputs)
+        options = StreamOptions(
+            mode,
+            max_outstanding_rows,
+            return_outputs,
+            resume_token,
+            label_horizon_rows,
+            reconnect_seconds,
+        )
         return BlockingLearnStream(self._core.exchange(network, options), self._thread)
 
     def close(self) -> None:

@@ -1,16 +1,16 @@
-"""The talk with the server on one learning stream: messages, window, order, end.
+"""The talk with the server on one learning stream: messages, window, order, breaks, end.
 
 An `Exchange` belongs to one event loop. It sends prepared frames and settles the
 future of each when its answer comes; `hanami_sdk.streams` and
-`hanami_sdk.blocking_streams` make it pleasant to use.
+`hanami_sdk.blocking_streams` make it pleasant to use. When the connection or the
+server is lost it opens the stream again and goes on where the server is, so that
+every row is learned once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from concurrent.futures import Future as ThreadFuture
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,13 +25,15 @@ from hanami_sdk.errors import (
     InvalidArgument,
     Unavailable,
 )
-from hanami_sdk.frames import Frame, encode_frame
+from hanami_sdk.frames import Frame, LateTargets, encode_frame, row_count
 from hanami_sdk.results import Result, refusal
+from hanami_sdk.retries import RetryPolicy
+from hanami_sdk.sent_frames import AnyFuture, SentFrame, SentFrames
 
 Mode = Literal["LEARN", "PREDICT"]
-AnyFuture = asyncio.Future[Result] | ThreadFuture[Result]
 
 _LEAST_SECONDS_BETWEEN_TOKENS = 5.0
+_FOREVER = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -44,29 +46,32 @@ class StreamOptions:
         max_outstanding_rows: the most rows under way unanswered; 0 lets the
             server decide.
         return_outputs: also return every output of every row (classes).
+        resume_token: of an earlier stream, to go on with its session.
+        label_horizon_rows: rows for which labels or targets may come later.
+        reconnect_seconds: how long to try to get back to a server that is lost;
+            0 ends the stream at once.
     """
 
     mode: Mode = "LEARN"
     max_outstanding_rows: int = 0
     return_outputs: bool = False
-
-
-@dataclass(frozen=True)
-class _Pending:
-    sequence: int
-    rows: int
-    future: AnyFuture
+    resume_token: str = ""
+    label_horizon_rows: int = 0
+    reconnect_seconds: float = 60.0
 
 
 class Exchange:
-    """One stream into one network, from `open` to `closed`.
+    """One stream into one network, from `open` to `closed`, over any number of calls.
 
     Attributes:
         network: as the stream found it; after `close`, as it left it.
         max_outstanding_rows: the most rows under way unanswered, as granted.
         max_frame_rows: the most rows in one frame.
         learned_rows: rows that the network has learned in its life.
-        kept_rows: of these, the rows that a snapshot holds.
+        kept_rows: of these, the rows that no crash can take.
+        durable_sequence: the last frame of the session that no crash can take.
+        resume_token: names the session, for another stream to go on with it.
+        breaks: how often the stream has been opened again.
     """
 
     def __init__(self, connection: Connection, network: str, options: StreamOptions) -> None:
@@ -74,13 +79,14 @@ class Exchange:
         self._name = network
         self._options = options
         self._outbox: asyncio.Queue[pb.LearnRequest | None] = asyncio.Queue()
-        self._pending: deque[_Pending] = deque()
+        self._sent = SentFrames(in_session=options.mode == "LEARN")
         self._sequence = 0
         self._outstanding_rows = 0
         self._room = asyncio.Event()
+        self._news = asyncio.Event()
         self._labels: list[str] = []
         self._failure: HanamiError | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
         self._call: Any = None
         self._closed: asyncio.Future[network_service_pb2.Network] | None = None
         self._is_closing = False
@@ -89,6 +95,9 @@ class Exchange:
         self.max_frame_rows = 0
         self.learned_rows = 0
         self.kept_rows = 0
+        self.durable_sequence = 0
+        self.resume_token = options.resume_token
+        self.breaks = 0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -100,42 +109,26 @@ class Exchange:
         """Rows that are under way unanswered."""
         return self._outstanding_rows
 
+    @property
+    def last_sequence(self) -> int:
+        """The newest frame of the session."""
+        return self._sequence
+
     async def open(self) -> None:
         """Open the stream.
 
         Raises:
             NotFound: there is no such network (RESOURCE_NOT_FOUND).
         """
-        stub = learning_service_pb2_grpc.LearningServiceStub(self._connection.channel)
-        self._call = stub.Learn(metadata=await self._connection.call_metadata())
         self._closed = asyncio.get_running_loop().create_future()
-        opening = pb.LearnOpen(
-            network=self._name,
-            mode=pb.LearnMode.Value(f"LEARN_MODE_{self._options.mode}"),
-            max_outstanding_rows=self._options.max_outstanding_rows,
-            return_outputs=self._options.return_outputs,
-        )
-        try:
-            opened = await self._exchange_open(opening)
-        except BaseException:
-            self._call.cancel()
-            raise
-        self.network = opened.network
-        self.max_outstanding_rows = opened.max_outstanding_rows
-        self.max_frame_rows = opened.max_frame_rows
-        self.learned_rows = opened.network.statistics.learned_rows
-        self.kept_rows = opened.network.kept_rows
-        self._labels.extend(opened.network.labels)
-        self._tasks = [
-            asyncio.create_task(self._write()),
-            asyncio.create_task(self._read()),
-            asyncio.create_task(self._stay_authenticated()),
-        ]
+        opened = await self._open_call()
+        self._sequence = opened.last_sequence
+        self._task = asyncio.create_task(self._live())
 
-    def prepare(self, frame: Frame) -> pb.LearnFrame:
+    def prepare(self, frame: Frame | LateTargets) -> pb.LearnFrame:
         """Build a frame's message and check it against the terms of the stream."""
         message = encode_frame(frame)
-        rows = message.inputs.shape[0]
+        rows = row_count(message)
         limit = min(self.max_frame_rows or rows, self.max_outstanding_rows or rows)
         if rows > limit:
             raise InvalidArgument(
@@ -155,9 +148,9 @@ class Exchange:
             return
         self._sequence += 1
         message.sequence = self._sequence
-        rows = message.inputs.shape[0]
+        rows = row_count(message)
         self._outstanding_rows += rows
-        self._pending.append(_Pending(self._sequence, rows, future))
+        self._sent.add(SentFrame(message, rows, future))
         self._outbox.put_nowait(pb.LearnRequest(frame=message))
 
     async def wait_for_room(self, rows: int) -> None:
@@ -166,10 +159,23 @@ class Exchange:
             self._room.clear()
             await self._room.wait()
 
+    async def wait_until_durable(self, sequence: int | None = None) -> None:
+        """Wait until no crash can take a frame, and all before it; without one, all sent so far.
+
+        Raises:
+            HanamiError: the stream has failed before.
+        """
+        wanted = self._sequence if sequence is None else sequence
+        while self.durable_sequence < wanted:
+            if self._failure is not None:
+                raise self._failure
+            self._news.clear()
+            await self._news.wait()
+
     async def close(self) -> network_service_pb2.Network:
         """Close the stream and return the network with all that it was taught.
 
-        Waits until everything sent is learned and held by a snapshot.
+        Waits until everything sent is learned and no crash can take it.
         """
         if self._closed is None:
             raise FailedPrecondition("The stream was never opened.", reason="STREAM_PROTOCOL")
@@ -187,12 +193,11 @@ class Exchange:
     async def cancel(self) -> None:
         """Drop the stream at once; what was sent may or may not be learned."""
         self._fail(_closed_error())
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._call is not None:
             self._call.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._call is not None:
             await self._call.code()  # The call is really over: the loop may be closed.
 
     async def leave(self, *, in_good_order: bool) -> None:
@@ -206,6 +211,34 @@ class Exchange:
         limit = self.max_outstanding_rows
         return self._failure is not None or not limit or self._outstanding_rows + rows <= limit
 
+    async def _open_call(self) -> pb.LearnOpened:
+        """Make the call and take the terms that the server grants."""
+        stub = learning_service_pb2_grpc.LearningServiceStub(self._connection.channel)
+        self._call = stub.Learn(metadata=await self._connection.call_metadata())
+        opening = pb.LearnOpen(
+            network=self._name,
+            mode=pb.LearnMode.Value(f"LEARN_MODE_{self._options.mode}"),
+            max_outstanding_rows=self._options.max_outstanding_rows,
+            return_outputs=self._options.return_outputs,
+            resume_token=self.resume_token,
+            label_horizon_rows=self._options.label_horizon_rows,
+        )
+        try:
+            opened = await self._exchange_open(opening)
+        except BaseException:
+            self._call.cancel()
+            raise
+        self.network = opened.network
+        self.max_outstanding_rows = opened.max_outstanding_rows
+        self.max_frame_rows = opened.max_frame_rows
+        self.learned_rows = opened.network.statistics.learned_rows
+        self.kept_rows = opened.network.kept_rows
+        self.resume_token = opened.resume_token
+        # Results of before keep the list that they know.
+        self._labels = list(opened.network.labels)
+        self._is_durable(opened.durable_sequence)
+        return opened
+
     async def _exchange_open(self, opening: pb.LearnOpen) -> pb.LearnOpened:
         with self._connection.translated():
             with contextlib.suppress(asyncio.InvalidStateError):
@@ -215,29 +248,81 @@ class Exchange:
             return first.opened
         raise Unavailable("The server ended the stream before it was open.")
 
-    async def _write(self) -> None:
-        """Send what is in the outbox, one message after the other."""
-        try:
-            with self._connection.translated():
-                while (message := await self._outbox.get()) is not None:
-                    await self._call.write(message)
-                await self._call.done_writing()
-        except (HanamiError, asyncio.InvalidStateError):
-            # The call has ended; the reader learns why and tells everybody.
-            return
+    async def _live(self) -> None:
+        """Talk until the stream is closed, over as many calls as that takes."""
+        while True:
+            error = await self._talk()
+            if self._closed is not None and self._closed.done():
+                self._fail(_closed_error())
+                return
+            try:
+                await self._open_again(error)
+            except HanamiError as final:
+                self._fail(final)
+                return
 
-    async def _read(self) -> None:
-        """Hand every answer to whoever waits for it, until the stream ends."""
-        error: HanamiError = Unavailable("The server ended the stream.")
+    async def _talk(self) -> HanamiError:
+        """Send and read on one call; returns how it ended."""
+        helpers = [
+            asyncio.create_task(self._write(self._call, self._outbox)),
+            asyncio.create_task(self._stay_authenticated(self._outbox)),
+        ]
         try:
             with self._connection.translated():
                 while isinstance(response := await self._call.read(), pb.LearnResponse):
                     self._take(response)
-        except HanamiError as caught:
-            error = caught
-        if self._closed is not None and self._closed.done():
-            error = _closed_error()
-        self._fail(error)
+        except HanamiError as error:
+            return error
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+        return Unavailable("The server ended the stream.")
+
+    async def _open_again(self, error: HanamiError) -> None:
+        """Get back to a server that was lost, and send what it does not have.
+
+        Raises:
+            HanamiError: The stream cannot go on.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._options.reconnect_seconds
+        policy = RetryPolicy(attempts=_FOREVER)
+        failures = 0
+        while True:
+            failures += 1
+            delay = policy.delay(failures, error)
+            if delay is None or loop.time() + delay >= ends_at:
+                raise error
+            await asyncio.sleep(delay)
+            self._call.cancel()
+            try:
+                opened = await self._open_call()
+            except HanamiError as again:
+                error = again
+            else:
+                self._go_on_after(opened.last_sequence)
+                return
+
+    def _go_on_after(self, last_sequence: int) -> None:
+        self.breaks += 1
+        self._outbox = asyncio.Queue()
+        for frame in self._sent.to_send_again(last_sequence):
+            self._outbox.put_nowait(pb.LearnRequest(frame=frame.message))
+        if self._is_closing:
+            self._outbox.put_nowait(pb.LearnRequest(close=pb.LearnClose()))
+            self._outbox.put_nowait(None)
+
+    async def _write(self, call: Any, outbox: asyncio.Queue[pb.LearnRequest | None]) -> None:
+        """Send what is in the outbox, one message after the other."""
+        try:
+            with self._connection.translated():
+                while (message := await outbox.get()) is not None:
+                    await call.write(message)
+                await call.done_writing()
+        except (HanamiError, asyncio.InvalidStateError):
+            # The call has ended; the reader learns why and tells everybody.
+            return
 
     def _take(self, response: pb.LearnResponse) -> None:
         kind = response.WhichOneof("message")
@@ -246,6 +331,7 @@ class Exchange:
             self._labels.extend(result.new_labels)
             self.learned_rows, self.kept_rows = result.learned_rows, result.kept_rows
             self._answer(result.sequence, result)
+            self._is_durable(result.durable_sequence)
         elif kind == "fault":
             fault = response.fault
             if not fault.HasField("sequence"):
@@ -254,23 +340,32 @@ class Exchange:
         elif kind == "progress":
             self.learned_rows = response.progress.learned_rows
             self.kept_rows = response.progress.kept_rows
+            self._is_durable(response.progress.durable_sequence)
         elif kind == "closed" and self._closed is not None and not self._closed.done():
             self.network = response.closed.network
             self.kept_rows = self.network.kept_rows
+            self._is_durable(self._sequence)
             self._closed.set_result(self.network)
 
     def _answer(self, sequence: int, answer: pb.LearnResult | pb.LearnFault) -> None:
-        if not self._pending or self._pending[0].sequence != sequence:
-            raise Unavailable(f"The server answered frame {sequence} out of order.")
-        pending = self._pending.popleft()
-        self._outstanding_rows -= pending.rows
+        frame = self._sent.answered(sequence)
+        if frame.future.done():
+            # It was answered before the break, and has been learned again now.
+            return
+        self._outstanding_rows -= frame.rows
         if isinstance(answer, pb.LearnFault):
-            _settle(pending.future, refusal(answer))
+            _settle(frame.future, refusal(answer))
         else:
-            _settle(pending.future, Result(answer, rows=pending.rows, labels=self._labels))
+            _settle(frame.future, Result(answer, rows=frame.rows, labels=self._labels))
         self._room.set()
 
-    async def _stay_authenticated(self) -> None:
+    def _is_durable(self, sequence: int) -> None:
+        if sequence > self.durable_sequence:
+            self.durable_sequence = sequence
+            self._sent.durable(sequence)
+            self._news.set()
+
+    async def _stay_authenticated(self, outbox: asyncio.Queue[pb.LearnRequest | None]) -> None:
         """Send a fresh token before the one in use ends, as long as the stream lives."""
         session = self._connection.session
         while (seconds := session.seconds_until_renewal()) is not None:
@@ -283,15 +378,16 @@ class Exchange:
             except HanamiError:
                 return  # The server ends the stream with its token, and says so.
             proof = pb.LearnAuthentication(access_token=token or "")
-            self._outbox.put_nowait(pb.LearnRequest(authentication=proof))
+            outbox.put_nowait(pb.LearnRequest(authentication=proof))
 
     def _fail(self, error: HanamiError) -> None:
         """End everything that waits; the first failure counts."""
         self._failure = self._failure or error
-        while self._pending:
-            _settle(self._pending.popleft().future, self._failure)
+        for frame in self._sent.give_up():
+            _settle(frame.future, self._failure)
         self._outstanding_rows = 0
         self._room.set()
+        self._news.set()
         if self._closed is not None and not self._closed.done():
             self._closed.set_exception(self._failure)
             self._closed.exception()  # Nobody has to wait for it.

@@ -30,30 +30,73 @@ class Frame:
             goes as it is, all else as float32; NaN is a missing value.
         labels: one label for each row, text or whole numbers (classes).
         targets: numbers to learn, shape [rows, outputs], or [rows] for one output.
+        message_id: what the rows' source calls them, so that a message that it
+            delivers again is not learned again.
     """
 
     inputs: ArrayLike
     labels: Labels | None = None
     targets: ArrayLike | None = None
+    message_id: str = ""
 
 
-def encode_frame(frame: Frame) -> pb.LearnFrame:
+@dataclass(frozen=True)
+class LateTargets:
+    """Labels or targets of a frame that was sent before without any.
+
+    Attributes:
+        sequence: of that frame, as its result said.
+        labels: one label for each of its rows (classes).
+        targets: numbers to learn, shape [rows, outputs], or [rows] for one output.
+    """
+
+    sequence: int
+    labels: Labels | None = None
+    targets: ArrayLike | None = None
+
+
+def row_count(message: pb.LearnFrame) -> int:
+    """Return how many rows a frame's message is about."""
+    if not message.target_sequence:
+        return message.inputs.shape[0]
+    if message.HasField("labels"):
+        return len(message.labels.values)
+    tensor = message.targets if message.HasField("targets") else message.label_numbers
+    return tensor.shape[0]
+
+
+def encode_frame(frame: Frame | LateTargets) -> pb.LearnFrame:
     """Build a frame's message, still without its sequence.
 
     Raises:
         InvalidArgument: inputs and labels or targets do not fit together.
     """
+    if isinstance(frame, LateTargets):
+        return _encode_late(frame)
     inputs = as_rows(frame.inputs)
     rows = inputs.shape[0]
     if rows == 0:
         raise InvalidArgument("A frame needs at least one row.", reason="TENSOR_INVALID")
     if frame.labels is not None and frame.targets is not None:
         raise InvalidArgument("A frame has labels or targets, not both.", reason="TARGET_INVALID")
-    message = pb.LearnFrame(inputs=encode(inputs))
+    message = pb.LearnFrame(inputs=encode(inputs), message_id=frame.message_id)
     if frame.targets is not None:
         message.targets.CopyFrom(encode(as_targets(frame.targets, rows)))
     elif frame.labels is not None:
         _set_labels(message, frame.labels, rows)
+    return message
+
+
+def _encode_late(late: LateTargets) -> pb.LearnFrame:
+    if (late.labels is None) == (late.targets is None):
+        raise InvalidArgument("Late targets are labels or targets.", reason="TARGET_INVALID")
+    message = pb.LearnFrame(target_sequence=late.sequence)
+    if late.labels is not None:
+        _set_labels(message, late.labels, len(late.labels))
+    else:
+        numbers = np.asarray(late.targets)
+        rows = len(numbers) if numbers.ndim else 1
+        message.targets.CopyFrom(encode(as_targets(numbers, rows)))
     return message
 
 

@@ -24,7 +24,9 @@ class Result:
         correct_rows: how many of them were predicted right before they were
             learned (frames with labels).
         learned_rows: rows the network has learned in its life.
-        kept_rows: of these, the rows that a snapshot holds and a crash cannot take.
+        kept_rows: of these, the rows that no crash can take.
+        is_duplicate: whether the frame, or its source's message, had been learned
+            before: it was acknowledged, and nothing else is said of its rows.
     """
 
     def __init__(self, message: pb.LearnResult, *, rows: int, labels: Sequence[str]) -> None:
@@ -35,6 +37,7 @@ class Result:
         self.correct_rows = message.correct_rows
         self.learned_rows = message.learned_rows
         self.kept_rows = message.kept_rows
+        self.is_duplicate = message.duplicate
 
     @cached_property
     def predicted(self) -> NDArray[np.int32]:

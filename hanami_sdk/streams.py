@@ -16,7 +16,15 @@ from hanami.kyouko.v1 import network_service_pb2
 from numpy.typing import ArrayLike
 
 from hanami_sdk.exchange import Exchange
-from hanami_sdk.frames import DEFAULT_FRAME_ROWS, Frame, Labels, as_frame, split_rows
+from hanami_sdk.frames import (
+    DEFAULT_FRAME_ROWS,
+    Frame,
+    Labels,
+    LateTargets,
+    as_frame,
+    row_count,
+    split_rows,
+)
 from hanami_sdk.results import Result, Score
 
 # Answers that `results` keeps for a slow consumer before it stops sending.
@@ -56,28 +64,73 @@ class StreamView:
 
     @property
     def kept_rows(self) -> int:
-        """Of the learned rows, those that a snapshot holds and a crash cannot take."""
+        """Of the learned rows, those that no crash can take."""
         return self._exchange.kept_rows
+
+    @property
+    def last_sequence(self) -> int:
+        """The newest frame of the session."""
+        return self._exchange.last_sequence
+
+    @property
+    def durable_sequence(self) -> int:
+        """The last frame of the session that no crash can take."""
+        return self._exchange.durable_sequence
+
+    @property
+    def resume_token(self) -> str:
+        """Names the session, for another stream to go on with it; keep it like a password."""
+        return self._exchange.resume_token
+
+    @property
+    def breaks(self) -> int:
+        """How often the stream was lost and opened again."""
+        return self._exchange.breaks
 
 
 class LearnStream(StreamView):
     """A stream of rows into one network; made by `AsyncClient.learn`.
 
     Use it as an asynchronous context manager: leaving it in good order closes
-    the stream, which waits until a snapshot holds everything that was learned.
+    the stream, which waits until no crash can take what was learned.
     """
 
     async def submit(
-        self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
+        self,
+        inputs: ArrayLike,
+        labels: Labels | None = None,
+        targets: ArrayLike | None = None,
+        *,
+        message_id: str = "",
     ) -> asyncio.Future[Result]:
         """Send a frame without waiting for its answer, only for room in the window.
+
+        A message of the source that has a `message_id` and is delivered again is not
+        learned again.
 
         Returns:
             A future of the answer. It raises FrameRefused if the frame cannot be
             learned; the stream lives on.
         """
-        message = self._exchange.prepare(Frame(inputs, labels, targets))
-        await self._exchange.wait_for_room(message.inputs.shape[0])
+        return await self._submit(Frame(inputs, labels, targets, message_id))
+
+    async def submit_targets(
+        self, sequence: int, labels: Labels | None = None, targets: ArrayLike | None = None
+    ) -> asyncio.Future[Result]:
+        """Send the labels or targets of a frame that was sent before without any.
+
+        That frame's result told its `sequence`. The stream has to be opened with
+        `label_horizon_rows`.
+        """
+        return await self._submit(LateTargets(sequence, labels, targets))
+
+    async def durable(self, sequence: int | None = None) -> None:
+        """Wait until no crash can take a frame, and all before it; without one, all sent so far."""
+        await self._exchange.wait_until_durable(sequence)
+
+    async def _submit(self, frame: Frame | LateTargets) -> asyncio.Future[Result]:
+        message = self._exchange.prepare(frame)
+        await self._exchange.wait_for_room(row_count(message))
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._exchange.post(message, future)
         return future
@@ -136,7 +189,7 @@ class LearnStream(StreamView):
     async def close(self) -> network_service_pb2.Network:
         """Close the stream and return the network with all that it was taught.
 
-        Waits until everything sent is learned and held by a snapshot.
+        Waits until everything sent is learned and no crash can take it.
         """
         return await self._exchange.close()
 
@@ -170,7 +223,7 @@ class LearnStream(StreamView):
         try:
             async for item in _iterate(frames):
                 frame = as_frame(item)
-                await answers.put(await self.submit(frame.inputs, frame.labels, frame.targets))
+                await answers.put(await self._submit(frame))
         except Exception as error:
             await answers.put(error)
         else:
