@@ -30,6 +30,7 @@ from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
 from kyouko.domain.tasks.tasks import Tasks
 from kyouko.kernels.warmup import is_cached, warm_up
 from kyouko.memory_quota import usable_memory
+from kyouko.ports import Journals
 from kyouko.readiness import Readiness
 from kyouko.servicers.inference import InferenceServicer
 from kyouko.servicers.learning_pair import PairedLearningServicer
@@ -38,6 +39,7 @@ from kyouko.servicers.tasks import TaskServicer
 from kyouko.servicers.templates import TemplateServicer
 from kyouko.settings import KyoukoSettings
 from kyouko.storage import migrations
+from kyouko.storage.journal import prepared_journals
 from kyouko.storage.models import IDEMPOTENCY_KEYS
 from kyouko.storage.networks import SqlNetworkRepository
 from kyouko.storage.predictions import CsvPredictionFiles
@@ -76,9 +78,13 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
         shiori = await stack.enter_async_context(channel_to(settings.shiori_address))
         blobs = await _blobs(settings)
-        parts = _Parts(settings, database, blobs, executor, misaki, shiori)
+        journals = await _journals(settings)
+        stack.push_async_callback(journals.close)
+        parts = _Parts(settings, database, blobs, journals, executor, misaki, shiori)
         stack.push_async_callback(parts.live.close)
         await parts.live.sweep()
+        recovering = asyncio.create_task(parts.live.recover(await parts.live.unsaved()))
+        stack.push_async_callback(_stop, recovering)
         await parts.tasks.start()
         watching = asyncio.create_task(parts.live.watch())
         stack.push_async_callback(_stop, watching)
@@ -99,6 +105,7 @@ class _Parts:
         settings: KyoukoSettings,
         database: Database,
         blobs: BlobStore,
+        journals: Journals,
         executor: Executor,
         misaki: grpc.aio.Channel,
         shiori: grpc.aio.Channel,
@@ -110,8 +117,8 @@ class _Parts:
         self.live = LiveNetworks(
             repository,
             BlobSnapshotStore(blobs),
+            journals,
             executor,
-            new_id=_new_id,
             limits=_live_limits(settings),
         )
         self.datasets = ShioriDatasets(shiori, _service_tokens(settings, misaki))
@@ -206,6 +213,15 @@ async def _blobs(settings: KyoukoSettings) -> BlobStore:
     blobs.remove_unfinished()
     await blobs.prepare()
     return blobs
+
+
+async def _journals(settings: KyoukoSettings) -> Journals:
+    return await prepared_journals(
+        settings.journal_url,
+        default=settings.data_directory / "journal",
+        flush_seconds=settings.journal_flush_seconds,
+        pending_bytes=settings.journal_pending_bytes,
+    )
 
 
 def _service_tokens(settings: KyoukoSettings, misaki: grpc.aio.Channel) -> ServiceTokens:

@@ -2,6 +2,7 @@
 
 from pydantic import Field, field_validator
 
+from kyouko.storage.journal import JournalUrl
 from mesh.blobs import BlobUrl
 from mesh.settings import MeshSettings
 
@@ -18,6 +19,21 @@ class KyoukoSettings(MeshSettings):
     )
     blob_url: BlobUrl = Field(
         default="", description="file: or s3: URL of snapshots; a folder in data_directory if empty"
+    )
+    journal_url: JournalUrl = Field(
+        default="",
+        description="file: URL of journals, or nats: URL; a folder in data_directory if empty",
+    )
+    journal_flush_seconds: float = Field(
+        default=0.01,
+        gt=0,
+        le=60,
+        description="how long learned rows are gathered before they are written and synced",
+    )
+    journal_pending_bytes: int = Field(
+        default=64 * 2**20,
+        ge=2**20,
+        description="most memory for learned rows that are not durable yet, bytes",
     )
     worker_threads: int = Field(
         default=0, ge=0, le=1024, description="threads that run kernels; the CPU quota when 0"

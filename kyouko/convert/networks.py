@@ -29,6 +29,7 @@ def network_message(network: Network) -> pb.Network:
         statistics=statistics_message(network.statistics),
         labels=network.labels,
         kept_rows=network.kept_rows,
+        problem=network.problem,
         create_time=create_time,
         creator=network.creator,
         etag=network.uid,

@@ -51,7 +51,7 @@ class Inference:
         async with self._networks.using(project_id, network_id) as live:
             structure = live.network.structure
             self._check(inputs.shape, structure.channels, structure.most_outputs)
-            results, labels = await live.owner.run(lambda learner: _predict(learner, inputs))
+            results, labels = await live.owner.run(lambda ledger: _predict(ledger.learner, inputs))
             return Inferred(live.network, results, labels)
 
     def _check(self, shape: Sequence[int], channels: int, outputs: int) -> None:

@@ -10,7 +10,7 @@ while others pass those of other networks.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -236,22 +236,34 @@ class LiveNetworks:
                 _log.warning("removing a snapshot of no network", snapshot=name)
                 await self._snapshots.delete(name)
 
-    async def recover(self) -> None:
-        """Bring back what a crash left in journals, so that everybody sees all that was learned.
+    async def unsaved(self) -> Sequence[Network]:
+        """Return the networks whose journal has more than their snapshot: a crash came between.
 
-        And forget the journals of networks that are gone. For a background task at the start.
+        Journals of networks that are gone are removed. Only for a process that has no network
+        in memory yet.
         """
         uids = await self._journals.uids()
         networks = {network.uid: network for network in await self._repository.by_uid(uids)}
+        if not networks:
+            # An empty database beside full journals may well be the wrong one.
+            return []
         for uid in uids - networks.keys():
             _log.warning("removing the journal of no network", uid=uid)
             await self._journals.delete(uid)
+        found = []
         for network in networks.values():
+            journal = await self._journals.open(network.uid, after=network.journal_position)
+            if journal.last_position > network.journal_position:
+                found.append(network)
+            await journal.close()
+        return found
+
+    async def recover(self, networks: Sequence[Network]) -> None:
+        """Bring back what a crash left in journals, so that everybody sees all that was learned."""
+        for network in networks:
             try:
                 async with self.using(network.project_id, network.network_id) as live:
                     await self.keep(live)
-            except NotFound:
-                continue
             except DomainError as error:
                 _log.error("cannot recover", network=network.name, error=str(error))
 

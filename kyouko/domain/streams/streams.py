@@ -80,7 +80,6 @@ class Streams:
         self._numbers = itertools.count(1)
         # Places taken, by user; a stream takes its place before its network is loaded.
         self._places: Counter[str] = Counter()
-        self._keeping: set[asyncio.Task[None]] = set()
         self._is_draining = False
 
     @asynccontextmanager
@@ -111,7 +110,6 @@ class Streams:
             finally:
                 del self._open[stream]
                 stream.ended.set()
-                self._keep_later(live)
 
     async def _session(
         self, live: LiveNetwork, opening: Opening, terms: StreamTerms, user: str
@@ -146,11 +144,9 @@ class Streams:
         await self._end(found, NotFound(network.name))
 
     async def drain(self) -> None:
-        """End all streams and wait until what they taught is kept."""
+        """End all streams."""
         self._is_draining = True
         await self._end(list(self._open), shutting_down())
-        if self._keeping:
-            await asyncio.wait(self._keeping)
 
     @asynccontextmanager
     async def _place(self, user: str) -> AsyncIterator[None]:
@@ -180,21 +176,6 @@ class Streams:
             if handler is not None:
                 handler.cancel()
             await waiting
-
-    def _keep_later(self, live: LiveNetwork) -> None:
-        # Whoever held the stream may be cancelled this moment, and cannot wait.
-        task = asyncio.create_task(self._keep(live))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
-
-    async def _keep(self, live: LiveNetwork) -> None:
-        try:
-            await self._networks.keep(live)
-        except NotFound:
-            # The stream ended because its network was deleted.
-            return
-        except Exception as error:
-            _log.exception("no snapshot at the end of a stream", error=repr(error))
 
     def _terms(self, live: LiveNetwork, opening: Opening) -> StreamTerms:
         limits, structure = self._limits, live.network.structure

@@ -159,6 +159,12 @@ class Stream:
         self.call = call
 
     async def read(self) -> Response:
+        """Return the next message that is no progress; an ended stream raises its error."""
+        while (message := await self.read_any()).HasField("progress"):
+            pass
+        return message
+
+    async def read_any(self) -> Response:
         """Return the next message; an ended stream raises its error."""
         message = await self.call.read()
         if message is grpc.aio.EOF:

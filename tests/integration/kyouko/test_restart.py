@@ -63,7 +63,7 @@ async def test_networks_survive_a_restart(
     assert (500, 500) == (network.kept_rows, network.statistics.learned_rows)
     assert ["high", "low"] == sorted(opened.network.labels)
     assert before.result.outputs == after.result.outputs
-    assert 1 == len(list((tmp_path / "snapshots").rglob("*.safetensors")))
+    assert 2 == len(list((tmp_path / "snapshots").rglob("*.safetensors")))
 
 
 async def test_a_stop_ends_streams_with_shutting_down(
