@@ -483,7 +483,7 @@ class LearnResult(_message.Message):
     learned_rows: _builtins.int
     """Rows the network has learned in its life, this frame included."""
     kept_rows: _builtins.int
-    """Of these, the rows that a snapshot holds."""
+    """Of these, the rows that no crash can take."""
     durable_sequence: _builtins.int
     """The last sequence of the session that the journal holds and no crash can
     take; it may be behind `sequence`, and `progress` tells when it catches up.
@@ -589,7 +589,7 @@ class LearnProgress(_message.Message):
     learned_rows: _builtins.int
     """Rows the network has learned in its life."""
     kept_rows: _builtins.int
-    """Of these, the rows that a snapshot holds."""
+    """Of these, the rows that no crash can take."""
     durable_sequence: _builtins.int
     """The last sequence of the session that no crash can take."""
     def __init__(

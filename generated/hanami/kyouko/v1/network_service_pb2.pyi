@@ -91,16 +91,19 @@ class Network(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CREATOR_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `projects/{project}/networks/{network}`."""
     kept_rows: _builtins.int
-    """Rows learned and held by a snapshot: what survives a crash."""
+    """Rows learned that no crash can take: a snapshot or the journal holds them."""
     creator: _builtins.str
     """Who created it, `users/{user}`."""
     etag: _builtins.str
     """Names this network among all that ever had its name, and so guards a deletion.
     Learning does not change it.
     """
+    problem: _builtins.str
+    """What of the network was lost by a damaged disk, in words; empty while nothing was."""
     @_builtins.property
     def structure(self) -> _template_service_pb2.NetworkTemplate:
         """What the network was made from, every choice filled in."""
@@ -128,10 +131,11 @@ class Network(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         creator: _builtins.str = ...,
         etag: _builtins.str = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "statistics", b"statistics", "structure", b"structure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "etag", b"etag", "kept_rows", b"kept_rows", "labels", b"labels", "name", b"name", "statistics", b"statistics", "structure", b"structure"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "etag", b"etag", "kept_rows", b"kept_rows", "labels", b"labels", "name", b"name", "problem", b"problem", "statistics", b"statistics", "structure", b"structure"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

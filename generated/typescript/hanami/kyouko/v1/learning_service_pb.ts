@@ -541,7 +541,7 @@ export type LearnResult = Message<"hanami.kyouko.v1.LearnResult"> & {
   learnedRows: bigint;
 
   /**
-   * Of these, the rows that a snapshot holds.
+   * Of these, the rows that no crash can take.
    *
    * @generated from field: int64 kept_rows = 8;
    */
@@ -620,7 +620,7 @@ export type LearnProgress = Message<"hanami.kyouko.v1.LearnProgress"> & {
   learnedRows: bigint;
 
   /**
-   * Of these, the rows that a snapshot holds.
+   * Of these, the rows that no crash can take.
    *
    * @generated from field: int64 kept_rows = 2;
    */
