@@ -173,7 +173,7 @@ def _fields(network: Network) -> list[tuple[str, str]]:
     return [
         ("Network", network.name),
         ("Channels", str(channels)),
-        ("Learned rows", f"{statistics.learned_rows} ({network.kept_rows} kept by a snapshot)"),
+        ("Learned rows", f"{statistics.learned_rows} ({network.kept_rows} safe from a crash)"),
         ("Neurons", str(statistics.neurons)),
         ("Connections", str(statistics.connections)),
         ("Pruned connections", str(statistics.pruned_connections or "")),

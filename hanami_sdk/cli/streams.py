@@ -239,7 +239,7 @@ def _what_is_kept(stream: BlockingLearnStream, learned_before: int) -> str:
     kept = min(learned, max(0, stream.kept_rows - learned_before))
     if not learned:
         return "No row was learned."
-    return f"{learned} rows were learned; {kept} of them are kept by a snapshot."
+    return f"{learned} rows were learned; {kept} of them are safe from a crash."
 
 
 def _exchange(

@@ -209,7 +209,7 @@ def interrupted() -> Failure:
     """Return the failure of a task at work when the process died."""
     return Failure(
         "Unavailable",
-        "kyouko died while the task was at work; the network is as its last snapshot holds it "
+        "kyouko died while the task was at work; what it had learned is kept "
         "(kept_rows), queue a new task to go on",
         "SHUTTING_DOWN",
         {"service": "kyouko"},

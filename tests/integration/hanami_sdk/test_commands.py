@@ -226,7 +226,7 @@ def test_a_mistake_far_down_tells_what_is_kept(hanami: Command) -> None:
 
     assert done.exit_code == 1
     assert "Line 102, column 'b'" in done.stderr
-    assert "100 rows were learned; 100 of them are kept by a snapshot." in done.stderr
+    assert "100 rows were learned; 100 of them are safe from a crash." in done.stderr
     assert json.loads(hanami("network", "get", "n1", "--json").stdout)["kept_rows"] == 100
 
 

@@ -13,7 +13,7 @@ from hanami.kyouko.v1 import learning_service_pb2_grpc, network_service_pb2
 
 from hanami_sdk import exchange as exchange_module
 from hanami_sdk.connection import Connection, ConnectionOptions
-from hanami_sdk.errors import FailedPrecondition, FrameRefused, HanamiError, Unavailable
+from hanami_sdk.errors import DataLost, FailedPrecondition, FrameRefused, HanamiError, Unavailable
 from hanami_sdk.exchange import Exchange, StreamOptions
 from hanami_sdk.frames import Frame
 from hanami_sdk.results import Result
