@@ -1,4 +1,8 @@
-"""What no network can be made from, found before anything is allocated."""
+"""What no network can be made from, found before anything is allocated.
+
+Errors name the field as a template does, such as `populations[2].reach.window`: a caller who has a
+template can pass them on.
+"""
 
 import itertools
 import math
@@ -33,8 +37,8 @@ def check_structure(structure: NetworkStructure) -> None:
     names = [item.name for item in structure.inputs]
     _check_inputs(structure.inputs)
     _check_populations(structure.populations, names)
-    for population in structure.populations:
-        _check_reach(population, structure.channels)
+    for place, population in enumerate(structure.populations):
+        _check_reach(f"populations[{place}].reach", population.reach, structure.channels)
     _check_connections(structure.connections, structure.populations, names)
     if structure.organisation is not None:
         _check_organisation(structure.organisation)
@@ -42,12 +46,12 @@ def check_structure(structure: NetworkStructure) -> None:
     _check_options(structure.options)
 
 
-def check_present(population: InputPopulation) -> None:
+def check_present(population: InputPopulation, place: int) -> None:
     """Raise EngineStructureError for new channels with delays: their past would go unseen.
 
     Only a network made with delays keeps a past, and channels with delays can be added to it.
     """
-    where = f"inputs.{population.name}.delays"
+    where = f"inputs[{place}].delays"
     _require(not population.delays, where, population.delays, "none in a network without delays")
 
 
@@ -65,17 +69,20 @@ def _is_length(value: float | None, *, positive: bool = False) -> bool:
 
 def _check_names(names: list[str], where: str) -> None:
     _require(len(names) > 0, where, "none", "at least one")
-    _require(all(names), where, "an empty name", "a name for each")
-    _require(len(set(names)) == len(names), where, f"names {names}", "each name once")
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        _require(bool(name), f"{where}[{place}].name", "empty", "a name")
+        _require(name not in seen, f"{where}[{place}].name", f"{name!r} again", "each name once")
+        seen.add(name)
 
 
 def _check_inputs(inputs: tuple[InputPopulation, ...]) -> None:
     _check_names([item.name for item in inputs], "inputs")
-    for item in inputs:
-        where = f"inputs.{item.name}"
+    for place, item in enumerate(inputs):
+        where = f"inputs[{place}]"
         _require(item.channels >= 1, f"{where}.channels", item.channels, "at least 1")
         fits = all(edge >= 1 for edge in item.shape) and math.prod(item.shape) == item.channels
-        _require(fits, f"{where}.shape", item.shape, "three edges whose product is `channels`")
+        _require(fits, f"{where}.extent", item.shape, "three edges whose product is `channels`")
         finite = all(math.isfinite(value) for value in item.position)
         _require(finite, f"{where}.position", item.position, "finite numbers")
         good = _is_length(item.spacing, positive=True)
@@ -91,14 +98,16 @@ def _check_populations(populations: tuple[Population, ...], inputs: list[str]) -
     _check_names([item.name for item in populations], "populations")
     places = _places(populations, inputs)
     for place, item in enumerate(populations):
-        where = f"populations.{item.name}"
+        where = f"populations[{place}]"
         known = item.name in inputs
-        _require(not known, where, "also the name of an input population", "a name of its own")
+        _require(
+            not known, f"{where}.name", "also the name of an input population", "a name of its own"
+        )
         _require(item.neurons >= 1, f"{where}.neurons", item.neurons, "at least 1")
         finite = all(math.isfinite(value) for value in item.position)
         _require(finite, f"{where}.position", item.position, "finite numbers")
-        for name in item.inputs:
-            _check_source(f"{where}.inputs", name, place, places)
+        for number, name in enumerate(item.inputs):
+            _check_source(f"{where}.reach.inputs[{number}]", name, place, places)
         if item.spiking is not None:
             _check_spiking(f"{where}.spiking", item.spiking)
     total = sum(item.neurons for item in populations)
@@ -131,9 +140,7 @@ def _check_spiking(where: str, spiking: Spiking) -> None:
     _require(good, f"{where}.refractory", spiking.refractory, f"0 to {_MOST_ROWS} rows")
 
 
-def _check_reach(population: Population, channels: int) -> None:
-    where = f"populations.{population.name}.reach"
-    reach = population.reach
+def _check_reach(where: str, reach: Reach, channels: int) -> None:
     if reach.kind is ReachKind.WINDOW:
         good = reach.window is not None and all(map(_is_length, reach.window))
         _require(good, f"{where}.window", reach.window, "three lengths of at least 0")
@@ -160,7 +167,7 @@ def _check_connections(
 ) -> None:
     places = _places(populations, inputs)
     for number, item in enumerate(connections):
-        where = f"connections.{number}"
+        where = f"connections[{number}]"
         target = places.get(item.target, -1)
         if target < 0:
             found = f"there is no hidden population {item.target!r}"
@@ -183,12 +190,12 @@ def _check_organisation(item: Organisation) -> None:
 def _check_output(output: OutputPopulation) -> None:
     smallest = 1 if output.kind is TaskKind.NUMBERS else 0
     good = smallest <= output.size <= _MOST_OUTPUTS
-    _require(good, "output.size", output.size, f"{smallest} to {_MOST_OUTPUTS}")
+    _require(good, "outputs[0].size", output.size, f"{smallest} to {_MOST_OUTPUTS}")
 
 
 def _check_options(options: EngineOptions) -> None:
     good = 1 <= options.max_outputs <= _MOST_OUTPUTS
-    _require(good, "options.max_outputs", options.max_outputs, f"1 to {_MOST_OUTPUTS}")
+    _require(good, "options.max_labels", options.max_outputs, f"1 to {_MOST_OUTPUTS}")
     rows = options.rehearsal_rows
     _require(rows is None or rows >= 0, "options.rehearsal_rows", rows, "at least 0")
     steps = options.rehearsal_steps

@@ -21,12 +21,9 @@ from kyouko.domain.engine import (
     Spiking,
     TaskKind,
 )
-from kyouko.domain.engine.growing.topology import (
-    choose_block_width,
-    expected_populations,
-    lay_out,
-)
+from kyouko.domain.engine.growing.topology import lay_out
 from kyouko.domain.template import limits
+from kyouko.domain.template.sizes import count_channels, problems_of_size
 from kyouko.domain.template.template import (
     NetworkTemplate,
     TemplateInput,
@@ -69,16 +66,11 @@ def _problems_of_inputs(inputs: tuple[TemplateInput, ...]) -> Iterator[TemplateP
             f"inputs[{index}].channels",
             f"only one input population may leave its channels open, and inputs[{opened[0]}] does",
         )
-    total = _count_channels(inputs)
+    total = count_channels(inputs)
     if total > limits.MOST_CHANNELS:
         yield TemplateProblem(
             "inputs", f"{total} channels in all, delayed ones too; at most {limits.MOST_CHANNELS}"
         )
-
-
-def _count_channels(inputs: tuple[TemplateInput, ...]) -> int:
-    """Return the channels that are known, each delayed copy counted."""
-    return sum((item.known_channels or 0) * (1 + len(item.delays)) for item in inputs)
 
 
 def _problems_of_input(path: str, item: TemplateInput) -> Iterator[TemplateProblem]:
@@ -126,7 +118,9 @@ def _problems_of_populations(template: NetworkTemplate) -> Iterator[TemplateProb
             yield from _problems_of_source(f"{path}.reach.inputs[{place}]", name, index, places)
         yield from _problems_of_shape(f"{path}.reach", item.reach)
         yield from _problems_of_spiking(f"{path}.spiking", item.spiking)
-    yield from _problems_of_size(template)
+    found = template.organisation
+    is_found_right = found is None or not any(_problems_of_organisation(found))
+    yield from problems_of_size(template, found if is_found_right else None)
 
 
 def _places(template: NetworkTemplate) -> Mapping[str, int]:
@@ -151,55 +145,6 @@ def _problems_of_source(
         yield TemplateProblem(
             path, f"{name[:64]!r} has to be declared before the population that it leads to"
         )
-
-
-def _problems_of_size(template: NetworkTemplate) -> Iterator[TemplateProblem]:
-    """Refuse what would take seconds and gigabytes only to be laid out."""
-    populations = template.populations
-    channels = _count_channels(template.inputs)
-    found = template.organisation
-    if found is not None and any(_problems_of_organisation(found)):
-        found = None
-    width = choose_block_width(populations + expected_populations(found)) if populations else 8
-    blocks = {item.name: -(-item.neurons // width) for item in populations}
-    neurons = {item.name: item.neurons for item in populations}
-    total = sum(blocks.values())
-    if found is not None:
-        total += found.populations * -(-found.neurons // width)
-    edges = total * channels
-    for item in populations:
-        edges += blocks[item.name] * sum(neurons.get(name, 0) for name in item.inputs)
-    for connection in template.connections:
-        edges += blocks.get(connection.target, 0) * neurons.get(connection.source, 0)
-    if edges > limits.MOST_EDGES:
-        yield TemplateProblem(
-            "populations",
-            f"{total} blocks of {width} neurons with {channels} channels make "
-            f"{edges} possible connections, too many to lay out; at most {limits.MOST_EDGES}: take "
-            "fewer populations, neurons or channels",
-        )
-    pairs = _count_pairs(template, blocks)
-    if pairs > limits.MOST_PAIRS:
-        yield TemplateProblem(
-            "populations",
-            f"{pairs} pairs of {width} neurons and a population that is drawn by chance or named, "
-            f"each delay of it apart, too many to lay out; at most {limits.MOST_PAIRS}: take fewer "
-            "populations, neurons, connections or delays",
-        )
-
-
-def _count_pairs(template: NetworkTemplate, blocks: Mapping[str, int]) -> int:
-    """Count blocks times the populations that lead to each of them one by one."""
-    copies = {item.name: 1 + len(item.delays) for item in template.inputs}
-    everything = sum(copies.values())
-    pairs = 0
-    for item in template.populations:
-        named = sum(copies.get(name, 1) for name in item.inputs)
-        drawn = 0 if item.reach.falloff is None or item.inputs else everything
-        pairs += blocks[item.name] * (named + drawn)
-    for connection in template.connections:
-        pairs += blocks.get(connection.target, 0) * copies.get(connection.source, 1)
-    return pairs
 
 
 def _some(names: Iterable[str]) -> str:

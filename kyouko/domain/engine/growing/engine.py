@@ -264,7 +264,7 @@ class GrowingEngine:
         Raises:
             EngineStructureError: if the wider network cannot be built within its memory limit.
         """
-        check_present(population)
+        check_present(population, len(self.structure.inputs))
         self.widen(replace(self.structure, inputs=(*self.structure.inputs, population)))
         first = self.channels - population.channels
         self.note(GrowthKind.CHANNELS_ADDED, subject=first)

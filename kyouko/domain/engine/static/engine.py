@@ -219,7 +219,7 @@ class StaticEngine:
         Raises:
             EngineStructureError: if the wider network does not fit into its memory limit.
         """
-        check_present(population)
+        check_present(population, len(self.structure.inputs))
         inputs = (*self.structure.inputs, population)
         structure = replace(self.structure, inputs=inputs)
         plan = _plan(structure)

@@ -109,11 +109,11 @@ def check_static(structure: NetworkStructure) -> None:
     """Raise EngineStructureError at the first thing that a static network cannot have."""
     structure.check()
     before = tuple(item.name for item in structure.inputs)
-    for item in structure.populations:
-        where = f"populations.{item.name}"
+    for place, item in enumerate(structure.populations):
+        where = f"populations[{place}]"
         # Layers follow each other as they are declared; saying so again does no harm.
         fits = not item.inputs or sorted(item.inputs) == sorted(before)
-        _require(fits, f"{where}.inputs", item.inputs, f"unset, or {before}")
+        _require(fits, f"{where}.reach.inputs", item.inputs, f"unset, or {before}")
         _require(item.reach == Reach(), f"{where}.reach", item.reach.kind.value, "all")
         _require(item.spiking is None, f"{where}.spiking", "set", "unset in a static network")
         before = (item.name,)

@@ -73,18 +73,18 @@ def test_block_width(neurons: tuple[int, ...], width: int) -> None:
     [
         ({"inputs": ()}, "inputs"),
         ({"populations": ()}, "populations"),
-        ({"populations": SPACE.populations[:1] * 2}, "populations"),
-        ({"inputs": (InputPopulation("a", 3, (2, 1, 1), (0.0, 0.0, 0.0)),)}, "inputs.a.shape"),
-        ({"output": OutputPopulation("o", TaskKind.NUMBERS, 0)}, "output.size"),
-        ({"options": EngineOptions(max_outputs=0)}, "options.max_outputs"),
+        ({"populations": SPACE.populations[:1] * 2}, "populations[1].name"),
+        ({"inputs": (InputPopulation("a", 3, (2, 1, 1), (0.0, 0.0, 0.0)),)}, "inputs[0].extent"),
+        ({"output": OutputPopulation("o", TaskKind.NUMBERS, 0)}, "outputs[0].size"),
+        ({"options": EngineOptions(max_outputs=0)}, "options.max_labels"),
         ({"options": EngineOptions(memory_limit_bytes=1000)}, "options.memory_limit_bytes"),
         (
             {"populations": (Population("p", (0.0, 0.0, 0.0), 8, inputs=("nobody",)),)},
-            "populations.p.inputs",
+            "populations[0].reach.inputs[0]",
         ),
         (
             {"populations": (Population("p", (0.0, 0.0, 0.0), 8, (), Reach(ReachKind.RADIUS)),)},
-            "populations.p.reach.radius",
+            "populations[0].reach.radius",
         ),
     ],
 )
