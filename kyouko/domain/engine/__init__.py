@@ -1,7 +1,12 @@
 """The engine: networks that learn one row at a time, behind one interface."""
 
 from kyouko.domain.engine.delayed.engine import DelayedEngine
-from kyouko.domain.engine.errors import EngineInputError, EngineStateError, EngineStructureError
+from kyouko.domain.engine.errors import (
+    EngineInputError,
+    EngineMemoryError,
+    EngineStateError,
+    EngineStructureError,
+)
 from kyouko.domain.engine.experts.mixture import MixtureEngine
 from kyouko.domain.engine.growing.engine import GrowingEngine
 from kyouko.domain.engine.interface import (
@@ -42,6 +47,7 @@ __all__ = [
     "Device",
     "Engine",
     "EngineInputError",
+    "EngineMemoryError",
     "EngineOptions",
     "EngineState",
     "EngineStateError",

@@ -1,6 +1,6 @@
 """What the engine refuses, as plain errors without any transport in them."""
 
-__all__ = ["EngineInputError", "EngineStateError", "EngineStructureError"]
+__all__ = ["EngineInputError", "EngineMemoryError", "EngineStateError", "EngineStructureError"]
 
 
 class EngineInputError(ValueError):
@@ -22,6 +22,23 @@ class EngineInputError(ValueError):
 
 class EngineStructureError(EngineInputError):
     """A structure from which no network can be made."""
+
+
+class EngineMemoryError(EngineStructureError):
+    """A structure that its memory limit does not hold.
+
+    Attributes:
+        needed_bytes: the least limit with which the network can be made.
+    """
+
+    def __init__(self, limit_bytes: int, needed_bytes: int, or_else: str = "") -> None:
+        """Say how much the limit is, how much it has to be, and what would help besides."""
+        super().__init__(
+            "options.memory_limit_bytes",
+            f"{limit_bytes} bytes do not hold this network",
+            f"at least {needed_bytes} bytes for this structure{or_else}",
+        )
+        self.needed_bytes = needed_bytes
 
 
 class EngineStateError(ValueError):

@@ -1,13 +1,24 @@
 """All arrays of a network in one piece of memory, always at the same distances."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Shapes", "allocate", "count_bytes", "count_gaps"]
+from kyouko.domain.engine.errors import EngineMemoryError
+from kyouko.domain.engine.structure import NetworkStructure
+
+__all__ = [
+    "Shapes",
+    "allocate",
+    "count_bytes",
+    "count_gaps",
+    "find_least_limit",
+    "find_needed_bytes",
+]
 
 Array = npt.NDArray[Any]
 Shapes = Mapping[str, tuple[tuple[int, ...], Any]]
@@ -46,3 +57,32 @@ def allocate(shapes: Shapes) -> dict[str, Array]:
         arrays[name] = memory[start : start + size].view(dtype).reshape(shape)
         start += -(-size // _LINE) * _LINE + _GAP
     return arrays
+
+
+def find_needed_bytes(
+    make: Callable[[NetworkStructure], object], structure: NetworkStructure
+) -> int:
+    """Return the least memory limit with which an engine can be made of a structure.
+
+    Args:
+        make: makes an empty engine; asked for one in a single byte, it says what it needs.
+        structure: of that engine.
+    """
+    try:
+        make(replace(structure, options=replace(structure.options, memory_limit_bytes=1)))
+    except EngineMemoryError as error:
+        return error.needed_bytes
+    return 1
+
+
+def find_least_limit(needed_bytes: int, reserve: Callable[[int], int]) -> int:
+    """Return the least memory limit of which so many bytes are left after a reservation.
+
+    Args:
+        needed_bytes: what has to be left.
+        reserve: bytes set aside under a limit: a part of it, not fewer under a higher one.
+    """
+    limit = needed_bytes
+    while limit - reserve(limit) < needed_bytes:
+        limit = needed_bytes + reserve(limit)
+    return limit

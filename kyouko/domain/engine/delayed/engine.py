@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kyouko.domain.engine.arrays import check_inputs, check_targets
 from kyouko.domain.engine.delayed.past import Past, count_past_bytes
 from kyouko.domain.engine.delayed.widening import find_sources, widen_population, widen_structure
-from kyouko.domain.engine.errors import EngineStateError, EngineStructureError
+from kyouko.domain.engine.errors import EngineMemoryError, EngineStateError, EngineStructureError
 from kyouko.domain.engine.interface import (
     Engine,
     EngineState,
@@ -19,6 +19,7 @@ from kyouko.domain.engine.interface import (
     GrowthKind,
     Scored,
 )
+from kyouko.domain.engine.memory import find_least_limit, find_needed_bytes
 from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure, TaskKind
 
 __all__ = ["DelayedEngine"]
@@ -67,16 +68,25 @@ class DelayedEngine:
         """
         structure.check()
         self._make_inner = make_inner
-        self._reserved = _reserve(structure)
-        if self._reserved >= structure.options.memory_limit_bytes:
-            raise _too_small(structure, self._reserved)
-        self._inner = self._make(structure)
+        self._reserved = _reserve(structure.inputs, structure.options.memory_limit_bytes)
+        limit = structure.options.memory_limit_bytes
+        try:
+            if self._reserved >= limit:
+                raise EngineMemoryError(limit, self._reserved + 1)
+            self._inner = self._make(structure)
+        except EngineMemoryError as error:
+            needed = self._find_needed_bytes(structure)
+            raise EngineMemoryError(limit, needed, ", or shorter delays") from error
         self._take(structure)
         self._non_finite = 0
 
     def _make(self, structure: NetworkStructure) -> Engine:
         limit = structure.options.memory_limit_bytes - self._reserved
         return self._make_inner(widen_structure(structure, limit))
+
+    def _find_needed_bytes(self, structure: NetworkStructure) -> int:
+        inner = find_needed_bytes(self._make_inner, widen_structure(structure, 1))
+        return find_least_limit(inner, lambda limit: _reserve(structure.inputs, limit))
 
     def _take(self, structure: NetworkStructure) -> None:
         self.structure = structure
@@ -240,9 +250,9 @@ class DelayedEngine:
         return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
-def _reserve(structure: NetworkStructure) -> int:
-    limit = structure.options.memory_limit_bytes
-    return max(count_past_bytes(structure.inputs, limit), limit // _PAST_SHARE)
+def _reserve(inputs: tuple[InputPopulation, ...], limit: int) -> int:
+    """Return what is set aside of a memory limit for the past."""
+    return max(count_past_bytes(inputs, limit), limit // _PAST_SHARE)
 
 
 def _count_of(header: dict[str, Any], key: str) -> int:

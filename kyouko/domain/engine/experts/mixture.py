@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.arrays import check_inputs, check_targets
-from kyouko.domain.engine.errors import EngineStateError, EngineStructureError
+from kyouko.domain.engine.errors import EngineMemoryError, EngineStateError
 from kyouko.domain.engine.experts.answering import Frame, answer_frame
 from kyouko.domain.engine.experts.members import MEMBERS, NETWORK, REVIEW_EVERY, wants_experts
 from kyouko.domain.engine.experts.sleeping import list_experts, review
@@ -23,6 +23,7 @@ from kyouko.domain.engine.interface import (
     GrowthEvent,
     Scored,
 )
+from kyouko.domain.engine.memory import find_least_limit, find_needed_bytes
 from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure, TaskKind
 
 __all__ = ["MixtureEngine"]
@@ -55,8 +56,15 @@ class MixtureEngine:
         """
         structure.check()
         self._make_inner = make_inner
-        experts = _allocate(structure) if wants_experts(structure) else None
-        self._build(structure, experts, reserved=experts is not None)
+        try:
+            experts = _allocate(structure) if wants_experts(structure) else None
+            self._build(structure, experts, reserved=experts is not None)
+        except EngineMemoryError as error:
+            needed = _find_needed_bytes(structure, make_inner)
+            or_else = ", or options.experts false" if structure.options.experts else ""
+            raise EngineMemoryError(
+                structure.options.memory_limit_bytes, needed, or_else
+            ) from error
 
     def _build(
         self, structure: NetworkStructure, experts: ExpertState | None, *, reserved: bool
@@ -233,9 +241,25 @@ def _allocate(structure: NetworkStructure) -> ExpertState | None:
     experts = allocate_experts(structure, limit // _EXPERTS_SHARE)
     if experts is None and structure.options.experts:
         least = count_least_bytes(structure) * _EXPERTS_SHARE
-        raise EngineStructureError(
-            "options.memory_limit_bytes",
-            f"{limit} bytes leave no room for the experts",
-            f"at least {least} bytes, or options.experts false",
-        )
+        raise EngineMemoryError(limit, least)
     return experts
+
+
+def _find_needed_bytes(
+    structure: NetworkStructure, make_inner: Callable[[NetworkStructure], Engine]
+) -> int:
+    """Return the least limit that holds the inner engine, and the experts if they were asked for.
+
+    Experts that nobody asked for are left out while they do not fit into their share.
+    """
+    inner = find_needed_bytes(make_inner, structure)
+    if not wants_experts(structure):
+        return inner
+    asked = bool(structure.options.experts)
+    least = count_least_bytes(structure)
+
+    def reserve(limit: int) -> int:
+        share = limit // _EXPERTS_SHARE
+        return share if asked or least <= share else 0
+
+    return max(find_least_limit(inner, reserve), least * _EXPERTS_SHARE if asked else 0)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kyouko.domain.engine.errors import EngineStructureError
+from kyouko.domain.engine.errors import EngineMemoryError
 from kyouko.domain.engine.growing.presets import rehearsal_rows
 from kyouko.domain.engine.growing.topology import Topology
 from kyouko.domain.engine.memory import allocate, count_bytes, count_gaps
@@ -387,7 +387,7 @@ def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkSt
     arrays never move, and a full pool is met at the same row whatever the frame size.
 
     Raises:
-        EngineStructureError: if the limit does not even hold the fixed arrays.
+        EngineMemoryError: if the limit does not even hold the fixed arrays.
     """
     limit = structure.options.memory_limit_bytes
     shapes = _fixed_shapes(structure, topology)
@@ -399,11 +399,7 @@ def allocate_state(structure: NetworkStructure, topology: Topology) -> NetworkSt
     row_bytes = topology.block_width * 8 + (9 if structure.is_spiking else 5)
     least = fixed + (inner + min(edges, 64)) * row_bytes
     if least > limit:
-        raise EngineStructureError(
-            "options.memory_limit_bytes",
-            f"{limit} bytes do not hold the fixed part",
-            f"at least {least} bytes for this structure",
-        )
+        raise EngineMemoryError(limit, least)
     # Rehearsal never takes more than an eighth of what the weights could have.
     ring = min(rehearsal_rows(structure), (limit - fixed - inner * row_bytes) // 8 // slot_bytes)
     most = inner + edges * indices.MOST_SECTIONS

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.arrays import check_inputs, check_targets
-from kyouko.domain.engine.errors import EngineStateError, EngineStructureError
+from kyouko.domain.engine.errors import EngineMemoryError, EngineStateError, EngineStructureError
 from kyouko.domain.engine.growing.engine import GrowingEngine
 from kyouko.domain.engine.growing.topology import locate_channels
 from kyouko.domain.engine.interface import (
@@ -19,6 +19,7 @@ from kyouko.domain.engine.interface import (
     GrowthKind,
     Scored,
 )
+from kyouko.domain.engine.memory import find_least_limit
 from kyouko.domain.engine.organising.finding import find_reaches
 from kyouko.domain.engine.structure import (
     Arrival,
@@ -81,7 +82,13 @@ class OrganisingEngine:
         self._reaches: Reaches = ()
         self._rows = _make_room(structure)
         self._seen = 0
-        self._inner = GrowingEngine(self._inner_structure(structure, self._rows))
+        try:
+            self._inner = GrowingEngine(self._inner_structure(structure, self._rows))
+        except EngineMemoryError as error:
+            least = find_least_limit(
+                error.needed_bytes, lambda limit: _count_search_bytes(structure, limit)
+            )
+            raise EngineMemoryError(structure.options.memory_limit_bytes, least) from error
 
     @property
     def channels(self) -> int:
@@ -280,13 +287,21 @@ def _no_rows(channels: int) -> Float32:
 
 def _make_room(structure: NetworkStructure) -> Float32:
     """Allocate room for the rows of the search: none at all where too few would fit."""
+    rows = _count_rows(structure, structure.options.memory_limit_bytes)
+    return np.zeros((rows, structure.channels), np.float32)
+
+
+def _count_rows(structure: NetworkStructure, limit: int) -> int:
+    """Return how many rows may be kept for the search."""
     wanted = min(_organisation(structure).at_row, _MOST_ROWS)
-    most = structure.options.memory_limit_bytes // _SEARCH_SHARE
-    room = most // (4 * structure.channels * _SEARCH_SIZES)
+    room = limit // _SEARCH_SHARE // (4 * structure.channels * _SEARCH_SIZES)
     rows = min(wanted, room)
-    return np.zeros(
-        (rows if rows >= min(wanted, _FEWEST_ROWS) else 0, structure.channels), np.float32
-    )
+    return rows if rows >= min(wanted, _FEWEST_ROWS) else 0
+
+
+def _count_search_bytes(structure: NetworkStructure, limit: int) -> int:
+    """Return what rows and search take of a memory limit."""
+    return _SEARCH_SIZES * 4 * structure.channels * _count_rows(structure, limit)
 
 
 def _count_kept(structure: NetworkStructure, rows: Float32, seen: int) -> int:

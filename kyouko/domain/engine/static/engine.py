@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kyouko.domain.engine.arrays import check_inputs, check_targets
 from kyouko.domain.engine.checks import check_present
-from kyouko.domain.engine.errors import EngineStateError, EngineStructureError
+from kyouko.domain.engine.errors import EngineMemoryError, EngineStateError
 from kyouko.domain.engine.interface import (
     EngineState,
     EngineStatistics,
@@ -276,9 +276,5 @@ def _plan(structure: NetworkStructure) -> Plan:
     needed = count_bytes(structure, plan)
     limit = structure.options.memory_limit_bytes
     if needed > limit:
-        raise EngineStructureError(
-            "options.memory_limit_bytes",
-            f"{limit} bytes do not hold this network",
-            f"at least {needed} bytes for this structure",
-        )
+        raise EngineMemoryError(limit, needed)
     return plan

@@ -1,10 +1,22 @@
-"""The one piece of memory that holds a network's arrays."""
+"""The one piece of memory that holds a network's arrays, and the least limit that holds it."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from kyouko.domain.engine import (
+    EngineMemoryError,
+    EngineOptions,
+    NetworkKind,
+    NetworkStructure,
+    Organisation,
+    TaskKind,
+    create_engine,
+)
 from kyouko.domain.engine.memory import Shapes, allocate, count_bytes, count_gaps
+from tests.reference.structures import flat
 
 SHAPES: Shapes = {
     "small": ((3,), np.float32),
@@ -60,3 +72,63 @@ def test_the_count_covers_the_whole_piece() -> None:
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
     assert owner.nbytes <= count_bytes(SHAPES) + count_gaps(SHAPES)
+
+
+def tiny(structure: NetworkStructure) -> NetworkStructure:
+    """The structure with a limit that holds nothing."""
+    return within(structure, 1000)
+
+
+def within(structure: NetworkStructure, limit: int) -> NetworkStructure:
+    """The structure with another memory limit."""
+    options = replace(structure.options, memory_limit_bytes=limit)
+    return replace(structure, options=options)
+
+
+def delayed(structure: NetworkStructure) -> NetworkStructure:
+    """The structure with delays on its first channels."""
+    first, *others = structure.inputs
+    return replace(structure, inputs=(replace(first, delays=(1, 2, 5, 300)), *others))
+
+
+NUMBERS = flat(3, 8, kind=TaskKind.NUMBERS, size=2)
+MANY_CLASSES = EngineOptions(max_outputs=5000)
+STATIC = replace(flat(30), kind=NetworkKind.STATIC)
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        flat(200),
+        flat(3, 8),
+        flat(90, 256),
+        NUMBERS,
+        flat(3, 8, options=MANY_CLASSES),
+        flat(200, options=EngineOptions(experts=True)),
+        flat(90, 256, options=EngineOptions(experts=True)),
+        flat(3, 8, options=replace(MANY_CLASSES, experts=True)),
+        flat(3, 8, options=EngineOptions(experts=False, rehearsal_rows=5000)),
+        replace(flat(200), organisation=Organisation()),
+        replace(flat(90), organisation=Organisation(at_row=5000)),
+        delayed(flat(200)),
+        delayed(NUMBERS),
+        delayed(flat(90, options=EngineOptions(experts=True))),
+        delayed(replace(flat(40), organisation=Organisation())),
+        STATIC,
+        delayed(STATIC),
+    ],
+)
+def test_the_limit_that_a_refusal_names_is_the_least_that_works(
+    structure: NetworkStructure,
+) -> None:
+    """A network can be made with exactly the bytes that were asked for, and not with one less."""
+    with pytest.raises(EngineMemoryError) as refused:
+        create_engine(tiny(structure))
+
+    needed = refused.value.needed_bytes
+    assert f"at least {needed} bytes" in str(refused.value)
+    assert needed == create_engine(within(structure, needed)).statistics().memory_limit_bytes
+    with pytest.raises(EngineMemoryError) as again:
+        create_engine(within(structure, needed - 1))
+    assert needed == again.value.needed_bytes
+    assert f"{needed - 1} bytes do not hold" in str(again.value)
