@@ -10,7 +10,7 @@ while others pass those of other networks.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -23,8 +23,9 @@ from kyouko.domain.networks.ledger import Exported, Ledger
 from kyouko.domain.networks.loading import Loader
 from kyouko.domain.networks.network import Network, SnapshotRecord
 from kyouko.domain.networks.owner import Owner
+from kyouko.domain.networks.room import Room
 from kyouko.ports import Journals, NetworkJournal, NetworkRepository, SnapshotStore
-from mesh.errors import DomainError, NotFound, ResourceExhausted
+from mesh.errors import DomainError, NotFound
 
 _log = structlog.get_logger(__name__)
 _WATCH_SECONDS: Final = 0.25
@@ -38,7 +39,8 @@ class LiveLimits:
 
     Attributes:
         networks: most networks in memory.
-        memory_bytes: most memory for all of them; one in use counts as large as it may grow.
+        memory_bytes: most memory for all of them, copies to predict with too; one in use counts
+            as large as it may grow.
         snapshot_rows: rows learned after which a snapshot is due.
         snapshot_seconds: the same in time, when anything was learned at all.
     """
@@ -128,8 +130,7 @@ class LiveNetworks:
         self._live: dict[str, LiveNetwork] = {}
         self._deleting: set[str] = set()
         self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        # Bytes set aside for networks that somebody is about to use, by uid.
-        self._reserved: dict[str, int] = {}
+        self._room = Room(limits.networks, limits.memory_bytes)
         self._making_room = asyncio.Lock()
         self._snapshots_at_once = asyncio.Semaphore(_SNAPSHOTS_AT_ONCE)
 
@@ -156,6 +157,15 @@ class LiveNetworks:
             yield live
         finally:
             live.users -= 1
+
+    @asynccontextmanager
+    async def beside(self, live: LiveNetwork) -> AsyncIterator[None]:
+        """Hold room for a copy of a network in use, or raise ResourceExhausted: LIMIT_REACHED."""
+        key, size = object(), _most_bytes(live.network)
+        # As in `using`: a caller who leaves must not stop it half-way.
+        await asyncio.shield(self._make_room_for(key, size))
+        with self._room.reserved(key, size):
+            yield
 
     def as_now(self, network: Network) -> Network:
         """Return a network as it is at this moment: from memory if it is there."""
@@ -320,14 +330,10 @@ class LiveNetworks:
 
     async def _ready(self, network: Network) -> LiveNetwork:
         """Return a network that nobody uses yet, with room for all it may grow to."""
-        if not self._has_room_for(network):
-            async with self._making_room:
-                await self._make_room_for(network)
-        self._reserved[network.uid] = _most_bytes(network)
-        try:
+        size = _most_bytes(network)
+        await self._make_room_for(network.uid, size)
+        with self._room.reserved(network.uid, size):
             return self._live.get(network.uid) or await self._load(network)
-        finally:
-            del self._reserved[network.uid]
 
     async def _load(self, known: Network) -> LiveNetwork:
         # At the gate it may have been deleted, or have got a newer snapshot on leaving memory.
@@ -343,11 +349,16 @@ class LiveNetworks:
             network, owner, loaded.journal, snapshot_rows=network.statistics.learned_rows
         )
 
-    async def _make_room_for(self, network: Network) -> None:
+    async def _make_room_for(self, key: Hashable, size: int) -> None:
+        if not self._has_room_for(key, size):
+            async with self._making_room:
+                await self._evict_for(key, size)
+
+    async def _evict_for(self, key: Hashable, size: int) -> None:
         """Let idle networks leave memory, the one used longest ago first."""
         failure: Exception | None = None
-        for idle in [live for live in self._live.values() if live.network.uid != network.uid]:
-            if self._has_room_for(network):
+        for idle in [live for uid, live in self._live.items() if uid != key]:
+            if self._has_room_for(key, size):
                 return
             try:
                 if self._is_idle(idle):
@@ -358,18 +369,15 @@ class LiveNetworks:
             except Exception as error:
                 _log.warning("cannot evict", network=idle.network.name, error=repr(error))
                 failure = error
-        if not self._has_room_for(network):
-            raise failure or self._no_room()
+        if not self._has_room_for(key, size):
+            raise failure or self._room.refusal()
 
-    def _has_room_for(self, network: Network) -> bool:
-        reserved = {**self._reserved, network.uid: _most_bytes(network)}
-        others = [live for uid, live in self._live.items() if uid not in reserved]
-        needed = sum(reserved.values()) + sum(live.memory_bytes for live in others)
-        count = len(reserved) + len(others)
-        return count <= self._limits.networks and needed <= self._limits.memory_bytes
+    def _has_room_for(self, key: Hashable, size: int) -> bool:
+        present = {uid: live.memory_bytes for uid, live in self._live.items()}
+        return self._room.fits(key, size, present)
 
     def _is_idle(self, live: LiveNetwork) -> bool:
-        is_wanted = live.users > 0 or live.network.uid in self._reserved
+        is_wanted = live.users > 0 or self._room.is_reserved(live.network.uid)
         return not (is_wanted or live.closed or live.deleted)
 
     async def _evict(self, live: LiveNetwork) -> None:
@@ -379,15 +387,6 @@ class LiveNetworks:
             live.closed = True
             del self._live[live.network.uid]
             await self._close(live)
-
-    def _no_room(self) -> ResourceExhausted:
-        limits = self._limits
-        return ResourceExhausted(
-            f"the networks at work leave no room: {limits.networks} and {limits.memory_bytes} bytes"
-            " (as much as each may grow to) are the most; end a stream or task first",
-            reason="LIMIT_REACHED",
-            metadata={"limit": str(limits.networks), "limit_bytes": str(limits.memory_bytes)},
-        )
 
     async def _close(self, live: LiveNetwork) -> None:
         async with live.keeping:

@@ -94,7 +94,11 @@ class TaskExecution:
             if live.network.uid != task.network_uid:
                 raise NotFound(network_name(task.project_id, task.network_id))
             structure = live.network.structure
-            async with self._reading() as reader, self._predictions(structure) as predictions:
+            async with (
+                self._room_for_copy(live),
+                self._reading() as reader,
+                self._predictions(structure) as predictions,
+            ):
                 run = TaskRun(task, live, reader, self._publish, predictions=predictions)
                 self._run = run
                 if self._stop is not None:
@@ -108,6 +112,15 @@ class TaskExecution:
                     await self._publish(run.progress())
                     if task.work is TaskWork.LEARN:
                         await self._keep(live)
+
+    @asynccontextmanager
+    async def _room_for_copy(self, live: LiveNetwork) -> AsyncIterator[None]:
+        """Hold room for the copy by which a network with a past predicts rows in order."""
+        if self.task.work is TaskWork.LEARN or not live.network.structure.has_past:
+            yield
+            return
+        async with self._tools.live.beside(live):
+            yield
 
     async def _keep(self, live: LiveNetwork) -> None:
         try:

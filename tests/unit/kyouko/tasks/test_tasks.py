@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kyouko.domain.engine import NetworkStructure
 from kyouko.domain.networks.live import LiveLimits, LiveNetworks
 from kyouko.domain.networks.network import Network
 from kyouko.domain.tasks.board import TaskBoard
@@ -41,6 +43,8 @@ from tests.factories import caller, principal
 
 ALICE = caller(principal(flowers=Role.MEMBER))
 ROWS = 8
+STRUCTURE = resolve(shipped_templates()["flat"].template, channels=1)
+DELAYED = replace(STRUCTURE, inputs=(replace(STRUCTURE.inputs[0], delays=(1, 2)),))
 LEARNING = NewTask("flowers", "net", TaskWork.LEARN, "projects/flowers/datasets/kinds", "task")
 PREDICTING = NewTask(
     "flowers",
@@ -92,7 +96,9 @@ class Archive:
 class Office:
     """Tasks on stores in memory, with one network of one channel."""
 
-    def __init__(self, folder: Path, executor: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, folder: Path, executor: ThreadPoolExecutor, limits: LiveLimits | None = None
+    ) -> None:
         ids = count(1)
         self.repository = MemoryTaskRepository()
         self.networks = MemoryNetworkRepository(self.repository)
@@ -102,7 +108,7 @@ class Office:
             MemorySnapshotStore(),
             MemoryJournals(),
             executor,
-            limits=LiveLimits(),
+            limits=limits or LiveLimits(),
         )
         tools = ExecutionTools(
             live=self.live,
@@ -117,14 +123,14 @@ class Office:
             self.repository, self.networks, tools, new_id=lambda: f"id-{next(ids):014}"
         )
 
-    async def open(self) -> None:
+    async def open(self, structure: NetworkStructure = STRUCTURE) -> None:
         """Store the network."""
         await self.networks.create(
             Network(
                 uid="uid-of-net",
                 project_id="flowers",
                 network_id="net",
-                structure=resolve(shipped_templates()["flat"].template, channels=1),
+                structure=structure,
                 create_time=datetime(2026, 1, 2, tzinfo=UTC),
                 creator="users/alice",
             )
@@ -196,3 +202,33 @@ async def test_deleting_a_network_stops_what_is_being_stored(office: Office) -> 
 
     task = await office.repository.get("flowers", "net", "task")
     assert TaskState.CANCELLED is task.state
+
+
+@pytest.mark.parametrize(
+    ("structure", "copies", "state"),
+    [
+        (STRUCTURE, 1, TaskState.SUCCEEDED),
+        (DELAYED, 1, TaskState.FAILED),
+        (DELAYED, 2, TaskState.SUCCEEDED),
+    ],
+)
+async def test_the_copy_that_predicts_rows_in_order_needs_room(
+    tmp_path: Path, structure: NetworkStructure, copies: int, state: TaskState
+) -> None:
+    """Only a network with a past is copied, and the copy counts as much as the network."""
+    size = copies * structure.options.memory_limit_bytes
+    with ThreadPoolExecutor(1) as executor:
+        office = Office(tmp_path, executor, LiveLimits(memory_bytes=size))
+        await office.open(structure)
+
+        await office.tasks.create(ALICE, replace(PREDICTING, result_dataset_id=""), token="")
+        ended = await office.end_of("task")
+        async with office.live.using("flowers", "net"):
+            is_free_again = True
+        await office.live.close()
+
+    assert state == ended.state
+    assert is_free_again
+    if ended.failure is not None:
+        assert ("ResourceExhausted", "LIMIT_REACHED") == (ended.failure.kind, ended.failure.reason)
+        assert "copy" in ended.failure.message
