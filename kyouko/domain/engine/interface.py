@@ -46,7 +46,8 @@ class GrowthEvent:
         number: from 1, without gaps; the oldest events are forgotten.
         row: learned rows when it happened, the present one included.
         kind: what happened.
-        subject: channel or output it happened to; -1 for the network as a whole.
+        subject: channel or output it happened to; -1 for the network as a whole, or for several
+            channels in one row.
         connections: connections gained, negative when lost.
     """
 

@@ -32,15 +32,15 @@ class _GrowthKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrowthKind
     GROWTH_KIND_STARTED: _GrowthKind.ValueType  # 1
     """The network learned its first row."""
     GROWTH_KIND_CHANNEL_GREW: _GrowthKind.ValueType  # 2
-    """A channel left its resting band often enough to get connections."""
+    """A channel, or several in one row, left the resting band often enough to get connections."""
     GROWTH_KIND_SECTION_ADDED: _GrowthKind.ValueType  # 3
-    """A channel got one more section, beyond the range it had shown before."""
+    """A channel, or several in one row, got one more section, beyond the range shown before."""
     GROWTH_KIND_OUTPUT_OPENED: _GrowthKind.ValueType  # 4
     """A label was seen for the first time."""
     GROWTH_KIND_CHANNEL_PRUNED: _GrowthKind.ValueType  # 5
-    """The connections of a channel were removed because they hardly mattered."""
+    """The connections of a channel, or of several, were removed because they hardly mattered."""
     GROWTH_KIND_BAND_MOVED: _GrowthKind.ValueType  # 6
-    """The value at which a channel rests has moved."""
+    """The value at which a channel rests, or several do, has moved."""
     GROWTH_KIND_CHANNELS_ADDED: _GrowthKind.ValueType  # 7
     """Rows became wider."""
     GROWTH_KIND_POPULATIONS_ADDED: _GrowthKind.ValueType  # 8
@@ -58,15 +58,15 @@ GROWTH_KIND_UNSPECIFIED: GrowthKind.ValueType  # 0
 GROWTH_KIND_STARTED: GrowthKind.ValueType  # 1
 """The network learned its first row."""
 GROWTH_KIND_CHANNEL_GREW: GrowthKind.ValueType  # 2
-"""A channel left its resting band often enough to get connections."""
+"""A channel, or several in one row, left the resting band often enough to get connections."""
 GROWTH_KIND_SECTION_ADDED: GrowthKind.ValueType  # 3
-"""A channel got one more section, beyond the range it had shown before."""
+"""A channel, or several in one row, got one more section, beyond the range shown before."""
 GROWTH_KIND_OUTPUT_OPENED: GrowthKind.ValueType  # 4
 """A label was seen for the first time."""
 GROWTH_KIND_CHANNEL_PRUNED: GrowthKind.ValueType  # 5
-"""The connections of a channel were removed because they hardly mattered."""
+"""The connections of a channel, or of several, were removed because they hardly mattered."""
 GROWTH_KIND_BAND_MOVED: GrowthKind.ValueType  # 6
-"""The value at which a channel rests has moved."""
+"""The value at which a channel rests, or several do, has moved."""
 GROWTH_KIND_CHANNELS_ADDED: GrowthKind.ValueType  # 7
 """Rows became wider."""
 GROWTH_KIND_POPULATIONS_ADDED: GrowthKind.ValueType  # 8
@@ -444,7 +444,9 @@ class GrowthEvent(_message.Message):
     kind: Global___GrowthKind.ValueType
     """What happened."""
     subject: _builtins.int
-    """The channel or output it happened to; not set when it was the network as a whole."""
+    """The channel or output it happened to; not set when it was the network as a whole, or several
+    channels in one row.
+    """
     connections: _builtins.int
     """Connections gained, negative when lost."""
     def __init__(

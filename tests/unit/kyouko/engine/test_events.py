@@ -16,6 +16,13 @@ from kyouko.domain.engine import (
 from kyouko.kernels import indices
 from tests.reference.structures import curve, flat, pictures, table
 
+OF_CHANNELS = {
+    GrowthKind.CHANNEL_GREW,
+    GrowthKind.SECTION_ADDED,
+    GrowthKind.CHANNEL_PRUNED,
+    GrowthKind.BAND_MOVED,
+}
+
 
 def kinds(engine: GrowingEngine, since: int = 0) -> list[GrowthKind]:
     """The kinds of an engine's events, oldest first."""
@@ -84,15 +91,36 @@ def test_only_later_events_are_asked_for() -> None:
 
 def test_the_oldest_events_are_forgotten() -> None:
     """The ring keeps the newest events, with their numbers."""
-    rows = np.random.default_rng(0).random((100, 300), np.float32)
-    engine = GrowingEngine(flat(300))
-    engine.learn(rows, np.arange(100, dtype=np.int32) % 3, arrival=Arrival.STORED)
+    rows = np.random.default_rng(0).random((300, 3), np.float32)
+    engine = GrowingEngine(flat(3, options=EngineOptions(max_outputs=300)))
+    engine.learn(rows, np.arange(300, dtype=np.int32), arrival=Arrival.STORED)
     total = int(engine.state.counters[indices.EVENTS])
 
     events = engine.events()
 
     assert total > indices.EVENT_ROWS
     assert list(range(total - indices.EVENT_ROWS + 1, total + 1)) == [e.number for e in events]
+
+
+def test_many_channels_leave_room_for_other_events() -> None:
+    """Channels to which the same happens in one row share an event that names none of them."""
+    random = np.random.default_rng(0)
+    rows = random.random((100, 300), np.float32)
+    rows[:, 0] = 0.0
+    rows[99, 0] = 7.0
+    engine = GrowingEngine(flat(300))
+
+    engine.learn(rows, np.arange(100, dtype=np.int32) % 3, arrival=Arrival.STORED)
+
+    events = engine.events()
+    assert 3 == kinds(engine).count(GrowthKind.OUTPUT_OPENED)
+    assert len(events) < 30
+    of_channels = [(event.row, event.kind) for event in events if event.kind in OF_CHANNELS]
+    assert len(set(of_channels)) == len(of_channels)
+    grown = [event for event in events if event.kind is GrowthKind.CHANNEL_GREW]
+    assert -1 in {event.subject for event in grown}
+    assert (100, 0) == (grown[-1].row, grown[-1].subject)
+    assert engine.statistics().connections == sum(event.connections for event in events)
 
 
 def test_a_drift_alarm_is_an_event() -> None:

@@ -51,7 +51,8 @@ def test_moving_keeps_the_function() -> None:
 
     assert np.array_equal(np.full(4, 7.0, np.float32), state.resting_low)
     assert pytest.approx(before, abs=2e-5) == engine.predict(probes)
-    assert [GrowthKind.BAND_MOVED] * 4 == [event.kind for event in engine.events()[-4:]]
+    last = engine.events()[-1]
+    assert (600, GrowthKind.BAND_MOVED, -1) == (last.row, last.kind, last.subject)
     assert int(state.row_used.sum()) == state.counters[indices.USED_ROWS]
     assert int(state.section_count.sum()) == state.counters[indices.SECTIONS]
 
@@ -82,7 +83,7 @@ def test_drifting_idle_level_is_followed() -> None:
         engine.learn(rows, labels, arrival=Arrival.STREAMED)
 
     moves = [event for event in engine.events() if event.kind is GrowthKind.BAND_MOVED]
-    assert len(moves) >= 16
+    assert len(moves) >= 8
     assert engine.state.section_count.max() <= indices.MOST_SECTIONS
     assert not engine.statistics().growth_stopped
 

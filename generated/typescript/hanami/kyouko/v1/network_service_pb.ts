@@ -482,7 +482,8 @@ export type GrowthEvent = Message<"hanami.kyouko.v1.GrowthEvent"> & {
   kind: GrowthKind;
 
   /**
-   * The channel or output it happened to; not set when it was the network as a whole.
+   * The channel or output it happened to; not set when it was the network as a whole, or several
+   * channels in one row.
    *
    * @generated from field: optional int32 subject = 4;
    */
@@ -587,14 +588,14 @@ export enum GrowthKind {
   STARTED = 1,
 
   /**
-   * A channel left its resting band often enough to get connections.
+   * A channel, or several in one row, left the resting band often enough to get connections.
    *
    * @generated from enum value: GROWTH_KIND_CHANNEL_GREW = 2;
    */
   CHANNEL_GREW = 2,
 
   /**
-   * A channel got one more section, beyond the range it had shown before.
+   * A channel, or several in one row, got one more section, beyond the range shown before.
    *
    * @generated from enum value: GROWTH_KIND_SECTION_ADDED = 3;
    */
@@ -608,14 +609,14 @@ export enum GrowthKind {
   OUTPUT_OPENED = 4,
 
   /**
-   * The connections of a channel were removed because they hardly mattered.
+   * The connections of a channel, or of several, were removed because they hardly mattered.
    *
    * @generated from enum value: GROWTH_KIND_CHANNEL_PRUNED = 5;
    */
   CHANNEL_PRUNED = 5,
 
   /**
-   * The value at which a channel rests has moved.
+   * The value at which a channel rests, or several do, has moved.
    *
    * @generated from enum value: GROWTH_KIND_BAND_MOVED = 6;
    */
