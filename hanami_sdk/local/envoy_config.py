@@ -28,6 +28,8 @@ __all__ = [
 SERVICES = tuple(PACKAGES)
 LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")
 
+# torii's: learning streams, and direct IO of the prototype.
+_WEBSOCKET_PATHS = ("/v1/learn", "/v1/direct")
 _ANY_PORT = r"(:[0-9]{1,5})?"
 
 
@@ -164,6 +166,7 @@ def _values(parameters: EnvoyParameters, contracts: Contracts) -> dict[str, Any]
         "packages": PACKAGES,
         # Public contracts have packages of their own beside the mesh's.
         "call_prefixes": ["/hanami.", *_public_prefixes()],
+        "websocket_paths": _WEBSOCKET_PATHS,
         "public_paths": [method.path for method in contracts.methods if method.is_public],
         "descriptor_set": base64.b64encode(contracts.descriptor_set).decode("ascii"),
         "otlp": _otlp(parameters.otlp_endpoint),

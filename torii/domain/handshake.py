@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 from mesh.errors import InvalidArgument, NotFound
 
 LEARN_PATH = "/v1/learn"
+# Direct IO of the prototype.
+DIRECT_PATH = "/v1/direct"
+WEBSOCKET_PATHS = (LEARN_PATH, DIRECT_PATH)
 SUBPROTOCOL = "hanami.v1"
 _TOKEN_PREFIX = "bearer."
 
@@ -31,14 +34,14 @@ class Handshake:
         return self.target.partition("?")[0]
 
     def check(self) -> None:
-        """Refuse what is no opening of a learning stream.
+        """Refuse what is no opening of a websocket.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND: there is no websocket at this path.
             InvalidArgument: FIELD_INVALID: the URL has a query; STREAM_PROTOCOL:
                 the client offers sub-protocols, but not ours.
         """
-        if self.path != LEARN_PATH:
+        if self.path not in WEBSOCKET_PATHS:
             raise NotFound(self.path)
         if "?" in self.target:
             raise InvalidArgument.for_field(

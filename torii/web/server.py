@@ -21,12 +21,15 @@ from mesh import telemetry
 from mesh.tokens import TokenVerifier
 from torii.clients.learning import LearningClient
 from torii.domain.guests import Guests
-from torii.domain.handshake import LEARN_PATH, SUBPROTOCOL, Handshake
+from torii.domain.handshake import DIRECT_PATH, SUBPROTOCOL, WEBSOCKET_PATHS, Handshake
 from torii.domain.memory import Memory
 from torii.settings import ToriiSettings
+from torii.web.direct import DirectConversation
 from torii.web.files import StaticFiles, text_response
-from torii.web.session import LearnSession, SessionTerms
+from torii.web.learning import LearnConversation
+from torii.web.session import Session
 from torii.web.socket import LearnSocket
+from torii.web.visit import SessionTerms, Visit
 
 _log = structlog.get_logger(__name__)
 # Messages that may wait in each websocket before its sender is held up.
@@ -116,7 +119,7 @@ class WebServer:
     async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """Return the answer to a request; None lets a websocket open."""
         if "websocket" not in request.headers.get("Upgrade", "").lower():
-            if request.path.partition("?")[0] == LEARN_PATH:
+            if request.path.partition("?")[0] in WEBSOCKET_PATHS:
                 return _upgrade_required()
             return self._files.answer(request)
         if not _handshake_of(request).comes_from(self._settings.allowed_origins):
@@ -139,15 +142,17 @@ class WebServer:
         finally:
             self._sessions.discard(running)
 
-    def _session(self, connection: ServerConnection, request: Request) -> LearnSession:
-        return LearnSession(cast(LearnSocket, connection), _handshake_of(request), self._terms)
+    def _session(self, connection: ServerConnection, request: Request) -> Session:
+        visit = Visit(cast(LearnSocket, connection), _handshake_of(request), self._terms)
+        is_direct = visit.handshake.path == DIRECT_PATH
+        return Session(visit, DirectConversation(visit) if is_direct else LearnConversation(visit))
 
     async def _run_session(
-        self, session: LearnSession, connection: ServerConnection, request: Request
+        self, session: Session, connection: ServerConnection, request: Request
     ) -> None:
         path = _handshake_of(request).path
         span = telemetry.tracer().start_span(
-            f"websocket {path}" if path == LEARN_PATH else "websocket",
+            f"websocket {path}" if path in WEBSOCKET_PATHS else "websocket",
             context=telemetry.context_from(
                 [(name.lower(), value) for name, value in request.headers.raw_items()]
             ),

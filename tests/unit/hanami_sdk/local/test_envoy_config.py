@@ -114,14 +114,14 @@ def test_only_reads_are_repeated_after_an_answer() -> None:
     assert reads == repeated
 
 
-def test_upgrade_is_allowed_on_one_route_only() -> None:
-    """Websockets are off, and on for /v1/learn."""
+def test_upgrade_is_allowed_on_two_routes_only() -> None:
+    """Websockets are off, and on for the two paths that torii has."""
     configuration = rendered()
 
     upgraded = [
         r["match"] for r in routes(configuration) if r.get("route", {}).get("upgrade_configs")
     ]
-    assert [{"path": "/v1/learn"}] == upgraded
+    assert [{"path": "/v1/learn"}, {"path": "/v1/direct"}] == upgraded
     assert [False] == [u["enabled"] for u in manager(configuration)["upgrade_configs"]]
 
 
