@@ -28,7 +28,7 @@ from kyouko.kernels.indices import (
     SLOW_TOLERANCE,
     UPDATED_ROWS,
 )
-from kyouko.kernels.monitoring import choose_factor, follow_errors, watch_drift
+from kyouko.kernels.monitoring import choose_factor, choose_limit, follow_errors, watch_drift
 from kyouko.kernels.pruning import add_use, is_sampled
 from kyouko.kernels.rehearsal import (
     answers_first,
@@ -274,10 +274,10 @@ def learn_rows(
             update = error >= settings[SKIP] and error > 0.0
             if update:
                 take_step(
-                    settings, choose_factor(settings, meters), known, weights, bias, output_weights,
-                    output_bias, bucket_row, bucket_drive, bucket_length, inner_source,
-                    inner_length, silent, hidden, hidden_blocks, delta, hidden_delta,
-                    hidden_delta_blocks,
+                    settings, choose_limit(settings, meters), choose_factor(settings, meters),
+                    known, weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
+                    bucket_length, inner_source, inner_length, silent, hidden, hidden_blocks, delta,
+                    hidden_delta, hidden_delta_blocks,
                 )  # fmt: skip
             if turn != last_turn:
                 continue

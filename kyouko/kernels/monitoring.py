@@ -23,9 +23,10 @@ from kyouko.kernels.indices import (
     SHOWN_LOSS,
     SLOW_TOLERANCE,
     STEP_FACTOR,
+    STEP_LIMIT,
 )
 
-__all__ = ["choose_factor", "follow_errors", "watch_drift"]
+__all__ = ["choose_factor", "choose_limit", "follow_errors", "watch_drift"]
 
 
 @hot_part
@@ -37,6 +38,21 @@ def choose_factor(settings: np.ndarray, meters: np.ndarray) -> float:
     if settings[NOISE_ADAPTED] != 0.0:
         factor *= meters[STEP_FACTOR]
     return factor
+
+
+@hot_part
+def choose_limit(settings: np.ndarray, meters: np.ndarray) -> float:
+    """Return the largest rate: the preset's at first, half of it once the usual error is small.
+
+    Large steps find good weights sooner, and smaller ones then find better ones near by. The usual
+    error is the one that the drift alarm watches: an alarm forgets most of its past, so after a
+    change of concept the limit is back within some ten rows. Where the whole step follows the error
+    the limit does so already.
+    """
+    limit = float(settings[STEP_LIMIT])
+    if settings[ERROR_SCALED] == 0.0:
+        limit *= min(max(3.0 * float(meters[ALARM_LONG]), 0.5), 1.0)
+    return limit
 
 
 @hot_part

@@ -4,7 +4,7 @@ import numpy as np
 
 from kyouko.kernels.compile import hot_part
 from kyouko.kernels.graph import pass_back
-from kyouko.kernels.indices import LEAK, STEP, STEP_LIMIT
+from kyouko.kernels.indices import LEAK, STEP
 from kyouko.kernels.vectors import subtract_from_rows
 
 __all__ = ["take_step"]
@@ -13,6 +13,7 @@ __all__ = ["take_step"]
 @hot_part
 def take_step(
     settings: np.ndarray,
+    limit: float,
     factor: float,
     known: int,
     weights: np.ndarray,
@@ -41,6 +42,7 @@ def take_step(
 
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
         settings: the preset vector, see `indices`.
+        limit: largest rate, before `factor`.
         factor: what the running error or noise makes of the step, 0 to 1.
         delta: float32, shape (most outputs,), derivative of the loss by each score.
         hidden_delta: float32, shape (blocks * block width,), scratch.
@@ -87,7 +89,7 @@ def take_step(
                 block, weights, inner_source, inner_length, bucket_row, bucket_length, hidden_delta,
                 hidden_delta_blocks,
             )  # fmt: skip
-    rate = min(settings[STEP_LIMIT], settings[STEP] / length) * np.float32(factor)
+    rate = min(np.float32(limit), settings[STEP] / length) * np.float32(factor)
     # An infinite length (weights near overflow) gives rate 0; a NaN must not reach the weights.
     if not (rate > 0.0 and rate < np.float32(3e37)):
         return

@@ -134,6 +134,7 @@ def step(
     delta: Float64,
     settings: npt.NDArray[np.float32],
     factor: float,
+    limit: float,
 ) -> Weights:
     """Take the normalised gradient step for the scores' derivative `delta`."""
     heard = np.where(np.abs(delta) >= 1e-3, delta, 0.0)
@@ -142,8 +143,7 @@ def step(
     for block in range(len(back)):
         drives = 1.0 + sum(drive**2 for place, _, drive in row.driven if place == block)
         length += drives * float((back[block] ** 2).sum()) / float((delta**2).sum())
-    rate = min(float(settings[indices.STEP_LIMIT]), float(settings[indices.STEP]) / length)
-    rate *= factor
+    rate = min(limit, float(settings[indices.STEP]) / length) * factor
     sections = weights.sections.copy()
     for block, place, drive in row.driven:
         sections[place] -= rate * drive * back[block]

@@ -79,12 +79,21 @@ def softmax(scores: Float64) -> Float64:
     return np.asarray(powers / powers.sum())
 
 
+def largest_rate(state: NetworkState, settings: npt.NDArray[np.float32]) -> float:
+    """Return what no step may exceed, given the usual error of the present concept."""
+    limit = float(settings[indices.STEP_LIMIT])
+    if settings[indices.ERROR_SCALED]:
+        return limit
+    return limit * float(np.clip(3.0 * state.meters[indices.ALARM_LONG], 0.5, 1.0))
+
+
 def step(
     weights: Weights,
     driven: list[tuple[int, int, float]],
     delta: Float64,
     settings: npt.NDArray[np.float32],
     factor: float,
+    limit: float,
 ) -> Weights:
     """Take the normalised gradient step for the scores' derivative `delta`."""
     leak = float(settings[indices.LEAK])
@@ -95,8 +104,7 @@ def step(
     for block in range(len(hidden)):
         drives = 1.0 + sum(drive**2 for place, _, drive in driven if place == block)
         length += drives * float((back[block] ** 2).sum()) / float((delta**2).sum())
-    rate = min(float(settings[indices.STEP_LIMIT]), float(settings[indices.STEP]) / length)
-    rate *= factor
+    rate = min(limit, float(settings[indices.STEP]) / length) * factor
     sections = weights.sections.copy()
     for block, row, drive in driven:
         sections[row] -= rate * drive * back[block]

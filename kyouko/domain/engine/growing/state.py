@@ -442,6 +442,7 @@ def _fill(state: NetworkState, structure: NetworkStructure, topology: Topology) 
     state.scale_deviation[:] = 1.0
     state.meters[indices.ERROR_SLOW] = 1.0
     state.meters[indices.STEP_FACTOR] = 1.0
+    state.meters[indices.ALARM_LONG] = 1.0
     state.random_state[0] = _seed(structure.options.seed)
     output = structure.output
     if output.size > 0:

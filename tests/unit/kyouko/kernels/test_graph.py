@@ -9,7 +9,7 @@ from kyouko.domain.engine import Arrival, GrowingEngine, NetworkStructure, TaskK
 from kyouko.domain.engine.growing.presets import choose_settings
 from kyouko.kernels import indices
 from tests.reference.graph import compute, loss, read_memory, remember, slopes, step
-from tests.reference.network import Weights, copy_weights, list_drives, softmax
+from tests.reference.network import Weights, copy_weights, largest_rate, list_drives, softmax
 from tests.reference.structures import bricks, curve, far, pictures, spiking, table
 
 Data = tuple[np.ndarray, np.ndarray]
@@ -67,6 +67,7 @@ def test_step_agrees(
     factor = float(state.meters[indices.STEP_FACTOR]) if settings[indices.NOISE_ADAPTED] else 1.0
     if settings[indices.ERROR_SCALED]:
         factor *= min(max(10.0 * float(state.meters[indices.ERROR_SLOW]), 0.05), 1.0)
+    limit = largest_rate(state, settings)
     twin = compute(state, before, list_drives(state, row), memory, leak)
 
     engine.learn(row[None], np.array([label], np.int32), arrival=arrival)
@@ -76,7 +77,7 @@ def test_step_agrees(
     delta[label] -= 1.0
     expected = before
     if error >= float(settings[indices.SKIP]):
-        expected = step(state, before, twin, memory, delta, settings, factor)
+        expected = step(state, before, twin, memory, delta, settings, factor, limit)
     found = copy_weights(state, averaged=False)
     for item in fields(Weights):
         np.testing.assert_allclose(

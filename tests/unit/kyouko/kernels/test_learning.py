@@ -16,6 +16,7 @@ from tests.reference.network import (
     activate,
     average,
     copy_weights,
+    largest_rate,
     list_drives,
     softmax,
     step,
@@ -90,6 +91,7 @@ def test_step_on_classes_agrees(
     factor = float(state.meters[indices.STEP_FACTOR])
     if settings[indices.ERROR_SCALED]:
         factor = min(max(10.0 * float(state.meters[indices.ERROR_SLOW]), 0.05), 1.0)
+    limit = largest_rate(state, settings)
 
     engine.learn(row[None], np.array([label], np.int32), arrival=arrival)
 
@@ -97,7 +99,7 @@ def test_step_on_classes_agrees(
     delta = softmax(activate(before, driven, leak)[1])
     error = 1.0 - delta[label]
     delta[label] -= 1.0
-    expected = step(before, driven, delta, settings, factor)
+    expected = step(before, driven, delta, settings, factor, limit)
     expected = expected if error >= float(settings[indices.SKIP]) else before
     assert_weights(expected, copy_weights(state, averaged=False))
 
@@ -114,6 +116,7 @@ def test_step_on_numbers_agrees(
     before = copy_weights(state, averaged=False)
     unit, middle = state.scale_deviation.copy(), state.scale_mean.copy()
     factor = float(state.meters[indices.STEP_FACTOR])
+    limit = largest_rate(state, settings)
     row, target = data[0][100:101], data[1][100:101]
 
     engine.learn(row, target, arrival=Arrival.STREAMED)
@@ -121,8 +124,49 @@ def test_step_on_numbers_agrees(
     driven = list_drives(state, row[0])
     scores = activate(before, driven, 0.05)[1]
     delta = np.clip(scores - (target[0] - middle) / unit, -3.0, 3.0)
-    expected = step(before, driven, delta, settings, factor)
+    expected = step(before, driven, delta, settings, factor, limit)
     assert_weights(expected, copy_weights(state, averaged=False))
+
+
+@pytest.mark.parametrize("structure", [flat(144), local()], ids=["flat", "local"])
+@pytest.mark.parametrize("usual_error", [0.0, 0.25, 1.0])
+def test_limit_agrees(structure: NetworkStructure, usual_error: float) -> None:
+    """A step that its limit bounds is as large as the slow twin's, whatever the usual error is."""
+    data = pictures(120)
+    engine = grow(structure, data, Arrival.STORED, 110)
+    state = engine.state
+    settings = engine._settings[Arrival.STORED]
+    settings[indices.STEP] = 1e6  # nothing but the limit bounds the step
+    settings[indices.SKIP] = 0.0
+    state.active_count[:] = np.where(state.active_count > 0, indices.START_ROWS, 0)
+    state.meters[indices.ALARM_LONG] = usual_error
+    state.meters[indices.ERROR_SLOW] = 1.0
+    before, limit = copy_weights(state, averaged=False), largest_rate(state, settings)
+    row, label = data[0][110], int(data[1][110])
+
+    engine.learn(row[None], np.array([label], np.int32), arrival=Arrival.STORED)
+
+    driven = list_drives(state, row)
+    delta = softmax(activate(before, driven, float(settings[indices.LEAK]))[1])
+    delta[label] -= 1.0
+    expected = step(before, driven, delta, settings, 1.0, limit)
+    assert_weights(expected, copy_weights(state, averaged=False))
+
+
+def test_a_change_of_concept_lifts_the_limit() -> None:
+    """The limit is half as large on known ground, whole within 60 rows of a change, and falls."""
+    rows, labels = pictures(6000, classes=4)
+    labels[3000:] = (labels[3000:] + 1) % 4
+    engine = GrowingEngine(flat(144))
+    settings = engine._settings[Arrival.STORED]
+    limits = []
+
+    for part in (slice(0, 10), slice(10, 3000), slice(3000, 3060), slice(3060, 6000)):
+        engine.learn(rows[part], labels[part], arrival=Arrival.STORED)
+        limits.append(largest_rate(engine.state, settings))
+
+    assert pytest.approx([0.05, 0.025, 0.05, 0.025]) == limits
+    assert engine.statistics().drift_alarms >= 1
 
 
 def test_average_agrees() -> None:

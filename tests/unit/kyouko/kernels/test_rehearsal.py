@@ -8,7 +8,14 @@ import pytest
 from kyouko.domain.engine import Arrival, EngineOptions, GrowingEngine, TaskKind
 from kyouko.domain.engine.growing.presets import choose_settings
 from kyouko.kernels import indices
-from tests.reference.network import Weights, activate, copy_weights, list_drives, step
+from tests.reference.network import (
+    Weights,
+    activate,
+    copy_weights,
+    largest_rate,
+    list_drives,
+    step,
+)
 from tests.reference.rehearsal import choose_leaving
 from tests.reference.structures import curve, flat, table
 
@@ -41,7 +48,8 @@ def learn_again(engine: GrowingEngine, weights: Weights, place: int) -> Weights:
     delta = np.clip(np.array([answer(engine, weights, place)[1]]), -3.0, 3.0)
     settings = choose_settings(STRUCTURE, Arrival.STREAMED, ring_rows=1)
     factor = float(engine.state.meters[indices.STEP_FACTOR])
-    return step(weights, list_drives(engine.state, ROWS[place]), delta, settings, factor)
+    limit = largest_rate(engine.state, settings)
+    return step(weights, list_drives(engine.state, ROWS[place]), delta, settings, factor, limit)
 
 
 @pytest.mark.parametrize(
