@@ -31,7 +31,7 @@ from hanami.type.v1 import access_pb2 as hanami_dot_type_dot_v1_dot_access__pb2
 from hanami.type.v1 import tensor_pb2 as hanami_dot_type_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'hanami/kyouko/v1/learning_service.proto\x12\x10hanami.kyouko.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x17google/rpc/status.proto\x1a&hanami/kyouko/v1/network_service.proto\x1a\x1bhanami/type/v1/access.proto\x1a\x1bhanami/type/v1/tensor.proto\"\xec\x01\n\x0cLearnRequest\x12+\n\x04open\x18\x01 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LearnOpenH\x00\x12-\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnFrameH\x00\x12-\n\x05\x63lose\x18\x03 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnCloseH\x00\x12?\n\x0e\x61uthentication\x18\x04 \x01(\x0b\x32%.hanami.kyouko.v1.LearnAuthenticationH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"L\n\x13OpenLearningRequest\x12\x35\n\x04open\x18\x01 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LearnOpenB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x91\x01\n\x13SendLearningRequest\x12 \n\tstream_id\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x06number\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12;\n\x07message\x18\x03 \x01(\x0b\x32\x1e.hanami.kyouko.v1.LearnRequestB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"+\n\x14SendLearningResponse\x12\x13\n\x0blast_number\x18\x01 \x01(\x03\"\xe3\x02\n\tLearnOpen\x12\x80\x01\n\x07network\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Network\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/networks/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x39\n\x04mode\x18\x02 \x01(\x0e\x32\x1b.hanami.kyouko.v1.LearnModeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12)\n\x14max_outstanding_rows\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x1c\n\x0ereturn_outputs\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\"\n\x0cresume_token\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12+\n\x12label_horizon_rows\x18\x06 \x01(\x05\x42\x0f\xe2\x41\x01\x01\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\"\x92\x02\n\nLearnFrame\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12&\n\x06inputs\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12-\n\x06labels\x18\x03 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LabelListH\x00\x12/\n\rlabel_numbers\x18\x04 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12)\n\x07targets\x18\x05 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12\x17\n\x0ftarget_sequence\x18\x06 \x01(\x03\x12\x1c\n\nmessage_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x42\x08\n\x06target\"\x1b\n\tLabelList\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x0c\n\nLearnClose\"+\n\x13LearnAuthentication\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\"\x91\x02\n\rLearnResponse\x12/\n\x06opened\x18\x01 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnOpenedH\x00\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnResultH\x00\x12-\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnFaultH\x00\x12\x33\n\x08progress\x18\x04 \x01(\x0b\x32\x1f.hanami.kyouko.v1.LearnProgressH\x00\x12/\n\x06\x63losed\x18\x05 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnClosedH\x00\x42\t\n\x07message\"\xc9\x01\n\x0bLearnOpened\x12*\n\x07network\x18\x01 \x01(\x0b\x32\x19.hanami.kyouko.v1.Network\x12\x1c\n\x14max_outstanding_rows\x18\x02 \x01(\x05\x12\x16\n\x0emax_frame_rows\x18\x03 \x01(\x05\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x15\n\rlast_sequence\x18\x05 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\x06 \x01(\x03\x12\x11\n\tstream_id\x18\x07 \x01(\t\"\x99\x02\n\x0bLearnResult\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12)\n\tpredicted\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\'\n\x07outputs\x18\x03 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\x12\n\nnew_labels\x18\x04 \x03(\t\x12$\n\x04loss\x18\x05 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\x14\n\x0c\x63orrect_rows\x18\x06 \x01(\x05\x12\x14\n\x0clearned_rows\x18\x07 \x01(\x03\x12\x11\n\tkept_rows\x18\x08 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\t \x01(\x03\x12\x11\n\tduplicate\x18\n \x01(\x08\"n\n\nLearnFault\x12\x15\n\x08sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x03row\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusB\x0b\n\t_sequenceB\x06\n\x04_row\"R\n\rLearnProgress\x12\x14\n\x0clearned_rows\x18\x01 \x01(\x03\x12\x11\n\tkept_rows\x18\x02 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\x03 \x01(\x03\"9\n\x0bLearnClosed\x12*\n\x07network\x18\x01 \x01(\x0b\x32\x19.hanami.kyouko.v1.Network*U\n\tLearnMode\x12\x1a\n\x16LEARN_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10LEARN_MODE_LEARN\x10\x01\x12\x16\n\x12LEARN_MODE_PREDICT\x10\x02\x32\xc0\x02\n\x0fLearningService\x12Z\n\x05Learn\x12\x1e.hanami.kyouko.v1.LearnRequest\x1a\x1f.hanami.kyouko.v1.LearnResponse\"\x0c\xca\xda\x18\x08\x1a\x04\x01\x02\x03\x04 \x01(\x01\x30\x01\x12\x66\n\x0cOpenLearning\x12%.hanami.kyouko.v1.OpenLearningRequest\x1a\x1f.hanami.kyouko.v1.LearnResponse\"\x0c\xca\xda\x18\x08\x1a\x04\x01\x02\x03\x04 \x01\x30\x01\x12i\n\x0cSendLearning\x12%.hanami.kyouko.v1.SendLearningRequest\x1a&.hanami.kyouko.v1.SendLearningResponse\"\n\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'hanami/kyouko/v1/learning_service.proto\x12\x10hanami.kyouko.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x17google/rpc/status.proto\x1a&hanami/kyouko/v1/network_service.proto\x1a\x1bhanami/type/v1/access.proto\x1a\x1bhanami/type/v1/tensor.proto\"\xec\x01\n\x0cLearnRequest\x12+\n\x04open\x18\x01 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LearnOpenH\x00\x12-\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnFrameH\x00\x12-\n\x05\x63lose\x18\x03 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnCloseH\x00\x12?\n\x0e\x61uthentication\x18\x04 \x01(\x0b\x32%.hanami.kyouko.v1.LearnAuthenticationH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"L\n\x13OpenLearningRequest\x12\x35\n\x04open\x18\x01 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LearnOpenB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x91\x01\n\x13SendLearningRequest\x12 \n\tstream_id\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x06number\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12;\n\x07message\x18\x03 \x01(\x0b\x32\x1e.hanami.kyouko.v1.LearnRequestB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"+\n\x14SendLearningResponse\x12\x13\n\x0blast_number\x18\x01 \x01(\x03\"\x9a\x03\n\tLearnOpen\x12\x80\x01\n\x07network\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Network\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/networks/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x39\n\x04mode\x18\x02 \x01(\x0e\x32\x1b.hanami.kyouko.v1.LearnModeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12)\n\x14max_outstanding_rows\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x1c\n\x0ereturn_outputs\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\"\n\x0cresume_token\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12+\n\x12label_horizon_rows\x18\x06 \x01(\x05\x42\x0f\xe2\x41\x01\x01\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12\x35\n\x07scoring\x18\x07 \x01(\x0b\x32\x1e.hanami.kyouko.v1.LearnScoringB\x04\xe2\x41\x01\x01\"\xce\x02\n\x0cLearnScoring\x12}\n\x0bwindow_rows\x18\x01 \x01(\x05\x42h\xe2\x41\x01\x01\xbaHa\xba\x01^\n\x13scoring.window_rows\x12\x1amust be 0, or 16 to 100000\x1a+this == 0 || (this >= 16 && this <= 100000)\x12\x15\n\x07metrics\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x33\n\x05\x64rift\x18\x03 \x01(\x0b\x32\x1e.hanami.kyouko.v1.DriftOptionsB\x04\xe2\x41\x01\x01\x12\x37\n\x07\x61nomaly\x18\x04 \x01(\x0b\x32 .hanami.kyouko.v1.AnomalyOptionsB\x04\xe2\x41\x01\x01\x12:\n\tintervals\x18\x05 \x01(\x0b\x32!.hanami.kyouko.v1.IntervalOptionsB\x04\xe2\x41\x01\x01\"\xac\x01\n\x0c\x44riftOptions\x12K\n\tdetectors\x18\x01 \x03(\x0e\x32\x1f.hanami.kyouko.v1.DriftDetectorB\x17\xe2\x41\x01\x01\xbaH\x10\x92\x01\r\x10\x03\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12-\n\x0einput_channels\x18\x02 \x03(\x05\x42\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x80\x02\x18\x01\"\x04\x1a\x02(\x00\x12 \n\x12\x61ll_input_channels\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"k\n\x0e\x41nomalyOptions\x12.\n\tthreshold\x18\x01 \x01(\x01\x42\x1b\xe2\x41\x01\x01\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\x12)\n\x12most_contributions\x18\x02 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18 (\x00\"\x97\x01\n\x0fIntervalOptions\x12\x83\x01\n\x08\x63overage\x18\x01 \x01(\x01\x42q\xe2\x41\x01\x01\xbaHj\xba\x01g\n\x1ascoring.intervals.coverage\x12\x1amust be 0, or 0.5 to 0.999\x1a-this == 0.0 || (this >= 0.5 && this <= 0.999)\"\x92\x02\n\nLearnFrame\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12&\n\x06inputs\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12-\n\x06labels\x18\x03 \x01(\x0b\x32\x1b.hanami.kyouko.v1.LabelListH\x00\x12/\n\rlabel_numbers\x18\x04 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12)\n\x07targets\x18\x05 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12\x17\n\x0ftarget_sequence\x18\x06 \x01(\x03\x12\x1c\n\nmessage_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x42\x08\n\x06target\"\x1b\n\tLabelList\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x0c\n\nLearnClose\"+\n\x13LearnAuthentication\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\"\x91\x02\n\rLearnResponse\x12/\n\x06opened\x18\x01 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnOpenedH\x00\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnResultH\x00\x12-\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x1c.hanami.kyouko.v1.LearnFaultH\x00\x12\x33\n\x08progress\x18\x04 \x01(\x0b\x32\x1f.hanami.kyouko.v1.LearnProgressH\x00\x12/\n\x06\x63losed\x18\x05 \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnClosedH\x00\x42\t\n\x07message\"\xc9\x01\n\x0bLearnOpened\x12*\n\x07network\x18\x01 \x01(\x0b\x32\x19.hanami.kyouko.v1.Network\x12\x1c\n\x14max_outstanding_rows\x18\x02 \x01(\x05\x12\x16\n\x0emax_frame_rows\x18\x03 \x01(\x05\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x15\n\rlast_sequence\x18\x05 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\x06 \x01(\x03\x12\x11\n\tstream_id\x18\x07 \x01(\t\"\xc8\x02\n\x0bLearnResult\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12)\n\tpredicted\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\'\n\x07outputs\x18\x03 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\x12\n\nnew_labels\x18\x04 \x03(\t\x12$\n\x04loss\x18\x05 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12\x14\n\x0c\x63orrect_rows\x18\x06 \x01(\x05\x12\x14\n\x0clearned_rows\x18\x07 \x01(\x03\x12\x11\n\tkept_rows\x18\x08 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\t \x01(\x03\x12\x11\n\tduplicate\x18\n \x01(\x08\x12-\n\x06scores\x18\x0b \x01(\x0b\x32\x1d.hanami.kyouko.v1.LearnScores\"\x8a\x03\n\x0bLearnScores\x12\x13\n\x0bscored_rows\x18\x01 \x01(\x03\x12\x1a\n\x12since_learned_rows\x18\x02 \x01(\x03\x12\x31\n\x07\x63lasses\x18\x03 \x01(\x0b\x32\x1e.hanami.kyouko.v1.ClassMetricsH\x00\x12\x32\n\x07numbers\x18\x04 \x01(\x0b\x32\x1f.hanami.kyouko.v1.NumberMetricsH\x00\x12,\n\x06\x61larms\x18\x05 \x03(\x0b\x32\x1c.hanami.kyouko.v1.DriftAlarm\x12\x30\n\x07\x61nomaly\x18\x06 \x01(\x0b\x32\x1f.hanami.kyouko.v1.AnomalyScores\x12:\n\tintervals\x18\x07 \x01(\x0b\x32%.hanami.kyouko.v1.PredictionIntervalsH\x01\x12\x30\n\x04sets\x18\x08 \x01(\x0b\x32 .hanami.kyouko.v1.PredictionSetsH\x01\x42\t\n\x07metricsB\n\n\x08\x65xpected\"s\n\x0c\x43lassMetrics\x12\x30\n\x05total\x18\x01 \x01(\x0b\x32!.hanami.kyouko.v1.ClassComparison\x12\x31\n\x06window\x18\x02 \x01(\x0b\x32!.hanami.kyouko.v1.ClassComparison\"\xbc\x01\n\x0f\x43lassComparison\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12/\n\x07network\x18\x02 \x01(\x0b\x32\x1e.hanami.kyouko.v1.ClassFigures\x12\x36\n\x0emajority_class\x18\x03 \x01(\x0b\x32\x1e.hanami.kyouko.v1.ClassFigures\x12\x32\n\nlast_class\x18\x04 \x01(\x0b\x32\x1e.hanami.kyouko.v1.ClassFigures\"t\n\x0c\x43lassFigures\x12\x10\n\x08\x61\x63\x63uracy\x18\x01 \x01(\x01\x12\x15\n\x08log_loss\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08macro_f1\x18\x03 \x01(\x01\x12\x12\n\x05kappa\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_log_lossB\x08\n\x06_kappa\"v\n\rNumberMetrics\x12\x31\n\x05total\x18\x01 \x01(\x0b\x32\".hanami.kyouko.v1.NumberComparison\x12\x32\n\x06window\x18\x02 \x01(\x0b\x32\".hanami.kyouko.v1.NumberComparison\"\xbe\x01\n\x10NumberComparison\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x30\n\x07network\x18\x02 \x01(\x0b\x32\x1f.hanami.kyouko.v1.NumberFigures\x12\x33\n\nlast_value\x18\x03 \x01(\x0b\x32\x1f.hanami.kyouko.v1.NumberFigures\x12\x35\n\x0crunning_mean\x18\x04 \x01(\x0b\x32\x1f.hanami.kyouko.v1.NumberFigures\"B\n\rNumberFigures\x12\x0b\n\x03mae\x18\x01 \x01(\x01\x12\x0c\n\x04rmse\x18\x02 \x01(\x01\x12\x0f\n\x02r2\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x05\n\x03_r2\"z\n\nDriftAlarm\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x31\n\x08\x64\x65tector\x18\x02 \x01(\x0e\x32\x1f.hanami.kyouko.v1.DriftDetector\x12\x1a\n\rinput_channel\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_input_channel\"g\n\rAnomalyScores\x12&\n\x06scores\x18\x01 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12.\n\x06\x63\x61uses\x18\x02 \x03(\x0b\x32\x1e.hanami.kyouko.v1.AnomalyCause\"<\n\x0c\x41nomalyCause\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x0f\n\x07outputs\x18\x02 \x03(\x05\x12\x0e\n\x06\x65rrors\x18\x03 \x03(\x02\"\x91\x01\n\x13PredictionIntervals\x12%\n\x05lower\x18\x01 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12%\n\x05upper\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12,\n\x08\x63overage\x18\x03 \x01(\x0b\x32\x1a.hanami.kyouko.v1.Coverage\"\x8d\x01\n\x0ePredictionSets\x12%\n\x05sizes\x18\x01 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12&\n\x06labels\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.Tensor\x12,\n\x08\x63overage\x18\x03 \x01(\x0b\x32\x1a.hanami.kyouko.v1.Coverage\"Z\n\x08\x43overage\x12\x10\n\x08\x65xpected\x18\x01 \x01(\x01\x12\x12\n\x05total\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06window\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_totalB\t\n\x07_window\"n\n\nLearnFault\x12\x15\n\x08sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x03row\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusB\x0b\n\t_sequenceB\x06\n\x04_row\"R\n\rLearnProgress\x12\x14\n\x0clearned_rows\x18\x01 \x01(\x03\x12\x11\n\tkept_rows\x18\x02 \x01(\x03\x12\x18\n\x10\x64urable_sequence\x18\x03 \x01(\x03\"9\n\x0bLearnClosed\x12*\n\x07network\x18\x01 \x01(\x0b\x32\x19.hanami.kyouko.v1.Network*U\n\tLearnMode\x12\x1a\n\x16LEARN_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10LEARN_MODE_LEARN\x10\x01\x12\x16\n\x12LEARN_MODE_PREDICT\x10\x02*\x84\x01\n\rDriftDetector\x12\x1e\n\x1a\x44RIFT_DETECTOR_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44RIFT_DETECTOR_ADWIN\x10\x01\x12\x1f\n\x1b\x44RIFT_DETECTOR_PAGE_HINKLEY\x10\x02\x12\x18\n\x14\x44RIFT_DETECTOR_KSWIN\x10\x03\x32\xc0\x02\n\x0fLearningService\x12Z\n\x05Learn\x12\x1e.hanami.kyouko.v1.LearnRequest\x1a\x1f.hanami.kyouko.v1.LearnResponse\"\x0c\xca\xda\x18\x08\x1a\x04\x01\x02\x03\x04 \x01(\x01\x30\x01\x12\x66\n\x0cOpenLearning\x12%.hanami.kyouko.v1.OpenLearningRequest\x1a\x1f.hanami.kyouko.v1.LearnResponse\"\x0c\xca\xda\x18\x08\x1a\x04\x01\x02\x03\x04 \x01\x30\x01\x12i\n\x0cSendLearning\x12%.hanami.kyouko.v1.SendLearningRequest\x1a&.hanami.kyouko.v1.SendLearningResponse\"\n\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,6 +60,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEARNOPEN'].fields_by_name['resume_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\002'
   _globals['_LEARNOPEN'].fields_by_name['label_horizon_rows']._loaded_options = None
   _globals['_LEARNOPEN'].fields_by_name['label_horizon_rows']._serialized_options = b'\342A\001\001\272H\010\032\006\030\300\204=(\000'
+  _globals['_LEARNOPEN'].fields_by_name['scoring']._loaded_options = None
+  _globals['_LEARNOPEN'].fields_by_name['scoring']._serialized_options = b'\342A\001\001'
+  _globals['_LEARNSCORING'].fields_by_name['window_rows']._loaded_options = None
+  _globals['_LEARNSCORING'].fields_by_name['window_rows']._serialized_options = b'\342A\001\001\272Ha\272\001^\n\023scoring.window_rows\022\032must be 0, or 16 to 100000\032+this == 0 || (this >= 16 && this <= 100000)'
+  _globals['_LEARNSCORING'].fields_by_name['metrics']._loaded_options = None
+  _globals['_LEARNSCORING'].fields_by_name['metrics']._serialized_options = b'\342A\001\001'
+  _globals['_LEARNSCORING'].fields_by_name['drift']._loaded_options = None
+  _globals['_LEARNSCORING'].fields_by_name['drift']._serialized_options = b'\342A\001\001'
+  _globals['_LEARNSCORING'].fields_by_name['anomaly']._loaded_options = None
+  _globals['_LEARNSCORING'].fields_by_name['anomaly']._serialized_options = b'\342A\001\001'
+  _globals['_LEARNSCORING'].fields_by_name['intervals']._loaded_options = None
+  _globals['_LEARNSCORING'].fields_by_name['intervals']._serialized_options = b'\342A\001\001'
+  _globals['_DRIFTOPTIONS'].fields_by_name['detectors']._loaded_options = None
+  _globals['_DRIFTOPTIONS'].fields_by_name['detectors']._serialized_options = b'\342A\001\001\272H\020\222\001\r\020\003\030\001\"\007\202\001\004\020\001 \000'
+  _globals['_DRIFTOPTIONS'].fields_by_name['input_channels']._loaded_options = None
+  _globals['_DRIFTOPTIONS'].fields_by_name['input_channels']._serialized_options = b'\342A\001\001\272H\016\222\001\013\020\200\002\030\001\"\004\032\002(\000'
+  _globals['_DRIFTOPTIONS'].fields_by_name['all_input_channels']._loaded_options = None
+  _globals['_DRIFTOPTIONS'].fields_by_name['all_input_channels']._serialized_options = b'\342A\001\001'
+  _globals['_ANOMALYOPTIONS'].fields_by_name['threshold']._loaded_options = None
+  _globals['_ANOMALYOPTIONS'].fields_by_name['threshold']._serialized_options = b'\342A\001\001\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_ANOMALYOPTIONS'].fields_by_name['most_contributions']._loaded_options = None
+  _globals['_ANOMALYOPTIONS'].fields_by_name['most_contributions']._serialized_options = b'\342A\001\001\272H\006\032\004\030 (\000'
+  _globals['_INTERVALOPTIONS'].fields_by_name['coverage']._loaded_options = None
+  _globals['_INTERVALOPTIONS'].fields_by_name['coverage']._serialized_options = b'\342A\001\001\272Hj\272\001g\n\032scoring.intervals.coverage\022\032must be 0, or 0.5 to 0.999\032-this == 0.0 || (this >= 0.5 && this <= 0.999)'
   _globals['_LEARNFRAME'].fields_by_name['message_id']._loaded_options = None
   _globals['_LEARNFRAME'].fields_by_name['message_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_LEARNINGSERVICE'].methods_by_name['Learn']._loaded_options = None
@@ -68,8 +92,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEARNINGSERVICE'].methods_by_name['OpenLearning']._serialized_options = b'\312\332\030\010\032\004\001\002\003\004 \001'
   _globals['_LEARNINGSERVICE'].methods_by_name['SendLearning']._loaded_options = None
   _globals['_LEARNINGSERVICE'].methods_by_name['SendLearning']._serialized_options = b'\312\332\030\006\032\004\001\002\003\004'
-  _globals['_LEARNMODE']._serialized_start=2525
-  _globals['_LEARNMODE']._serialized_end=2610
+  _globals['_LEARNMODE']._serialized_start=5281
+  _globals['_LEARNMODE']._serialized_end=5366
+  _globals['_DRIFTDETECTOR']._serialized_start=5369
+  _globals['_DRIFTDETECTOR']._serialized_end=5501
   _globals['_LEARNREQUEST']._serialized_start=274
   _globals['_LEARNREQUEST']._serialized_end=510
   _globals['_OPENLEARNINGREQUEST']._serialized_start=512
@@ -79,27 +105,61 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENDLEARNINGRESPONSE']._serialized_start=738
   _globals['_SENDLEARNINGRESPONSE']._serialized_end=781
   _globals['_LEARNOPEN']._serialized_start=784
-  _globals['_LEARNOPEN']._serialized_end=1139
-  _globals['_LEARNFRAME']._serialized_start=1142
-  _globals['_LEARNFRAME']._serialized_end=1416
-  _globals['_LABELLIST']._serialized_start=1418
-  _globals['_LABELLIST']._serialized_end=1445
-  _globals['_LEARNCLOSE']._serialized_start=1447
-  _globals['_LEARNCLOSE']._serialized_end=1459
-  _globals['_LEARNAUTHENTICATION']._serialized_start=1461
-  _globals['_LEARNAUTHENTICATION']._serialized_end=1504
-  _globals['_LEARNRESPONSE']._serialized_start=1507
-  _globals['_LEARNRESPONSE']._serialized_end=1780
-  _globals['_LEARNOPENED']._serialized_start=1783
-  _globals['_LEARNOPENED']._serialized_end=1984
-  _globals['_LEARNRESULT']._serialized_start=1987
-  _globals['_LEARNRESULT']._serialized_end=2268
-  _globals['_LEARNFAULT']._serialized_start=2270
-  _globals['_LEARNFAULT']._serialized_end=2380
-  _globals['_LEARNPROGRESS']._serialized_start=2382
-  _globals['_LEARNPROGRESS']._serialized_end=2464
-  _globals['_LEARNCLOSED']._serialized_start=2466
-  _globals['_LEARNCLOSED']._serialized_end=2523
-  _globals['_LEARNINGSERVICE']._serialized_start=2613
-  _globals['_LEARNINGSERVICE']._serialized_end=2933
+  _globals['_LEARNOPEN']._serialized_end=1194
+  _globals['_LEARNSCORING']._serialized_start=1197
+  _globals['_LEARNSCORING']._serialized_end=1531
+  _globals['_DRIFTOPTIONS']._serialized_start=1534
+  _globals['_DRIFTOPTIONS']._serialized_end=1706
+  _globals['_ANOMALYOPTIONS']._serialized_start=1708
+  _globals['_ANOMALYOPTIONS']._serialized_end=1815
+  _globals['_INTERVALOPTIONS']._serialized_start=1818
+  _globals['_INTERVALOPTIONS']._serialized_end=1969
+  _globals['_LEARNFRAME']._serialized_start=1972
+  _globals['_LEARNFRAME']._serialized_end=2246
+  _globals['_LABELLIST']._serialized_start=2248
+  _globals['_LABELLIST']._serialized_end=2275
+  _globals['_LEARNCLOSE']._serialized_start=2277
+  _globals['_LEARNCLOSE']._serialized_end=2289
+  _globals['_LEARNAUTHENTICATION']._serialized_start=2291
+  _globals['_LEARNAUTHENTICATION']._serialized_end=2334
+  _globals['_LEARNRESPONSE']._serialized_start=2337
+  _globals['_LEARNRESPONSE']._serialized_end=2610
+  _globals['_LEARNOPENED']._serialized_start=2613
+  _globals['_LEARNOPENED']._serialized_end=2814
+  _globals['_LEARNRESULT']._serialized_start=2817
+  _globals['_LEARNRESULT']._serialized_end=3145
+  _globals['_LEARNSCORES']._serialized_start=3148
+  _globals['_LEARNSCORES']._serialized_end=3542
+  _globals['_CLASSMETRICS']._serialized_start=3544
+  _globals['_CLASSMETRICS']._serialized_end=3659
+  _globals['_CLASSCOMPARISON']._serialized_start=3662
+  _globals['_CLASSCOMPARISON']._serialized_end=3850
+  _globals['_CLASSFIGURES']._serialized_start=3852
+  _globals['_CLASSFIGURES']._serialized_end=3968
+  _globals['_NUMBERMETRICS']._serialized_start=3970
+  _globals['_NUMBERMETRICS']._serialized_end=4088
+  _globals['_NUMBERCOMPARISON']._serialized_start=4091
+  _globals['_NUMBERCOMPARISON']._serialized_end=4281
+  _globals['_NUMBERFIGURES']._serialized_start=4283
+  _globals['_NUMBERFIGURES']._serialized_end=4349
+  _globals['_DRIFTALARM']._serialized_start=4351
+  _globals['_DRIFTALARM']._serialized_end=4473
+  _globals['_ANOMALYSCORES']._serialized_start=4475
+  _globals['_ANOMALYSCORES']._serialized_end=4578
+  _globals['_ANOMALYCAUSE']._serialized_start=4580
+  _globals['_ANOMALYCAUSE']._serialized_end=4640
+  _globals['_PREDICTIONINTERVALS']._serialized_start=4643
+  _globals['_PREDICTIONINTERVALS']._serialized_end=4788
+  _globals['_PREDICTIONSETS']._serialized_start=4791
+  _globals['_PREDICTIONSETS']._serialized_end=4932
+  _globals['_COVERAGE']._serialized_start=4934
+  _globals['_COVERAGE']._serialized_end=5024
+  _globals['_LEARNFAULT']._serialized_start=5026
+  _globals['_LEARNFAULT']._serialized_end=5136
+  _globals['_LEARNPROGRESS']._serialized_start=5138
+  _globals['_LEARNPROGRESS']._serialized_end=5220
+  _globals['_LEARNCLOSED']._serialized_start=5222
+  _globals['_LEARNCLOSED']._serialized_end=5279
+  _globals['_LEARNINGSERVICE']._serialized_start=5504
+  _globals['_LEARNINGSERVICE']._serialized_end=5824
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,44 @@ the network stays as it is.
 """
 Global___LearnMode: _TypeAlias = LearnMode  # noqa: Y015
 
+class _DriftDetector:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DriftDetectorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DriftDetector.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DRIFT_DETECTOR_UNSPECIFIED: _DriftDetector.ValueType  # 0
+    """Not set; refused."""
+    DRIFT_DETECTOR_ADWIN: _DriftDetector.ValueType  # 1
+    """Adaptive windowing (Bifet & Gavalda 2007): the means of two parts of a
+    window differ. Cheap, with few false alarms.
+    """
+    DRIFT_DETECTOR_PAGE_HINKLEY: _DriftDetector.ValueType  # 2
+    """The Page-Hinkley test (Page 1954): deviations from the mean add up. Cheap."""
+    DRIFT_DETECTOR_KSWIN: _DriftDetector.ValueType  # 3
+    """Kolmogorov-Smirnov windowing (Raab et al. 2020): the distribution of the
+    last 30 values differs from that of the 70 before them, also where the mean
+    does not. Tested every 10 rows; by far the dearest.
+    """
+
+class DriftDetector(_DriftDetector, metaclass=_DriftDetectorEnumTypeWrapper):
+    """A detector of change. Each looks at one number per row."""
+
+DRIFT_DETECTOR_UNSPECIFIED: DriftDetector.ValueType  # 0
+"""Not set; refused."""
+DRIFT_DETECTOR_ADWIN: DriftDetector.ValueType  # 1
+"""Adaptive windowing (Bifet & Gavalda 2007): the means of two parts of a
+window differ. Cheap, with few false alarms.
+"""
+DRIFT_DETECTOR_PAGE_HINKLEY: DriftDetector.ValueType  # 2
+"""The Page-Hinkley test (Page 1954): deviations from the mean add up. Cheap."""
+DRIFT_DETECTOR_KSWIN: DriftDetector.ValueType  # 3
+"""Kolmogorov-Smirnov windowing (Raab et al. 2020): the distribution of the
+last 30 values differs from that of the 70 before them, also where the mean
+does not. Tested every 10 rows; by far the dearest.
+"""
+Global___DriftDetector: _TypeAlias = DriftDetector  # noqa: Y015
+
 @_typing.final
 class LearnRequest(_message.Message):
     """One message from the client."""
@@ -186,6 +224,7 @@ class LearnOpen(_message.Message):
     RETURN_OUTPUTS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     LABEL_HORIZON_ROWS_FIELD_NUMBER: _builtins.int
+    SCORING_FIELD_NUMBER: _builtins.int
     network: _builtins.str
     """The network, `projects/{project}/networks/{network}`."""
     mode: Global___LearnMode.ValueType
@@ -207,6 +246,13 @@ class LearnOpen(_message.Message):
     `target_sequence`; older rows are forgotten. None when zero. For the mode
     LEARN, and for networks without delays or potentials.
     """
+    @_builtins.property
+    def scoring(self) -> Global___LearnScoring:
+        """What else to say about the rows with each result; nothing when not set, and
+        then it costs nothing. Scores belong to the stream: they begin with its
+        first row, also when the stream goes on with a session.
+        """
+
     def __init__(
         self,
         *,
@@ -216,14 +262,152 @@ class LearnOpen(_message.Message):
         return_outputs: _builtins.bool = ...,
         resume_token: _builtins.str = ...,
         label_horizon_rows: _builtins.int = ...,
+        scoring: Global___LearnScoring | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scoring", b"scoring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_horizon_rows", b"label_horizon_rows", "max_outstanding_rows", b"max_outstanding_rows", "mode", b"mode", "network", b"network", "resume_token", b"resume_token", "return_outputs", b"return_outputs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_horizon_rows", b"label_horizon_rows", "max_outstanding_rows", b"max_outstanding_rows", "mode", b"mode", "network", b"network", "resume_token", b"resume_token", "return_outputs", b"return_outputs", "scoring", b"scoring"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LearnOpen: _TypeAlias = LearnOpen  # noqa: Y015
+
+@_typing.final
+class LearnScoring(_message.Message):
+    """What a stream says about its rows beside the predictions. At least one part
+    has to be asked for.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_ROWS_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
+    ANOMALY_FIELD_NUMBER: _builtins.int
+    INTERVALS_FIELD_NUMBER: _builtins.int
+    window_rows: _builtins.int
+    """How many rows back the windowed figures, the anomaly scores and the
+    intervals look; 1,000 when zero. Wide networks may have to ask for fewer:
+    what a stream remembers takes 64 MiB at most.
+    """
+    metrics: _builtins.bool
+    """Report how well the rows were predicted before they were learned, beside
+    naive baselines.
+    """
+    @_builtins.property
+    def drift(self) -> Global___DriftOptions:
+        """Report when the error rises or inputs change."""
+
+    @_builtins.property
+    def anomaly(self) -> Global___AnomalyOptions:
+        """Report how unusual the network's error is in each row."""
+
+    @_builtins.property
+    def intervals(self) -> Global___IntervalOptions:
+        """Report between which bounds, or among which labels, the truth will be."""
+
+    def __init__(
+        self,
+        *,
+        window_rows: _builtins.int = ...,
+        metrics: _builtins.bool = ...,
+        drift: Global___DriftOptions | None = ...,
+        anomaly: Global___AnomalyOptions | None = ...,
+        intervals: Global___IntervalOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anomaly", b"anomaly", "drift", b"drift", "intervals", b"intervals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomaly", b"anomaly", "drift", b"drift", "intervals", b"intervals", "metrics", b"metrics", "window_rows", b"window_rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LearnScoring: _TypeAlias = LearnScoring  # noqa: Y015
+
+@_typing.final
+class DriftOptions(_message.Message):
+    """Which changes to report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DETECTORS_FIELD_NUMBER: _builtins.int
+    INPUT_CHANNELS_FIELD_NUMBER: _builtins.int
+    ALL_INPUT_CHANNELS_FIELD_NUMBER: _builtins.int
+    all_input_channels: _builtins.bool
+    """Watch every input channel; for networks of at most 256 of them."""
+    @_builtins.property
+    def detectors(self) -> _containers.RepeatedScalarFieldContainer[Global___DriftDetector.ValueType]:
+        """The detectors, each of which watches the error (in rows with targets) and
+        the input channels below. ADWIN when empty.
+        """
+
+    @_builtins.property
+    def input_channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Input channels to watch as well, from 0."""
+
+    def __init__(
+        self,
+        *,
+        detectors: _abc.Iterable[Global___DriftDetector.ValueType] | None = ...,
+        input_channels: _abc.Iterable[_builtins.int] | None = ...,
+        all_input_channels: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_input_channels", b"all_input_channels", "detectors", b"detectors", "input_channels", b"input_channels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DriftOptions: _TypeAlias = DriftOptions  # noqa: Y015
+
+@_typing.final
+class AnomalyOptions(_message.Message):
+    """How to report unusual errors."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    MOST_CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    threshold: _builtins.float
+    """Rows with this score or a higher one come with the outputs that were the
+    most wrong; 0.99 when zero.
+    """
+    most_contributions: _builtins.int
+    """How many outputs to name for such a row; 3 when zero."""
+    def __init__(
+        self,
+        *,
+        threshold: _builtins.float = ...,
+        most_contributions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["most_contributions", b"most_contributions", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnomalyOptions: _TypeAlias = AnomalyOptions  # noqa: Y015
+
+@_typing.final
+class IntervalOptions(_message.Message):
+    """How often the bounds are to be right."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    coverage: _builtins.float
+    """The share of rows whose truth is to lie within; 0.9 when zero."""
+    def __init__(
+        self,
+        *,
+        coverage: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IntervalOptions: _TypeAlias = IntervalOptions  # noqa: Y015
 
 @_typing.final
 class LearnFrame(_message.Message):
@@ -476,6 +660,7 @@ class LearnResult(_message.Message):
     KEPT_ROWS_FIELD_NUMBER: _builtins.int
     DURABLE_SEQUENCE_FIELD_NUMBER: _builtins.int
     DUPLICATE_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The frame's sequence."""
     correct_rows: _builtins.int
@@ -516,6 +701,12 @@ class LearnResult(_message.Message):
         for frames with targets.
         """
 
+    @_builtins.property
+    def scores(self) -> Global___LearnScores:
+        """What `open.scoring` asked for; not set in a stream that did not ask, nor
+        for duplicates.
+        """
+
     def __init__(
         self,
         *,
@@ -529,14 +720,540 @@ class LearnResult(_message.Message):
         kept_rows: _builtins.int = ...,
         durable_sequence: _builtins.int = ...,
         duplicate: _builtins.bool = ...,
+        scores: Global___LearnScores | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["loss", b"loss", "outputs", b"outputs", "predicted", b"predicted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["loss", b"loss", "outputs", b"outputs", "predicted", b"predicted", "scores", b"scores"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_rows", b"correct_rows", "duplicate", b"duplicate", "durable_sequence", b"durable_sequence", "kept_rows", b"kept_rows", "learned_rows", b"learned_rows", "loss", b"loss", "new_labels", b"new_labels", "outputs", b"outputs", "predicted", b"predicted", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_rows", b"correct_rows", "duplicate", b"duplicate", "durable_sequence", b"durable_sequence", "kept_rows", b"kept_rows", "learned_rows", b"learned_rows", "loss", b"loss", "new_labels", b"new_labels", "outputs", b"outputs", "predicted", b"predicted", "scores", b"scores", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LearnResult: _TypeAlias = LearnResult  # noqa: Y015
+
+@_typing.final
+class LearnScores(_message.Message):
+    """Scores of a stream, after the rows of one frame. Rows without targets are
+    answered with intervals and watched for drift of the inputs, no more.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORED_ROWS_FIELD_NUMBER: _builtins.int
+    SINCE_LEARNED_ROWS_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    ALARMS_FIELD_NUMBER: _builtins.int
+    ANOMALY_FIELD_NUMBER: _builtins.int
+    INTERVALS_FIELD_NUMBER: _builtins.int
+    SETS_FIELD_NUMBER: _builtins.int
+    scored_rows: _builtins.int
+    """Rows of the stream with targets so far, all of which were scored."""
+    since_learned_rows: _builtins.int
+    """Rows that the network had learned in its life when scoring began."""
+    @_builtins.property
+    def classes(self) -> Global___ClassMetrics:
+        """Of a network that tells classes apart."""
+
+    @_builtins.property
+    def numbers(self) -> Global___NumberMetrics:
+        """Of a network that predicts numbers."""
+
+    @_builtins.property
+    def alarms(self) -> _containers.RepeatedCompositeFieldContainer[Global___DriftAlarm]:
+        """Alarms in the rows of this frame, in the order of the rows."""
+
+    @_builtins.property
+    def anomaly(self) -> Global___AnomalyScores:
+        """How unusual the errors are; only for frames with targets."""
+
+    @_builtins.property
+    def intervals(self) -> Global___PredictionIntervals:
+        """For a network that predicts numbers."""
+
+    @_builtins.property
+    def sets(self) -> Global___PredictionSets:
+        """For a network that tells classes apart."""
+
+    def __init__(
+        self,
+        *,
+        scored_rows: _builtins.int = ...,
+        since_learned_rows: _builtins.int = ...,
+        classes: Global___ClassMetrics | None = ...,
+        numbers: Global___NumberMetrics | None = ...,
+        alarms: _abc.Iterable[Global___DriftAlarm] | None = ...,
+        anomaly: Global___AnomalyScores | None = ...,
+        intervals: Global___PredictionIntervals | None = ...,
+        sets: Global___PredictionSets | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anomaly", b"anomaly", "classes", b"classes", "expected", b"expected", "intervals", b"intervals", "metrics", b"metrics", "numbers", b"numbers", "sets", b"sets"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "anomaly", b"anomaly", "classes", b"classes", "expected", b"expected", "intervals", b"intervals", "metrics", b"metrics", "numbers", b"numbers", "scored_rows", b"scored_rows", "sets", b"sets", "since_learned_rows", b"since_learned_rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_expected: _TypeAlias = _typing.Literal["intervals", "sets"]  # noqa: Y015
+    _WhichOneofArgType_expected: _TypeAlias = _typing.Literal["expected", b"expected"]  # noqa: Y015
+    _WhichOneofReturnType_metrics: _TypeAlias = _typing.Literal["classes", "numbers"]  # noqa: Y015
+    _WhichOneofArgType_metrics: _TypeAlias = _typing.Literal["metrics", b"metrics"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_expected) -> _WhichOneofReturnType_expected | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_metrics) -> _WhichOneofReturnType_metrics | None: ...
+
+Global___LearnScores: _TypeAlias = LearnScores  # noqa: Y015
+
+@_typing.final
+class ClassMetrics(_message.Message):
+    """How well classes were predicted before they were learned, with baselines that
+    saw the same rows.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def total(self) -> Global___ClassComparison:
+        """Over all rows that were scored."""
+
+    @_builtins.property
+    def window(self) -> Global___ClassComparison:
+        """Over the last `window_rows` of them."""
+
+    def __init__(
+        self,
+        *,
+        total: Global___ClassComparison | None = ...,
+        window: Global___ClassComparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["total", b"total", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassMetrics: _TypeAlias = ClassMetrics  # noqa: Y015
+
+@_typing.final
+class ClassComparison(_message.Message):
+    """A network and its baselines on the same rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
+    MAJORITY_CLASS_FIELD_NUMBER: _builtins.int
+    LAST_CLASS_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """The rows."""
+    @_builtins.property
+    def network(self) -> Global___ClassFigures:
+        """The network."""
+
+    @_builtins.property
+    def majority_class(self) -> Global___ClassFigures:
+        """Who always says the label that was the most frequent in the stream so far;
+        as probabilities, how frequent each label was.
+        """
+
+    @_builtins.property
+    def last_class(self) -> Global___ClassFigures:
+        """Who always repeats the label of the row before; says no probabilities."""
+
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        network: Global___ClassFigures | None = ...,
+        majority_class: Global___ClassFigures | None = ...,
+        last_class: Global___ClassFigures | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_class", b"last_class", "majority_class", b"majority_class", "network", b"network"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_class", b"last_class", "majority_class", b"majority_class", "network", b"network", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassComparison: _TypeAlias = ClassComparison  # noqa: Y015
+
+@_typing.final
+class ClassFigures(_message.Message):
+    """How well labels were predicted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    LOG_LOSS_FIELD_NUMBER: _builtins.int
+    MACRO_F1_FIELD_NUMBER: _builtins.int
+    KAPPA_FIELD_NUMBER: _builtins.int
+    accuracy: _builtins.float
+    """The share of rows whose label was predicted, 0 to 1."""
+    log_loss: _builtins.float
+    """The mean cross-entropy in nats, at most 13.8 for a row; not set for
+    predictions without probabilities.
+    """
+    macro_f1: _builtins.float
+    """The mean over the labels that came or were predicted of the harmonic mean of
+    precision and recall, 0 to 1.
+    """
+    kappa: _builtins.float
+    """Cohen's kappa: the accuracy above that of chance, 1 at best, 0 for
+    chance; not set where only one label came and was predicted.
+    """
+    def __init__(
+        self,
+        *,
+        accuracy: _builtins.float = ...,
+        log_loss: _builtins.float | None = ...,
+        macro_f1: _builtins.float = ...,
+        kappa: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kappa", b"_kappa", "_log_loss", b"_log_loss", "kappa", b"kappa", "log_loss", b"log_loss"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kappa", b"_kappa", "_log_loss", b"_log_loss", "accuracy", b"accuracy", "kappa", b"kappa", "log_loss", b"log_loss", "macro_f1", b"macro_f1"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__kappa: _TypeAlias = _typing.Literal["kappa"]  # noqa: Y015
+    _WhichOneofArgType__kappa: _TypeAlias = _typing.Literal["_kappa", b"_kappa"]  # noqa: Y015
+    _WhichOneofReturnType__log_loss: _TypeAlias = _typing.Literal["log_loss"]  # noqa: Y015
+    _WhichOneofArgType__log_loss: _TypeAlias = _typing.Literal["_log_loss", b"_log_loss"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kappa) -> _WhichOneofReturnType__kappa | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__log_loss) -> _WhichOneofReturnType__log_loss | None: ...
+
+Global___ClassFigures: _TypeAlias = ClassFigures  # noqa: Y015
+
+@_typing.final
+class NumberMetrics(_message.Message):
+    """How well numbers were predicted before they were learned, with baselines that
+    saw the same rows.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def total(self) -> Global___NumberComparison:
+        """Over all rows that were scored, but for the first: before it the baselines
+        have nothing to say.
+        """
+
+    @_builtins.property
+    def window(self) -> Global___NumberComparison:
+        """Over the last `window_rows` of them."""
+
+    def __init__(
+        self,
+        *,
+        total: Global___NumberComparison | None = ...,
+        window: Global___NumberComparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["total", b"total", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberMetrics: _TypeAlias = NumberMetrics  # noqa: Y015
+
+@_typing.final
+class NumberComparison(_message.Message):
+    """A network and its baselines on the same rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
+    LAST_VALUE_FIELD_NUMBER: _builtins.int
+    RUNNING_MEAN_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """The rows."""
+    @_builtins.property
+    def network(self) -> Global___NumberFigures:
+        """The network."""
+
+    @_builtins.property
+    def last_value(self) -> Global___NumberFigures:
+        """Who always repeats the target of the row before."""
+
+    @_builtins.property
+    def running_mean(self) -> Global___NumberFigures:
+        """Who always says the mean of all targets of the stream so far."""
+
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        network: Global___NumberFigures | None = ...,
+        last_value: Global___NumberFigures | None = ...,
+        running_mean: Global___NumberFigures | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_value", b"last_value", "network", b"network", "running_mean", b"running_mean"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_value", b"last_value", "network", b"network", "rows", b"rows", "running_mean", b"running_mean"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberComparison: _TypeAlias = NumberComparison  # noqa: Y015
+
+@_typing.final
+class NumberFigures(_message.Message):
+    """How well numbers were predicted. Each figure is the mean over the outputs of
+    what that output has.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAE_FIELD_NUMBER: _builtins.int
+    RMSE_FIELD_NUMBER: _builtins.int
+    R2_FIELD_NUMBER: _builtins.int
+    mae: _builtins.float
+    """The mean absolute error."""
+    rmse: _builtins.float
+    """The root of the mean squared error."""
+    r2: _builtins.float
+    """The share of the targets' variance that was predicted, 1 at best; over the
+    outputs whose targets vary, not set where none does.
+    """
+    def __init__(
+        self,
+        *,
+        mae: _builtins.float = ...,
+        rmse: _builtins.float = ...,
+        r2: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_r2", b"_r2", "r2", b"r2"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_r2", b"_r2", "mae", b"mae", "r2", b"r2", "rmse", b"rmse"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__r2: _TypeAlias = _typing.Literal["r2"]  # noqa: Y015
+    _WhichOneofArgType__r2: _TypeAlias = _typing.Literal["_r2", b"_r2"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__r2) -> _WhichOneofReturnType__r2 | None: ...
+
+Global___NumberFigures: _TypeAlias = NumberFigures  # noqa: Y015
+
+@_typing.final
+class DriftAlarm(_message.Message):
+    """A change that a detector found. The detector begins anew after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    DETECTOR_FIELD_NUMBER: _builtins.int
+    INPUT_CHANNEL_FIELD_NUMBER: _builtins.int
+    row: _builtins.int
+    """The row of the frame, from 0."""
+    detector: Global___DriftDetector.ValueType
+    """Who found it."""
+    input_channel: _builtins.int
+    """The input channel that changed; not set where the error rose."""
+    def __init__(
+        self,
+        *,
+        row: _builtins.int = ...,
+        detector: Global___DriftDetector.ValueType = ...,
+        input_channel: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_channel", b"_input_channel", "input_channel", b"input_channel"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_channel", b"_input_channel", "detector", b"detector", "input_channel", b"input_channel", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__input_channel: _TypeAlias = _typing.Literal["input_channel"]  # noqa: Y015
+    _WhichOneofArgType__input_channel: _TypeAlias = _typing.Literal["_input_channel", b"_input_channel"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_channel) -> _WhichOneofReturnType__input_channel | None: ...
+
+Global___DriftAlarm: _TypeAlias = DriftAlarm  # noqa: Y015
+
+@_typing.final
+class AnomalyScores(_message.Message):
+    """How unusual the network's errors are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORES_FIELD_NUMBER: _builtins.int
+    CAUSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scores(self) -> _tensor_pb2.Tensor:
+        """The score of each row, float32 of shape [rows], 0 to 1: which share of the
+        errors in the window is smaller than that of the row. As long as nothing
+        changes all values are equally frequent, so one row in a hundred has 0.99
+        or more. 0.5 while there is nothing to compare with.
+        """
+
+    @_builtins.property
+    def causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___AnomalyCause]:
+        """The rows whose score reaches the threshold, in order."""
+
+    def __init__(
+        self,
+        *,
+        scores: _tensor_pb2.Tensor | None = ...,
+        causes: _abc.Iterable[Global___AnomalyCause] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["causes", b"causes", "scores", b"scores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnomalyScores: _TypeAlias = AnomalyScores  # noqa: Y015
+
+@_typing.final
+class AnomalyCause(_message.Message):
+    """What made a row unusual."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    row: _builtins.int
+    """The row of the frame, from 0."""
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The outputs that were the most wrong, the worst first. Where the target is
+        the next or the same row of the inputs, these are the channels.
+        """
+
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """How wrong each was. Numbers: the error in units of this output's median
+        absolute error in the window. Classes: by how much its probability
+        was off, 0 to 1.
+        """
+
+    def __init__(
+        self,
+        *,
+        row: _builtins.int = ...,
+        outputs: _abc.Iterable[_builtins.int] | None = ...,
+        errors: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "outputs", b"outputs", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnomalyCause: _TypeAlias = AnomalyCause  # noqa: Y015
+
+@_typing.final
+class PredictionIntervals(_message.Message):
+    """Bounds of numbers, by adaptive conformal inference (Gibbs & Candes 2021)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOWER_FIELD_NUMBER: _builtins.int
+    UPPER_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lower(self) -> _tensor_pb2.Tensor:
+        """The lower bounds, float32 of shape [rows, outputs]; minus infinity while too
+        few rows were scored for the coverage.
+        """
+
+    @_builtins.property
+    def upper(self) -> _tensor_pb2.Tensor:
+        """The upper bounds, float32 of shape [rows, outputs]."""
+
+    @_builtins.property
+    def coverage(self) -> Global___Coverage:
+        """How often the truth lay within."""
+
+    def __init__(
+        self,
+        *,
+        lower: _tensor_pb2.Tensor | None = ...,
+        upper: _tensor_pb2.Tensor | None = ...,
+        coverage: Global___Coverage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "lower", b"lower", "upper", b"upper"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "lower", b"lower", "upper", b"upper"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PredictionIntervals: _TypeAlias = PredictionIntervals  # noqa: Y015
+
+@_typing.final
+class PredictionSets(_message.Message):
+    """Sets of labels, by adaptive conformal inference (Gibbs & Candes 2021)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sizes(self) -> _tensor_pb2.Tensor:
+        """How many labels are in the set of each row, int32 of shape [rows]. At least
+        the most probable one, so easy streams are covered more than asked for;
+        none while no label is known.
+        """
+
+    @_builtins.property
+    def labels(self) -> _tensor_pb2.Tensor:
+        """The indices of the labels of one row after the other, rising within a row,
+        int32 of shape [sum of sizes].
+        """
+
+    @_builtins.property
+    def coverage(self) -> Global___Coverage:
+        """How often the truth was among them."""
+
+    def __init__(
+        self,
+        *,
+        sizes: _tensor_pb2.Tensor | None = ...,
+        labels: _tensor_pb2.Tensor | None = ...,
+        coverage: Global___Coverage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "labels", b"labels", "sizes", b"sizes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "labels", b"labels", "sizes", b"sizes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PredictionSets: _TypeAlias = PredictionSets  # noqa: Y015
+
+@_typing.final
+class Coverage(_message.Message):
+    """How often the truth was as expected; of the rows that were scored, and the
+    mean over the outputs.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    expected: _builtins.float
+    """The share asked for."""
+    total: _builtins.float
+    """The share of all rows; not set before the first."""
+    window: _builtins.float
+    """The share of the rows in the window; not set before the first."""
+    def __init__(
+        self,
+        *,
+        expected: _builtins.float = ...,
+        total: _builtins.float | None = ...,
+        window: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "_window", b"_window", "total", b"total", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "_window", b"_window", "expected", b"expected", "total", b"total", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__total: _TypeAlias = _typing.Literal["total"]  # noqa: Y015
+    _WhichOneofArgType__total: _TypeAlias = _typing.Literal["_total", b"_total"]  # noqa: Y015
+    _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
+    _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total) -> _WhichOneofReturnType__total | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window) -> _WhichOneofReturnType__window | None: ...
+
+Global___Coverage: _TypeAlias = Coverage  # noqa: Y015
 
 @_typing.final
 class LearnFault(_message.Message):

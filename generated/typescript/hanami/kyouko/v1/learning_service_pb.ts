@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/kyouko/v1/learning_service.proto.
  */
 export const file_hanami_kyouko_v1_learning_service: GenFile = /*@__PURE__*/
-  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL2xlYXJuaW5nX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEi7AEKDExlYXJuUmVxdWVzdBIrCgRvcGVuGAEgASgLMhsuaGFuYW1pLmt5b3Vrby52MS5MZWFybk9wZW5IABItCgVmcmFtZRgCIAEoCzIcLmhhbmFtaS5reW91a28udjEuTGVhcm5GcmFtZUgAEi0KBWNsb3NlGAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkNsb3NlSAASPwoOYXV0aGVudGljYXRpb24YBCABKAsyJS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQXV0aGVudGljYXRpb25IAEIQCgdtZXNzYWdlEgW6SAIIASJMChNPcGVuTGVhcm5pbmdSZXF1ZXN0EjUKBG9wZW4YASABKAsyGy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuT3BlbkIK4kEBArpIA8gBASKRAQoTU2VuZExlYXJuaW5nUmVxdWVzdBIgCglzdHJlYW1faWQYASABKAlCDeJBAQK6SAZyBBABGEASGwoGbnVtYmVyGAIgASgDQgviQQECukgEIgIoARI7CgdtZXNzYWdlGAMgASgLMh4uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlcXVlc3RCCuJBAQK6SAPIAQEiKwoUU2VuZExlYXJuaW5nUmVzcG9uc2USEwoLbGFzdF9udW1iZXIYASABKAMi4wIKCUxlYXJuT3BlbhKAAQoHbmV0d29yaxgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9OZXR3b3JrukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL25ldHdvcmtzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEjkKBG1vZGUYAiABKA4yGy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuTW9kZUIO4kEBArpIB4IBBBABIAASKQoUbWF4X291dHN0YW5kaW5nX3Jvd3MYAyABKAVCC+JBAQG6SAQaAigAEhwKDnJldHVybl9vdXRwdXRzGAQgASgIQgTiQQEBEiIKDHJlc3VtZV90b2tlbhgFIAEoCUIM4kEBAbpIBXIDGIACEisKEmxhYmVsX2hvcml6b25fcm93cxgGIAEoBUIP4kEBAbpICBoGGMCEPSgAIpICCgpMZWFybkZyYW1lEhAKCHNlcXVlbmNlGAEgASgDEiYKBmlucHV0cxgCIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchItCgZsYWJlbHMYAyABKAsyGy5oYW5hbWkua3lvdWtvLnYxLkxhYmVsTGlzdEgAEi8KDWxhYmVsX251bWJlcnMYBCABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3JIABIpCgd0YXJnZXRzGAUgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29ySAASFwoPdGFyZ2V0X3NlcXVlbmNlGAYgASgDEhwKCm1lc3NhZ2VfaWQYByABKAlCCLpIBXIDGIABQggKBnRhcmdldCIbCglMYWJlbExpc3QSDgoGdmFsdWVzGAEgAygJIgwKCkxlYXJuQ2xvc2UiKwoTTGVhcm5BdXRoZW50aWNhdGlvbhIUCgxhY2Nlc3NfdG9rZW4YASABKAkikQIKDUxlYXJuUmVzcG9uc2USLwoGb3BlbmVkGAEgASgLMh0uaGFuYW1pLmt5b3Vrby52MS5MZWFybk9wZW5lZEgAEi8KBnJlc3VsdBgCIAEoCzIdLmhhbmFtaS5reW91a28udjEuTGVhcm5SZXN1bHRIABItCgVmYXVsdBgDIAEoCzIcLmhhbmFtaS5reW91a28udjEuTGVhcm5GYXVsdEgAEjMKCHByb2dyZXNzGAQgASgLMh8uaGFuYW1pLmt5b3Vrby52MS5MZWFyblByb2dyZXNzSAASLwoGY2xvc2VkGAUgASgLMh0uaGFuYW1pLmt5b3Vrby52MS5MZWFybkNsb3NlZEgAQgkKB21lc3NhZ2UiyQEKC0xlYXJuT3BlbmVkEioKB25ldHdvcmsYASABKAsyGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsSHAoUbWF4X291dHN0YW5kaW5nX3Jvd3MYAiABKAUSFgoObWF4X2ZyYW1lX3Jvd3MYAyABKAUSFAoMcmVzdW1lX3Rva2VuGAQgASgJEhUKDWxhc3Rfc2VxdWVuY2UYBSABKAMSGAoQZHVyYWJsZV9zZXF1ZW5jZRgGIAEoAxIRCglzdHJlYW1faWQYByABKAkimQIKC0xlYXJuUmVzdWx0EhAKCHNlcXVlbmNlGAEgASgDEikKCXByZWRpY3RlZBgCIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchInCgdvdXRwdXRzGAMgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEhIKCm5ld19sYWJlbHMYBCADKAkSJAoEbG9zcxgFIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchIUCgxjb3JyZWN0X3Jvd3MYBiABKAUSFAoMbGVhcm5lZF9yb3dzGAcgASgDEhEKCWtlcHRfcm93cxgIIAEoAxIYChBkdXJhYmxlX3NlcXVlbmNlGAkgASgDEhEKCWR1cGxpY2F0ZRgKIAEoCCJuCgpMZWFybkZhdWx0EhUKCHNlcXVlbmNlGAEgASgDSACIAQESEAoDcm93GAIgASgFSAGIAQESIgoGc3RhdHVzGAMgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNCCwoJX3NlcXVlbmNlQgYKBF9yb3ciUgoNTGVhcm5Qcm9ncmVzcxIUCgxsZWFybmVkX3Jvd3MYASABKAMSEQoJa2VwdF9yb3dzGAIgASgDEhgKEGR1cmFibGVfc2VxdWVuY2UYAyABKAMiOQoLTGVhcm5DbG9zZWQSKgoHbmV0d29yaxgBIAEoCzIZLmhhbmFtaS5reW91a28udjEuTmV0d29yaypVCglMZWFybk1vZGUSGgoWTEVBUk5fTU9ERV9VTlNQRUNJRklFRBAAEhQKEExFQVJOX01PREVfTEVBUk4QARIWChJMRUFSTl9NT0RFX1BSRURJQ1QQAjLAAgoPTGVhcm5pbmdTZXJ2aWNlEloKBUxlYXJuEh4uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlcXVlc3QaHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUmVzcG9uc2UiDMraGAgaBAECAwQgASgBMAESZgoMT3BlbkxlYXJuaW5nEiUuaGFuYW1pLmt5b3Vrby52MS5PcGVuTGVhcm5pbmdSZXF1ZXN0Gh8uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlc3BvbnNlIgzK2hgIGgQBAgMEIAEwARJpCgxTZW5kTGVhcm5pbmcSJS5oYW5hbWkua3lvdWtvLnYxLlNlbmRMZWFybmluZ1JlcXVlc3QaJi5oYW5hbWkua3lvdWtvLnYxLlNlbmRMZWFybmluZ1Jlc3BvbnNlIgrK2hgGGgQBAgMEYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_api_resource, file_google_rpc_status, file_hanami_kyouko_v1_network_service, file_hanami_type_v1_access, file_hanami_type_v1_tensor]);
+  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL2xlYXJuaW5nX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEi7AEKDExlYXJuUmVxdWVzdBIrCgRvcGVuGAEgASgLMhsuaGFuYW1pLmt5b3Vrby52MS5MZWFybk9wZW5IABItCgVmcmFtZRgCIAEoCzIcLmhhbmFtaS5reW91a28udjEuTGVhcm5GcmFtZUgAEi0KBWNsb3NlGAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkNsb3NlSAASPwoOYXV0aGVudGljYXRpb24YBCABKAsyJS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQXV0aGVudGljYXRpb25IAEIQCgdtZXNzYWdlEgW6SAIIASJMChNPcGVuTGVhcm5pbmdSZXF1ZXN0EjUKBG9wZW4YASABKAsyGy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuT3BlbkIK4kEBArpIA8gBASKRAQoTU2VuZExlYXJuaW5nUmVxdWVzdBIgCglzdHJlYW1faWQYASABKAlCDeJBAQK6SAZyBBABGEASGwoGbnVtYmVyGAIgASgDQgviQQECukgEIgIoARI7CgdtZXNzYWdlGAMgASgLMh4uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlcXVlc3RCCuJBAQK6SAPIAQEiKwoUU2VuZExlYXJuaW5nUmVzcG9uc2USEwoLbGFzdF9udW1iZXIYASABKAMimgMKCUxlYXJuT3BlbhKAAQoHbmV0d29yaxgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9OZXR3b3JrukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL25ldHdvcmtzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEjkKBG1vZGUYAiABKA4yGy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuTW9kZUIO4kEBArpIB4IBBBABIAASKQoUbWF4X291dHN0YW5kaW5nX3Jvd3MYAyABKAVCC+JBAQG6SAQaAigAEhwKDnJldHVybl9vdXRwdXRzGAQgASgIQgTiQQEBEiIKDHJlc3VtZV90b2tlbhgFIAEoCUIM4kEBAbpIBXIDGIACEisKEmxhYmVsX2hvcml6b25fcm93cxgGIAEoBUIP4kEBAbpICBoGGMCEPSgAEjUKB3Njb3JpbmcYByABKAsyHi5oYW5hbWkua3lvdWtvLnYxLkxlYXJuU2NvcmluZ0IE4kEBASLOAgoMTGVhcm5TY29yaW5nEn0KC3dpbmRvd19yb3dzGAEgASgFQmjiQQEBukhhugFeChNzY29yaW5nLndpbmRvd19yb3dzEhptdXN0IGJlIDAsIG9yIDE2IHRvIDEwMDAwMBordGhpcyA9PSAwIHx8ICh0aGlzID49IDE2ICYmIHRoaXMgPD0gMTAwMDAwKRIVCgdtZXRyaWNzGAIgASgIQgTiQQEBEjMKBWRyaWZ0GAMgASgLMh4uaGFuYW1pLmt5b3Vrby52MS5EcmlmdE9wdGlvbnNCBOJBAQESNwoHYW5vbWFseRgEIAEoCzIgLmhhbmFtaS5reW91a28udjEuQW5vbWFseU9wdGlvbnNCBOJBAQESOgoJaW50ZXJ2YWxzGAUgASgLMiEuaGFuYW1pLmt5b3Vrby52MS5JbnRlcnZhbE9wdGlvbnNCBOJBAQEirAEKDERyaWZ0T3B0aW9ucxJLCglkZXRlY3RvcnMYASADKA4yHy5oYW5hbWkua3lvdWtvLnYxLkRyaWZ0RGV0ZWN0b3JCF+JBAQG6SBCSAQ0QAxgBIgeCAQQQASAAEi0KDmlucHV0X2NoYW5uZWxzGAIgAygFQhXiQQEBukgOkgELEIACGAEiBBoCKAASIAoSYWxsX2lucHV0X2NoYW5uZWxzGAMgASgIQgTiQQEBImsKDkFub21hbHlPcHRpb25zEi4KCXRocmVzaG9sZBgBIAEoAUIb4kEBAbpIFBISGQAAAAAAAPA/KQAAAAAAAAAAEikKEm1vc3RfY29udHJpYnV0aW9ucxgCIAEoBUIN4kEBAbpIBhoEGCAoACKXAQoPSW50ZXJ2YWxPcHRpb25zEoMBCghjb3ZlcmFnZRgBIAEoAUJx4kEBAbpIaroBZwoac2NvcmluZy5pbnRlcnZhbHMuY292ZXJhZ2USGm11c3QgYmUgMCwgb3IgMC41IHRvIDAuOTk5Gi10aGlzID09IDAuMCB8fCAodGhpcyA+PSAwLjUgJiYgdGhpcyA8PSAwLjk5OSkikgIKCkxlYXJuRnJhbWUSEAoIc2VxdWVuY2UYASABKAMSJgoGaW5wdXRzGAIgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEi0KBmxhYmVscxgDIAEoCzIbLmhhbmFtaS5reW91a28udjEuTGFiZWxMaXN0SAASLwoNbGFiZWxfbnVtYmVycxgEIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvckgAEikKB3RhcmdldHMYBSABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3JIABIXCg90YXJnZXRfc2VxdWVuY2UYBiABKAMSHAoKbWVzc2FnZV9pZBgHIAEoCUIIukgFcgMYgAFCCAoGdGFyZ2V0IhsKCUxhYmVsTGlzdBIOCgZ2YWx1ZXMYASADKAkiDAoKTGVhcm5DbG9zZSIrChNMZWFybkF1dGhlbnRpY2F0aW9uEhQKDGFjY2Vzc190b2tlbhgBIAEoCSKRAgoNTGVhcm5SZXNwb25zZRIvCgZvcGVuZWQYASABKAsyHS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuT3BlbmVkSAASLwoGcmVzdWx0GAIgASgLMh0uaGFuYW1pLmt5b3Vrby52MS5MZWFyblJlc3VsdEgAEi0KBWZhdWx0GAMgASgLMhwuaGFuYW1pLmt5b3Vrby52MS5MZWFybkZhdWx0SAASMwoIcHJvZ3Jlc3MYBCABKAsyHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUHJvZ3Jlc3NIABIvCgZjbG9zZWQYBSABKAsyHS5oYW5hbWkua3lvdWtvLnYxLkxlYXJuQ2xvc2VkSABCCQoHbWVzc2FnZSLJAQoLTGVhcm5PcGVuZWQSKgoHbmV0d29yaxgBIAEoCzIZLmhhbmFtaS5reW91a28udjEuTmV0d29yaxIcChRtYXhfb3V0c3RhbmRpbmdfcm93cxgCIAEoBRIWCg5tYXhfZnJhbWVfcm93cxgDIAEoBRIUCgxyZXN1bWVfdG9rZW4YBCABKAkSFQoNbGFzdF9zZXF1ZW5jZRgFIAEoAxIYChBkdXJhYmxlX3NlcXVlbmNlGAYgASgDEhEKCXN0cmVhbV9pZBgHIAEoCSLIAgoLTGVhcm5SZXN1bHQSEAoIc2VxdWVuY2UYASABKAMSKQoJcHJlZGljdGVkGAIgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEicKB291dHB1dHMYAyABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3ISEgoKbmV3X2xhYmVscxgEIAMoCRIkCgRsb3NzGAUgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEhQKDGNvcnJlY3Rfcm93cxgGIAEoBRIUCgxsZWFybmVkX3Jvd3MYByABKAMSEQoJa2VwdF9yb3dzGAggASgDEhgKEGR1cmFibGVfc2VxdWVuY2UYCSABKAMSEQoJZHVwbGljYXRlGAogASgIEi0KBnNjb3JlcxgLIAEoCzIdLmhhbmFtaS5reW91a28udjEuTGVhcm5TY29yZXMiigMKC0xlYXJuU2NvcmVzEhMKC3Njb3JlZF9yb3dzGAEgASgDEhoKEnNpbmNlX2xlYXJuZWRfcm93cxgCIAEoAxIxCgdjbGFzc2VzGAMgASgLMh4uaGFuYW1pLmt5b3Vrby52MS5DbGFzc01ldHJpY3NIABIyCgdudW1iZXJzGAQgASgLMh8uaGFuYW1pLmt5b3Vrby52MS5OdW1iZXJNZXRyaWNzSAASLAoGYWxhcm1zGAUgAygLMhwuaGFuYW1pLmt5b3Vrby52MS5EcmlmdEFsYXJtEjAKB2Fub21hbHkYBiABKAsyHy5oYW5hbWkua3lvdWtvLnYxLkFub21hbHlTY29yZXMSOgoJaW50ZXJ2YWxzGAcgASgLMiUuaGFuYW1pLmt5b3Vrby52MS5QcmVkaWN0aW9uSW50ZXJ2YWxzSAESMAoEc2V0cxgIIAEoCzIgLmhhbmFtaS5reW91a28udjEuUHJlZGljdGlvblNldHNIAUIJCgdtZXRyaWNzQgoKCGV4cGVjdGVkInMKDENsYXNzTWV0cmljcxIwCgV0b3RhbBgBIAEoCzIhLmhhbmFtaS5reW91a28udjEuQ2xhc3NDb21wYXJpc29uEjEKBndpbmRvdxgCIAEoCzIhLmhhbmFtaS5reW91a28udjEuQ2xhc3NDb21wYXJpc29uIrwBCg9DbGFzc0NvbXBhcmlzb24SDAoEcm93cxgBIAEoAxIvCgduZXR3b3JrGAIgASgLMh4uaGFuYW1pLmt5b3Vrby52MS5DbGFzc0ZpZ3VyZXMSNgoObWFqb3JpdHlfY2xhc3MYAyABKAsyHi5oYW5hbWkua3lvdWtvLnYxLkNsYXNzRmlndXJlcxIyCgpsYXN0X2NsYXNzGAQgASgLMh4uaGFuYW1pLmt5b3Vrby52MS5DbGFzc0ZpZ3VyZXMidAoMQ2xhc3NGaWd1cmVzEhAKCGFjY3VyYWN5GAEgASgBEhUKCGxvZ19sb3NzGAIgASgBSACIAQESEAoIbWFjcm9fZjEYAyABKAESEgoFa2FwcGEYBCABKAFIAYgBAUILCglfbG9nX2xvc3NCCAoGX2thcHBhInYKDU51bWJlck1ldHJpY3MSMQoFdG90YWwYASABKAsyIi5oYW5hbWkua3lvdWtvLnYxLk51bWJlckNvbXBhcmlzb24SMgoGd2luZG93GAIgASgLMiIuaGFuYW1pLmt5b3Vrby52MS5OdW1iZXJDb21wYXJpc29uIr4BChBOdW1iZXJDb21wYXJpc29uEgwKBHJvd3MYASABKAMSMAoHbmV0d29yaxgCIAEoCzIfLmhhbmFtaS5reW91a28udjEuTnVtYmVyRmlndXJlcxIzCgpsYXN0X3ZhbHVlGAMgASgLMh8uaGFuYW1pLmt5b3Vrby52MS5OdW1iZXJGaWd1cmVzEjUKDHJ1bm5pbmdfbWVhbhgEIAEoCzIfLmhhbmFtaS5reW91a28udjEuTnVtYmVyRmlndXJlcyJCCg1OdW1iZXJGaWd1cmVzEgsKA21hZRgBIAEoARIMCgRybXNlGAIgASgBEg8KAnIyGAMgASgBSACIAQFCBQoDX3IyInoKCkRyaWZ0QWxhcm0SCwoDcm93GAEgASgFEjEKCGRldGVjdG9yGAIgASgOMh8uaGFuYW1pLmt5b3Vrby52MS5EcmlmdERldGVjdG9yEhoKDWlucHV0X2NoYW5uZWwYAyABKAVIAIgBAUIQCg5faW5wdXRfY2hhbm5lbCJnCg1Bbm9tYWx5U2NvcmVzEiYKBnNjb3JlcxgBIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvchIuCgZjYXVzZXMYAiADKAsyHi5oYW5hbWkua3lvdWtvLnYxLkFub21hbHlDYXVzZSI8CgxBbm9tYWx5Q2F1c2USCwoDcm93GAEgASgFEg8KB291dHB1dHMYAiADKAUSDgoGZXJyb3JzGAMgAygCIpEBChNQcmVkaWN0aW9uSW50ZXJ2YWxzEiUKBWxvd2VyGAEgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEiUKBXVwcGVyGAIgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEiwKCGNvdmVyYWdlGAMgASgLMhouaGFuYW1pLmt5b3Vrby52MS5Db3ZlcmFnZSKNAQoOUHJlZGljdGlvblNldHMSJQoFc2l6ZXMYASABKAsyFi5oYW5hbWkudHlwZS52MS5UZW5zb3ISJgoGbGFiZWxzGAIgASgLMhYuaGFuYW1pLnR5cGUudjEuVGVuc29yEiwKCGNvdmVyYWdlGAMgASgLMhouaGFuYW1pLmt5b3Vrby52MS5Db3ZlcmFnZSJaCghDb3ZlcmFnZRIQCghleHBlY3RlZBgBIAEoARISCgV0b3RhbBgCIAEoAUgAiAEBEhMKBndpbmRvdxgDIAEoAUgBiAEBQggKBl90b3RhbEIJCgdfd2luZG93Im4KCkxlYXJuRmF1bHQSFQoIc2VxdWVuY2UYASABKANIAIgBARIQCgNyb3cYAiABKAVIAYgBARIiCgZzdGF0dXMYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c0ILCglfc2VxdWVuY2VCBgoEX3JvdyJSCg1MZWFyblByb2dyZXNzEhQKDGxlYXJuZWRfcm93cxgBIAEoAxIRCglrZXB0X3Jvd3MYAiABKAMSGAoQZHVyYWJsZV9zZXF1ZW5jZRgDIAEoAyI5CgtMZWFybkNsb3NlZBIqCgduZXR3b3JrGAEgASgLMhkuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrKlUKCUxlYXJuTW9kZRIaChZMRUFSTl9NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTEVBUk5fTU9ERV9MRUFSThABEhYKEkxFQVJOX01PREVfUFJFRElDVBACKoQBCg1EcmlmdERldGVjdG9yEh4KGkRSSUZUX0RFVEVDVE9SX1VOU1BFQ0lGSUVEEAASGAoURFJJRlRfREVURUNUT1JfQURXSU4QARIfChtEUklGVF9ERVRFQ1RPUl9QQUdFX0hJTktMRVkQAhIYChREUklGVF9ERVRFQ1RPUl9LU1dJThADMsACCg9MZWFybmluZ1NlcnZpY2USWgoFTGVhcm4SHi5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUmVxdWVzdBofLmhhbmFtaS5reW91a28udjEuTGVhcm5SZXNwb25zZSIMytoYCBoEAQIDBCABKAEwARJmCgxPcGVuTGVhcm5pbmcSJS5oYW5hbWkua3lvdWtvLnYxLk9wZW5MZWFybmluZ1JlcXVlc3QaHy5oYW5hbWkua3lvdWtvLnYxLkxlYXJuUmVzcG9uc2UiDMraGAgaBAECAwQgATABEmkKDFNlbmRMZWFybmluZxIlLmhhbmFtaS5reW91a28udjEuU2VuZExlYXJuaW5nUmVxdWVzdBomLmhhbmFtaS5reW91a28udjEuU2VuZExlYXJuaW5nUmVzcG9uc2UiCsraGAYaBAECAwRiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_api_resource, file_google_rpc_status, file_hanami_kyouko_v1_network_service, file_hanami_type_v1_access, file_hanami_type_v1_tensor]);
 
 /**
  * One message from the client.
@@ -205,6 +205,15 @@ export type LearnOpen = Message<"hanami.kyouko.v1.LearnOpen"> & {
    * @generated from field: int32 label_horizon_rows = 6;
    */
   labelHorizonRows: number;
+
+  /**
+   * What else to say about the rows with each result; nothing when not set, and
+   * then it costs nothing. Scores belong to the stream: they begin with its
+   * first row, also when the stream goes on with a session.
+   *
+   * @generated from field: hanami.kyouko.v1.LearnScoring scoring = 7;
+   */
+  scoring?: LearnScoring | undefined;
 };
 
 /**
@@ -213,6 +222,145 @@ export type LearnOpen = Message<"hanami.kyouko.v1.LearnOpen"> & {
  */
 export const LearnOpenSchema: GenMessage<LearnOpen> = /*@__PURE__*/
   messageDesc(file_hanami_kyouko_v1_learning_service, 4);
+
+/**
+ * What a stream says about its rows beside the predictions. At least one part
+ * has to be asked for.
+ *
+ * @generated from message hanami.kyouko.v1.LearnScoring
+ */
+export type LearnScoring = Message<"hanami.kyouko.v1.LearnScoring"> & {
+  /**
+   * How many rows back the windowed figures, the anomaly scores and the
+   * intervals look; 1,000 when zero. Wide networks may have to ask for fewer:
+   * what a stream remembers takes 64 MiB at most.
+   *
+   * @generated from field: int32 window_rows = 1;
+   */
+  windowRows: number;
+
+  /**
+   * Report how well the rows were predicted before they were learned, beside
+   * naive baselines.
+   *
+   * @generated from field: bool metrics = 2;
+   */
+  metrics: boolean;
+
+  /**
+   * Report when the error rises or inputs change.
+   *
+   * @generated from field: hanami.kyouko.v1.DriftOptions drift = 3;
+   */
+  drift?: DriftOptions | undefined;
+
+  /**
+   * Report how unusual the network's error is in each row.
+   *
+   * @generated from field: hanami.kyouko.v1.AnomalyOptions anomaly = 4;
+   */
+  anomaly?: AnomalyOptions | undefined;
+
+  /**
+   * Report between which bounds, or among which labels, the truth will be.
+   *
+   * @generated from field: hanami.kyouko.v1.IntervalOptions intervals = 5;
+   */
+  intervals?: IntervalOptions | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.LearnScoring.
+ * Use `create(LearnScoringSchema)` to create a new message.
+ */
+export const LearnScoringSchema: GenMessage<LearnScoring> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 5);
+
+/**
+ * Which changes to report.
+ *
+ * @generated from message hanami.kyouko.v1.DriftOptions
+ */
+export type DriftOptions = Message<"hanami.kyouko.v1.DriftOptions"> & {
+  /**
+   * The detectors, each of which watches the error (in rows with targets) and
+   * the input channels below. ADWIN when empty.
+   *
+   * @generated from field: repeated hanami.kyouko.v1.DriftDetector detectors = 1;
+   */
+  detectors: DriftDetector[];
+
+  /**
+   * Input channels to watch as well, from 0.
+   *
+   * @generated from field: repeated int32 input_channels = 2;
+   */
+  inputChannels: number[];
+
+  /**
+   * Watch every input channel; for networks of at most 256 of them.
+   *
+   * @generated from field: bool all_input_channels = 3;
+   */
+  allInputChannels: boolean;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.DriftOptions.
+ * Use `create(DriftOptionsSchema)` to create a new message.
+ */
+export const DriftOptionsSchema: GenMessage<DriftOptions> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 6);
+
+/**
+ * How to report unusual errors.
+ *
+ * @generated from message hanami.kyouko.v1.AnomalyOptions
+ */
+export type AnomalyOptions = Message<"hanami.kyouko.v1.AnomalyOptions"> & {
+  /**
+   * Rows with this score or a higher one come with the outputs that were the
+   * most wrong; 0.99 when zero.
+   *
+   * @generated from field: double threshold = 1;
+   */
+  threshold: number;
+
+  /**
+   * How many outputs to name for such a row; 3 when zero.
+   *
+   * @generated from field: int32 most_contributions = 2;
+   */
+  mostContributions: number;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.AnomalyOptions.
+ * Use `create(AnomalyOptionsSchema)` to create a new message.
+ */
+export const AnomalyOptionsSchema: GenMessage<AnomalyOptions> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 7);
+
+/**
+ * How often the bounds are to be right.
+ *
+ * @generated from message hanami.kyouko.v1.IntervalOptions
+ */
+export type IntervalOptions = Message<"hanami.kyouko.v1.IntervalOptions"> & {
+  /**
+   * The share of rows whose truth is to lie within; 0.9 when zero.
+   *
+   * @generated from field: double coverage = 1;
+   */
+  coverage: number;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.IntervalOptions.
+ * Use `create(IntervalOptionsSchema)` to create a new message.
+ */
+export const IntervalOptionsSchema: GenMessage<IntervalOptions> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 8);
 
 /**
  * Rows in order.
@@ -296,7 +444,7 @@ export type LearnFrame = Message<"hanami.kyouko.v1.LearnFrame"> & {
  * Use `create(LearnFrameSchema)` to create a new message.
  */
 export const LearnFrameSchema: GenMessage<LearnFrame> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 5);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 9);
 
 /**
  * Labels as text.
@@ -317,7 +465,7 @@ export type LabelList = Message<"hanami.kyouko.v1.LabelList"> & {
  * Use `create(LabelListSchema)` to create a new message.
  */
 export const LabelListSchema: GenMessage<LabelList> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 6);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 10);
 
 /**
  * Ends a stream in good order.
@@ -332,7 +480,7 @@ export type LearnClose = Message<"hanami.kyouko.v1.LearnClose"> & {
  * Use `create(LearnCloseSchema)` to create a new message.
  */
 export const LearnCloseSchema: GenMessage<LearnClose> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 7);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 11);
 
 /**
  * Proves anew who is talking.
@@ -353,7 +501,7 @@ export type LearnAuthentication = Message<"hanami.kyouko.v1.LearnAuthentication"
  * Use `create(LearnAuthenticationSchema)` to create a new message.
  */
 export const LearnAuthenticationSchema: GenMessage<LearnAuthentication> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 8);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 12);
 
 /**
  * One message from the server.
@@ -414,7 +562,7 @@ export type LearnResponse = Message<"hanami.kyouko.v1.LearnResponse"> & {
  * Use `create(LearnResponseSchema)` to create a new message.
  */
 export const LearnResponseSchema: GenMessage<LearnResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 9);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 13);
 
 /**
  * The terms of an open stream.
@@ -479,7 +627,7 @@ export type LearnOpened = Message<"hanami.kyouko.v1.LearnOpened"> & {
  * Use `create(LearnOpenedSchema)` to create a new message.
  */
 export const LearnOpenedSchema: GenMessage<LearnOpened> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 10);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 14);
 
 /**
  * The answer to one frame.
@@ -562,6 +710,14 @@ export type LearnResult = Message<"hanami.kyouko.v1.LearnResult"> & {
    * @generated from field: bool duplicate = 10;
    */
   duplicate: boolean;
+
+  /**
+   * What `open.scoring` asked for; not set in a stream that did not ask, nor
+   * for duplicates.
+   *
+   * @generated from field: hanami.kyouko.v1.LearnScores scores = 11;
+   */
+  scores?: LearnScores | undefined;
 };
 
 /**
@@ -569,7 +725,536 @@ export type LearnResult = Message<"hanami.kyouko.v1.LearnResult"> & {
  * Use `create(LearnResultSchema)` to create a new message.
  */
 export const LearnResultSchema: GenMessage<LearnResult> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 11);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 15);
+
+/**
+ * Scores of a stream, after the rows of one frame. Rows without targets are
+ * answered with intervals and watched for drift of the inputs, no more.
+ *
+ * @generated from message hanami.kyouko.v1.LearnScores
+ */
+export type LearnScores = Message<"hanami.kyouko.v1.LearnScores"> & {
+  /**
+   * Rows of the stream with targets so far, all of which were scored.
+   *
+   * @generated from field: int64 scored_rows = 1;
+   */
+  scoredRows: bigint;
+
+  /**
+   * Rows that the network had learned in its life when scoring began.
+   *
+   * @generated from field: int64 since_learned_rows = 2;
+   */
+  sinceLearnedRows: bigint;
+
+  /**
+   * How well the rows were predicted; once there are any, if asked for.
+   *
+   * @generated from oneof hanami.kyouko.v1.LearnScores.metrics
+   */
+  metrics: {
+    /**
+     * Of a network that tells classes apart.
+     *
+     * @generated from field: hanami.kyouko.v1.ClassMetrics classes = 3;
+     */
+    value: ClassMetrics;
+    case: "classes";
+  } | {
+    /**
+     * Of a network that predicts numbers.
+     *
+     * @generated from field: hanami.kyouko.v1.NumberMetrics numbers = 4;
+     */
+    value: NumberMetrics;
+    case: "numbers";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Alarms in the rows of this frame, in the order of the rows.
+   *
+   * @generated from field: repeated hanami.kyouko.v1.DriftAlarm alarms = 5;
+   */
+  alarms: DriftAlarm[];
+
+  /**
+   * How unusual the errors are; only for frames with targets.
+   *
+   * @generated from field: hanami.kyouko.v1.AnomalyScores anomaly = 6;
+   */
+  anomaly?: AnomalyScores | undefined;
+
+  /**
+   * Where the truth is expected; given before the truth is looked at.
+   *
+   * @generated from oneof hanami.kyouko.v1.LearnScores.expected
+   */
+  expected: {
+    /**
+     * For a network that predicts numbers.
+     *
+     * @generated from field: hanami.kyouko.v1.PredictionIntervals intervals = 7;
+     */
+    value: PredictionIntervals;
+    case: "intervals";
+  } | {
+    /**
+     * For a network that tells classes apart.
+     *
+     * @generated from field: hanami.kyouko.v1.PredictionSets sets = 8;
+     */
+    value: PredictionSets;
+    case: "sets";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.LearnScores.
+ * Use `create(LearnScoresSchema)` to create a new message.
+ */
+export const LearnScoresSchema: GenMessage<LearnScores> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 16);
+
+/**
+ * How well classes were predicted before they were learned, with baselines that
+ * saw the same rows.
+ *
+ * @generated from message hanami.kyouko.v1.ClassMetrics
+ */
+export type ClassMetrics = Message<"hanami.kyouko.v1.ClassMetrics"> & {
+  /**
+   * Over all rows that were scored.
+   *
+   * @generated from field: hanami.kyouko.v1.ClassComparison total = 1;
+   */
+  total?: ClassComparison | undefined;
+
+  /**
+   * Over the last `window_rows` of them.
+   *
+   * @generated from field: hanami.kyouko.v1.ClassComparison window = 2;
+   */
+  window?: ClassComparison | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.ClassMetrics.
+ * Use `create(ClassMetricsSchema)` to create a new message.
+ */
+export const ClassMetricsSchema: GenMessage<ClassMetrics> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 17);
+
+/**
+ * A network and its baselines on the same rows.
+ *
+ * @generated from message hanami.kyouko.v1.ClassComparison
+ */
+export type ClassComparison = Message<"hanami.kyouko.v1.ClassComparison"> & {
+  /**
+   * The rows.
+   *
+   * @generated from field: int64 rows = 1;
+   */
+  rows: bigint;
+
+  /**
+   * The network.
+   *
+   * @generated from field: hanami.kyouko.v1.ClassFigures network = 2;
+   */
+  network?: ClassFigures | undefined;
+
+  /**
+   * Who always says the label that was the most frequent in the stream so far;
+   * as probabilities, how frequent each label was.
+   *
+   * @generated from field: hanami.kyouko.v1.ClassFigures majority_class = 3;
+   */
+  majorityClass?: ClassFigures | undefined;
+
+  /**
+   * Who always repeats the label of the row before; says no probabilities.
+   *
+   * @generated from field: hanami.kyouko.v1.ClassFigures last_class = 4;
+   */
+  lastClass?: ClassFigures | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.ClassComparison.
+ * Use `create(ClassComparisonSchema)` to create a new message.
+ */
+export const ClassComparisonSchema: GenMessage<ClassComparison> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 18);
+
+/**
+ * How well labels were predicted.
+ *
+ * @generated from message hanami.kyouko.v1.ClassFigures
+ */
+export type ClassFigures = Message<"hanami.kyouko.v1.ClassFigures"> & {
+  /**
+   * The share of rows whose label was predicted, 0 to 1.
+   *
+   * @generated from field: double accuracy = 1;
+   */
+  accuracy: number;
+
+  /**
+   * The mean cross-entropy in nats, at most 13.8 for a row; not set for
+   * predictions without probabilities.
+   *
+   * @generated from field: optional double log_loss = 2;
+   */
+  logLoss?: number | undefined;
+
+  /**
+   * The mean over the labels that came or were predicted of the harmonic mean of
+   * precision and recall, 0 to 1.
+   *
+   * @generated from field: double macro_f1 = 3;
+   */
+  macroF1: number;
+
+  /**
+   * Cohen's kappa: the accuracy above that of chance, 1 at best, 0 for
+   * chance; not set where only one label came and was predicted.
+   *
+   * @generated from field: optional double kappa = 4;
+   */
+  kappa?: number | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.ClassFigures.
+ * Use `create(ClassFiguresSchema)` to create a new message.
+ */
+export const ClassFiguresSchema: GenMessage<ClassFigures> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 19);
+
+/**
+ * How well numbers were predicted before they were learned, with baselines that
+ * saw the same rows.
+ *
+ * @generated from message hanami.kyouko.v1.NumberMetrics
+ */
+export type NumberMetrics = Message<"hanami.kyouko.v1.NumberMetrics"> & {
+  /**
+   * Over all rows that were scored, but for the first: before it the baselines
+   * have nothing to say.
+   *
+   * @generated from field: hanami.kyouko.v1.NumberComparison total = 1;
+   */
+  total?: NumberComparison | undefined;
+
+  /**
+   * Over the last `window_rows` of them.
+   *
+   * @generated from field: hanami.kyouko.v1.NumberComparison window = 2;
+   */
+  window?: NumberComparison | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.NumberMetrics.
+ * Use `create(NumberMetricsSchema)` to create a new message.
+ */
+export const NumberMetricsSchema: GenMessage<NumberMetrics> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 20);
+
+/**
+ * A network and its baselines on the same rows.
+ *
+ * @generated from message hanami.kyouko.v1.NumberComparison
+ */
+export type NumberComparison = Message<"hanami.kyouko.v1.NumberComparison"> & {
+  /**
+   * The rows.
+   *
+   * @generated from field: int64 rows = 1;
+   */
+  rows: bigint;
+
+  /**
+   * The network.
+   *
+   * @generated from field: hanami.kyouko.v1.NumberFigures network = 2;
+   */
+  network?: NumberFigures | undefined;
+
+  /**
+   * Who always repeats the target of the row before.
+   *
+   * @generated from field: hanami.kyouko.v1.NumberFigures last_value = 3;
+   */
+  lastValue?: NumberFigures | undefined;
+
+  /**
+   * Who always says the mean of all targets of the stream so far.
+   *
+   * @generated from field: hanami.kyouko.v1.NumberFigures running_mean = 4;
+   */
+  runningMean?: NumberFigures | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.NumberComparison.
+ * Use `create(NumberComparisonSchema)` to create a new message.
+ */
+export const NumberComparisonSchema: GenMessage<NumberComparison> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 21);
+
+/**
+ * How well numbers were predicted. Each figure is the mean over the outputs of
+ * what that output has.
+ *
+ * @generated from message hanami.kyouko.v1.NumberFigures
+ */
+export type NumberFigures = Message<"hanami.kyouko.v1.NumberFigures"> & {
+  /**
+   * The mean absolute error.
+   *
+   * @generated from field: double mae = 1;
+   */
+  mae: number;
+
+  /**
+   * The root of the mean squared error.
+   *
+   * @generated from field: double rmse = 2;
+   */
+  rmse: number;
+
+  /**
+   * The share of the targets' variance that was predicted, 1 at best; over the
+   * outputs whose targets vary, not set where none does.
+   *
+   * @generated from field: optional double r2 = 3;
+   */
+  r2?: number | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.NumberFigures.
+ * Use `create(NumberFiguresSchema)` to create a new message.
+ */
+export const NumberFiguresSchema: GenMessage<NumberFigures> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 22);
+
+/**
+ * A change that a detector found. The detector begins anew after it.
+ *
+ * @generated from message hanami.kyouko.v1.DriftAlarm
+ */
+export type DriftAlarm = Message<"hanami.kyouko.v1.DriftAlarm"> & {
+  /**
+   * The row of the frame, from 0.
+   *
+   * @generated from field: int32 row = 1;
+   */
+  row: number;
+
+  /**
+   * Who found it.
+   *
+   * @generated from field: hanami.kyouko.v1.DriftDetector detector = 2;
+   */
+  detector: DriftDetector;
+
+  /**
+   * The input channel that changed; not set where the error rose.
+   *
+   * @generated from field: optional int32 input_channel = 3;
+   */
+  inputChannel?: number | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.DriftAlarm.
+ * Use `create(DriftAlarmSchema)` to create a new message.
+ */
+export const DriftAlarmSchema: GenMessage<DriftAlarm> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 23);
+
+/**
+ * How unusual the network's errors are.
+ *
+ * @generated from message hanami.kyouko.v1.AnomalyScores
+ */
+export type AnomalyScores = Message<"hanami.kyouko.v1.AnomalyScores"> & {
+  /**
+   * The score of each row, float32 of shape [rows], 0 to 1: which share of the
+   * errors in the window is smaller than that of the row. As long as nothing
+   * changes all values are equally frequent, so one row in a hundred has 0.99
+   * or more. 0.5 while there is nothing to compare with.
+   *
+   * @generated from field: hanami.type.v1.Tensor scores = 1;
+   */
+  scores?: Tensor | undefined;
+
+  /**
+   * The rows whose score reaches the threshold, in order.
+   *
+   * @generated from field: repeated hanami.kyouko.v1.AnomalyCause causes = 2;
+   */
+  causes: AnomalyCause[];
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.AnomalyScores.
+ * Use `create(AnomalyScoresSchema)` to create a new message.
+ */
+export const AnomalyScoresSchema: GenMessage<AnomalyScores> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 24);
+
+/**
+ * What made a row unusual.
+ *
+ * @generated from message hanami.kyouko.v1.AnomalyCause
+ */
+export type AnomalyCause = Message<"hanami.kyouko.v1.AnomalyCause"> & {
+  /**
+   * The row of the frame, from 0.
+   *
+   * @generated from field: int32 row = 1;
+   */
+  row: number;
+
+  /**
+   * The outputs that were the most wrong, the worst first. Where the target is
+   * the next or the same row of the inputs, these are the channels.
+   *
+   * @generated from field: repeated int32 outputs = 2;
+   */
+  outputs: number[];
+
+  /**
+   * How wrong each was. Numbers: the error in units of this output's median
+   * absolute error in the window. Classes: by how much its probability
+   * was off, 0 to 1.
+   *
+   * @generated from field: repeated float errors = 3;
+   */
+  errors: number[];
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.AnomalyCause.
+ * Use `create(AnomalyCauseSchema)` to create a new message.
+ */
+export const AnomalyCauseSchema: GenMessage<AnomalyCause> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 25);
+
+/**
+ * Bounds of numbers, by adaptive conformal inference (Gibbs & Candes 2021).
+ *
+ * @generated from message hanami.kyouko.v1.PredictionIntervals
+ */
+export type PredictionIntervals = Message<"hanami.kyouko.v1.PredictionIntervals"> & {
+  /**
+   * The lower bounds, float32 of shape [rows, outputs]; minus infinity while too
+   * few rows were scored for the coverage.
+   *
+   * @generated from field: hanami.type.v1.Tensor lower = 1;
+   */
+  lower?: Tensor | undefined;
+
+  /**
+   * The upper bounds, float32 of shape [rows, outputs].
+   *
+   * @generated from field: hanami.type.v1.Tensor upper = 2;
+   */
+  upper?: Tensor | undefined;
+
+  /**
+   * How often the truth lay within.
+   *
+   * @generated from field: hanami.kyouko.v1.Coverage coverage = 3;
+   */
+  coverage?: Coverage | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.PredictionIntervals.
+ * Use `create(PredictionIntervalsSchema)` to create a new message.
+ */
+export const PredictionIntervalsSchema: GenMessage<PredictionIntervals> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 26);
+
+/**
+ * Sets of labels, by adaptive conformal inference (Gibbs & Candes 2021).
+ *
+ * @generated from message hanami.kyouko.v1.PredictionSets
+ */
+export type PredictionSets = Message<"hanami.kyouko.v1.PredictionSets"> & {
+  /**
+   * How many labels are in the set of each row, int32 of shape [rows]. At least
+   * the most probable one, so easy streams are covered more than asked for;
+   * none while no label is known.
+   *
+   * @generated from field: hanami.type.v1.Tensor sizes = 1;
+   */
+  sizes?: Tensor | undefined;
+
+  /**
+   * The indices of the labels of one row after the other, rising within a row,
+   * int32 of shape [sum of sizes].
+   *
+   * @generated from field: hanami.type.v1.Tensor labels = 2;
+   */
+  labels?: Tensor | undefined;
+
+  /**
+   * How often the truth was among them.
+   *
+   * @generated from field: hanami.kyouko.v1.Coverage coverage = 3;
+   */
+  coverage?: Coverage | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.PredictionSets.
+ * Use `create(PredictionSetsSchema)` to create a new message.
+ */
+export const PredictionSetsSchema: GenMessage<PredictionSets> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 27);
+
+/**
+ * How often the truth was as expected; of the rows that were scored, and the
+ * mean over the outputs.
+ *
+ * @generated from message hanami.kyouko.v1.Coverage
+ */
+export type Coverage = Message<"hanami.kyouko.v1.Coverage"> & {
+  /**
+   * The share asked for.
+   *
+   * @generated from field: double expected = 1;
+   */
+  expected: number;
+
+  /**
+   * The share of all rows; not set before the first.
+   *
+   * @generated from field: optional double total = 2;
+   */
+  total?: number | undefined;
+
+  /**
+   * The share of the rows in the window; not set before the first.
+   *
+   * @generated from field: optional double window = 3;
+   */
+  window?: number | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Coverage.
+ * Use `create(CoverageSchema)` to create a new message.
+ */
+export const CoverageSchema: GenMessage<Coverage> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_learning_service, 28);
 
 /**
  * A frame that was refused; the network is as it was before it.
@@ -604,7 +1289,7 @@ export type LearnFault = Message<"hanami.kyouko.v1.LearnFault"> & {
  * Use `create(LearnFaultSchema)` to create a new message.
  */
 export const LearnFaultSchema: GenMessage<LearnFault> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 12);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 29);
 
 /**
  * Sent on an idle stream, and when the journal has caught up with it.
@@ -639,7 +1324,7 @@ export type LearnProgress = Message<"hanami.kyouko.v1.LearnProgress"> & {
  * Use `create(LearnProgressSchema)` to create a new message.
  */
 export const LearnProgressSchema: GenMessage<LearnProgress> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 13);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 30);
 
 /**
  * The last message of a stream that was closed in good order.
@@ -660,7 +1345,7 @@ export type LearnClosed = Message<"hanami.kyouko.v1.LearnClosed"> & {
  * Use `create(LearnClosedSchema)` to create a new message.
  */
 export const LearnClosedSchema: GenMessage<LearnClosed> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_learning_service, 14);
+  messageDesc(file_hanami_kyouko_v1_learning_service, 31);
 
 /**
  * What a stream may do to its network.
@@ -696,6 +1381,50 @@ export enum LearnMode {
  */
 export const LearnModeSchema: GenEnum<LearnMode> = /*@__PURE__*/
   enumDesc(file_hanami_kyouko_v1_learning_service, 0);
+
+/**
+ * A detector of change. Each looks at one number per row.
+ *
+ * @generated from enum hanami.kyouko.v1.DriftDetector
+ */
+export enum DriftDetector {
+  /**
+   * Not set; refused.
+   *
+   * @generated from enum value: DRIFT_DETECTOR_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Adaptive windowing (Bifet & Gavalda 2007): the means of two parts of a
+   * window differ. Cheap, with few false alarms.
+   *
+   * @generated from enum value: DRIFT_DETECTOR_ADWIN = 1;
+   */
+  ADWIN = 1,
+
+  /**
+   * The Page-Hinkley test (Page 1954): deviations from the mean add up. Cheap.
+   *
+   * @generated from enum value: DRIFT_DETECTOR_PAGE_HINKLEY = 2;
+   */
+  PAGE_HINKLEY = 2,
+
+  /**
+   * Kolmogorov-Smirnov windowing (Raab et al. 2020): the distribution of the
+   * last 30 values differs from that of the 70 before them, also where the mean
+   * does not. Tested every 10 rows; by far the dearest.
+   *
+   * @generated from enum value: DRIFT_DETECTOR_KSWIN = 3;
+   */
+  KSWIN = 3,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.DriftDetector.
+ */
+export const DriftDetectorSchema: GenEnum<DriftDetector> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_learning_service, 1);
 
 /**
  * Learns and predicts on living streams.
