@@ -52,7 +52,7 @@ test: setup ## Run all tests; T=path runs a piece
 	$(BIN)/python -m pytest $(T)
 
 $(VENV)/.bench-ready: $(VENV)/.ready
-	@echo "Adding the peers of the measurements to .venv: River, scikit-learn, matplotlib"
+	@echo "Adding the peers of the measurements to .venv: scikit-learn, matplotlib"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[bench]'
 	@touch $@
 

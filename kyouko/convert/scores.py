@@ -11,7 +11,7 @@ from kyouko.domain.scoring import (
     ScoreReport,
     ScoringOptions,
 )
-from kyouko.domain.scoring.options import DEFAULT_COVERAGE, DEFAULT_WINDOW_ROWS
+from kyouko.domain.scoring.options import DEFAULT_COVERAGE
 from kyouko.domain.scoring.report import (
     Alarm,
     Anomalies,
@@ -45,7 +45,7 @@ def scoring_options(message: pb.LearnOpen) -> ScoringOptions | None:
         return None
     asked = message.scoring
     options = ScoringOptions(
-        window_rows=asked.window_rows or DEFAULT_WINDOW_ROWS,
+        window_rows=asked.window_rows,
         metrics=asked.metrics,
         drift=_drift_options(asked.drift) if asked.HasField("drift") else None,
         anomaly=_anomaly_options(asked.anomaly) if asked.HasField("anomaly") else None,

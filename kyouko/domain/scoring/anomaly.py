@@ -63,13 +63,14 @@ class NumberAnomalies:
         self._usual: Float64 = np.zeros(outputs)
 
     def judge(self, errors: Float64) -> Anomalies:
-        """Score rows by their absolute errors, shape (rows, outputs)."""
+        """Score rows by their absolute errors, shape (rows, outputs); NaN for unknown ones."""
         scores = np.full(len(errors), 0.5, np.float32)
         times = np.zeros_like(errors)
         for part in self._errors.parts(len(errors)):
             if self._errors.ordered.shape[1]:
                 times[part] = self._times_usual(errors[part])
-                squares = (times[part] ** 2).mean(axis=1)
+                known = np.count_nonzero(~np.isnan(errors[part]), axis=1)
+                squares = (times[part] ** 2).sum(axis=1) / np.maximum(known, 1)
                 scores[part] = _ranks(self._squares, squares.astype(np.float32))
                 self._squares.add(squares[:, np.newaxis])
             self._errors.add(errors[part])
@@ -77,17 +78,18 @@ class NumberAnomalies:
         return Anomalies(scores, _causes(places, times[places], self._options.most_contributions))
 
     def _times_usual(self, errors: Float64) -> Float64:
-        """Return errors in units of each output's median absolute error."""
-        ordered = self._errors.ordered
+        """Return errors in units of each output's median absolute error; 0 without either."""
+        ordered, known = self._errors.ordered, self._errors.known
         if ordered is not self._ordered:
             self._ordered = ordered
             # The median, since a few huge errors must not make others look small; the mean
             # where more than half of them are exactly 0.
-            usual = ordered[:, ordered.shape[1] // 2].astype(np.float64)
-            self._usual = np.where(usual > 0, usual, ordered.mean(axis=1, dtype=np.float64))
+            median = ordered[np.arange(len(known)), np.maximum(known - 1, 0) // 2]
+            mean = np.nansum(ordered, axis=1, dtype=np.float64) / np.maximum(known, 1)
+            self._usual = np.where(median > 0, median, mean)
         times = np.full_like(errors, _WORST)
         np.divide(errors, self._usual, out=times, where=self._usual > 0)
-        times[errors == 0] = 0.0
+        times[np.isnan(errors) | (errors == 0) | (known == 0)] = 0.0
         return np.minimum(times, _WORST)
 
 

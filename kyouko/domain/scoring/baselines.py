@@ -97,19 +97,28 @@ def _occurrences(labels: Int32) -> Int64:
 
 
 class NumberBaselines:
-    """The last value, and the mean of all so far."""
+    """The last value, and the mean of all so far, of each output; NaN before there was one."""
 
-    def __init__(self, first: Float64) -> None:
-        """Begin with the first row, shape (outputs,)."""
-        self._last = first
-        self._sum = first
-        self._rows = 1
+    def __init__(self, outputs: int) -> None:
+        self._last = np.full(outputs, np.nan)
+        self._sum = np.zeros(outputs)
+        self._count = np.zeros(outputs)
 
     def follow(self, targets: Float64) -> tuple[Float64, Float64]:
-        """Return the last value and the mean before each row, and take the rows in."""
-        last = np.concatenate((self._last[np.newaxis], targets[:-1]))
-        sums = running_sums(self._sum, targets)
-        mean = sums[:-1] / (self._rows + np.arange(len(targets)))[:, np.newaxis]
-        self._last, self._sum = targets[-1], sums[-1]
-        self._rows += len(targets)
-        return last, mean
+        """Return the last value and the mean before each row, and take the rows in.
+
+        Args:
+            targets: shape (rows, outputs); NaN where one is not known.
+        """
+        known = ~np.isnan(targets)
+        # The place of the latest value that is known, 0 for the one from before.
+        place = np.where(known, np.arange(1, len(targets) + 1)[:, np.newaxis], 0)
+        place = np.maximum.accumulate(np.concatenate((np.zeros_like(place[:1]), place)), axis=0)
+        values = np.concatenate((self._last[np.newaxis], targets))
+        last = np.take_along_axis(values, place, axis=0)
+        sums = running_sums(self._sum, np.where(known, targets, 0.0))
+        counts = running_sums(self._count, known.astype(np.float64))
+        mean = np.full_like(targets, np.nan)
+        np.divide(sums[:-1], counts[:-1], out=mean, where=counts[:-1] > 0)
+        self._last, self._sum, self._count = last[-1], sums[-1], counts[-1]
+        return last[:-1], mean

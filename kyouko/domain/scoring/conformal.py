@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.scoring.report import Coverage, Intervals, LabelSets
-from kyouko.domain.scoring.windows import BEAT, CalibrationWindow, WindowSums
+from kyouko.domain.scoring.windows import CalibrationWindow, WindowSums, running_sums
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -37,6 +37,7 @@ class _Levels:
         self._coverage = coverage
         self._step = min(_STEP, _STEP_PER_MISS * self._missing)
         self._levels = np.full(columns, self._missing)
+        self._known = np.zeros(columns)
         self._missed = np.zeros(columns)
         self._within_window = WindowSums(window_rows, 1)
         self._within = np.zeros(1)
@@ -45,27 +46,34 @@ class _Levels:
     def bounds(self) -> Float32:
         """Return the bound of each column's error; infinite while too little is known."""
         if self._bounds is None:
-            ordered = self.window.ordered
-            count = ordered.shape[1]
-            places = np.ceil((1.0 - self._levels) * (count + 1)).astype(np.int64)
-            bounds = np.full(len(self._levels), math.inf, np.float32)
-            inside = np.flatnonzero(places <= count)
-            bounds[inside] = ordered[inside, np.maximum(places[inside] - 1, 0)] if count else 0.0
-            bounds[places < 1] = 0.0
-            self._bounds = bounds
+            ordered, known = self.window.ordered, self.window.known
+            places = np.ceil((1.0 - self._levels) * (known + 1)).astype(np.int64)
+            self._bounds = np.full(len(known), math.inf, np.float32)
+            inside = np.flatnonzero((places <= known) & (known > 0))
+            self._bounds[inside] = ordered[inside, np.maximum(places[inside] - 1, 0)]
+            self._bounds[inside[places[inside] < 1]] = 0.0
         return self._bounds
 
     def add(self, errors: Float32, within: Bool) -> None:
-        """Take in the errors of a part of rows, and whether the truth lay within the bounds."""
+        """Take in a part of rows.
+
+        Args:
+            errors: shape (rows, columns); NaN where one is not known.
+            within: whether the truth lay within the bounds.
+        """
         self.window.add(errors)
-        self._missed += (~within).sum(axis=0)
-        shares = within.mean(axis=1)[:, np.newaxis]
-        self._within = self._within + within.sum() / within.shape[1]
+        known = ~np.isnan(errors)
+        self._known += known.sum(axis=0)
+        self._missed += (known & ~within).sum(axis=0)
+        counts = np.maximum(known.sum(axis=1), 1)
+        shares = ((known & within).sum(axis=1) / counts)[:, np.newaxis]
+        self._within = running_sums(self._within, shares)[-1]
         self._within_window.add(shares)
         if self.window.is_on_beat:
-            levels = self._levels + self._step * (BEAT * self._missing - self._missed)
+            levels = self._levels + self._step * (self._known * self._missing - self._missed)
             # Beyond these a long time of being always right, or wrong, would have to be undone.
             self._levels = np.clip(levels, 0.0, 1.0)
+            self._known = np.zeros_like(self._known)
             self._missed = np.zeros_like(self._missed)
             self._bounds = None
 
@@ -85,23 +93,31 @@ class NumberIntervals:
     def __init__(self, coverage: float, window_rows: int, outputs: int) -> None:
         self._levels = _Levels(coverage, window_rows, outputs)
 
-    def expect(self, outputs: Float32, targets: Float32 | None) -> Intervals:
+    def expect(self, outputs: Float32, targets: Float32 | None, said: Float32) -> Intervals:
         """Return the intervals of rows, each from the rows before it.
 
         Args:
-            outputs: what the network predicted, shape (rows, outputs).
-            targets: what was right, to learn from; None when it is not known.
+            outputs: what the network predicts, shape (rows, outputs).
+            targets: what was right, to learn from, NaN where one is not known; None when none is.
+            said: what had been predicted of the targets; the outputs, unless these are forecasts
+                whose truth is still to come.
         """
         lower, upper = np.empty_like(outputs), np.empty_like(outputs)
         if targets is None:
             _put_bounds(lower, upper, outputs, self._levels.bounds())
             return Intervals(lower, upper, self._levels.coverage())
         for part in self._levels.window.parts(len(outputs)):
-            _put_bounds(lower[part], upper[part], outputs[part], self._levels.bounds())
-            within = (lower[part] <= targets[part]) & (targets[part] <= upper[part])
-            with np.errstate(over="ignore"):
-                self._levels.add(np.abs(outputs[part] - targets[part]), within)
+            bounds = self._levels.bounds()
+            _put_bounds(lower[part], upper[part], outputs[part], bounds)
+            self._learn(said[part], targets[part], bounds)
         return Intervals(lower, upper, self._levels.coverage())
+
+    def _learn(self, said: Float32, targets: Float32, bounds: Float32) -> None:
+        lower, upper = np.empty_like(said), np.empty_like(said)
+        _put_bounds(lower, upper, said, bounds)
+        with np.errstate(over="ignore"):
+            errors = np.abs(said - targets)
+        self._levels.add(errors, (lower <= targets) & (targets <= upper))
 
 
 def _put_bounds(lower: Float32, upper: Float32, outputs: Float32, bounds: Float32) -> None:

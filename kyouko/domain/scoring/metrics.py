@@ -20,8 +20,10 @@ from kyouko.domain.scoring.report import (
 from kyouko.domain.scoring.windows import (
     WindowSpread,
     WindowSums,
+    deviation_powers,
     running_sums,
     squared_deviations,
+    with_firsts,
 )
 
 Float32 = npt.NDArray[np.float32]
@@ -126,68 +128,76 @@ def _class_comparison(counts: _LabelCounts, losses: Float64) -> ClassComparison:
 
 
 class NumberTally:
-    """Figures of numbers, over all rows but the first and over the last ones."""
+    """Figures of numbers, over all rows and over the last ones.
+
+    A value counts from the second one of its output on: before the first the baselines have
+    nothing to say.
+    """
 
     def __init__(self, window_rows: int, outputs: int) -> None:
-        self._outputs = outputs
-        self._baselines: NumberBaselines | None = None
-        # Of each of the judged: the absolute error, mean over the outputs; then its squares.
-        columns = _JUDGED * (1 + outputs)
+        self._baselines = NumberBaselines(outputs)
+        # Absolute errors of each of the judged, their squares, and how many there are.
+        columns = (2 * _JUDGED + 1) * outputs
         self._errors = np.zeros(columns)
         self._window_errors = WindowSums(window_rows, columns)
-        self._center = np.zeros(outputs)
-        self._powers = np.zeros(2 * outputs)
+        self._center = np.full(outputs, np.nan)
+        self._powers = np.zeros(3 * outputs)
         self._window_spread = WindowSpread(window_rows, outputs)
         self._rows = 0
 
     def add(self, errors: Float64, targets: Float64) -> NumberMetrics | None:
-        """Judge rows, and return how things stand after them; None before there are two.
+        """Judge rows, and return how things stand after them; None before there are any.
 
         Args:
             errors: the network's output minus the target, shape (rows, outputs).
-            targets: shape (rows, outputs).
+            targets: the same shape; NaN, like its error, where one is not known.
         """
-        if self._baselines is None:
-            self._baselines = NumberBaselines(targets[0])
-            self._center = targets[0]
-            errors, targets = errors[1:], targets[1:]
-        if len(targets):
-            self._judge(errors, targets, self._baselines)
+        last, mean = self._baselines.follow(targets)
+        is_judged = ~(np.isnan(errors) | np.isnan(last))
+        rows = is_judged.any(axis=1)
+        if rows.any():
+            self._judge(
+                np.where(is_judged, targets, np.nan)[rows],
+                [one[rows] for one in (errors, last - targets, mean - targets)],
+            )
         return self._metrics() if self._rows else None
 
-    def _judge(self, errors: Float64, targets: Float64, baselines: NumberBaselines) -> None:
-        last, mean = baselines.follow(targets)
-        every = [np.ascontiguousarray(errors), last - targets, mean - targets]
-        columns = [np.abs(one).mean(axis=1)[:, np.newaxis] for one in every]
-        found = np.concatenate((*columns, *(one**2 for one in every)), axis=1)
+    def _judge(self, targets: Float64, errors: list[Float64]) -> None:
+        known = ~np.isnan(targets)
+        absolute = [np.where(known, np.abs(one), 0.0) for one in errors]
+        found = np.concatenate((*absolute, *(one**2 for one in absolute), known), axis=1)
         self._errors = running_sums(self._errors, found)[-1]
         self._window_errors.add(found)
-        deviations = targets - self._center
-        powers = np.concatenate((deviations, deviations**2), axis=1)
+        self._center = with_firsts(self._center, targets)
+        powers = deviation_powers(targets, self._center)
         self._powers = running_sums(self._powers, powers)[-1]
         self._window_spread.add(targets)
         self._rows += len(targets)
 
     def _metrics(self) -> NumberMetrics:
-        window = self._window_errors
-        total_spread = squared_deviations(self._powers, self._rows)
+        window, spread = self._window_errors, self._window_spread
+        total_spread = squared_deviations(self._powers)
         return NumberMetrics(
             total=_number_comparison(self._errors, self._rows, total_spread),
-            window=_number_comparison(window.sums(), window.rows, self._window_spread.squares()),
+            window=_number_comparison(window.sums(), window.rows, spread.squares()),
         )
 
 
 def _number_comparison(sums: Float64, rows: int, spread: Float64) -> NumberComparison:
-    absolute, squares = sums[:_JUDGED] / rows, sums[_JUDGED:].reshape(_JUDGED, -1)
-    roots = np.sqrt(squares / rows).mean(axis=1)
-    varies = spread > 0.0
+    parts = sums.reshape(2 * _JUDGED + 1, -1)
+    known = parts[-1] > 0
+    counts = parts[-1][known]
+    absolute, squares = parts[:_JUDGED, known], parts[_JUDGED:-1, known]
+    maes = (absolute / counts).mean(axis=1)
+    rmses = np.sqrt(squares / counts).mean(axis=1)
+    varies = spread[known] > 0.0
     explained: list[float | None] = [None] * _JUDGED
     if varies.any():
-        explained = (1.0 - squares[:, varies] / spread[varies]).mean(axis=1).tolist()
+        explained = (1.0 - squares[:, varies] / spread[known][varies]).mean(axis=1).tolist()
     return NumberComparison(
         rows,
         *(
             NumberFigures(mae=mae, rmse=rmse, r2=r2)
-            for mae, rmse, r2 in zip(absolute.tolist(), roots.tolist(), explained, strict=True)
+            for mae, rmse, r2 in zip(maes.tolist(), rmses.tolist(), explained, strict=True)
         ),
     )

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 DEFAULT_WINDOW_ROWS: Final = 1000
+LEAST_WINDOW_ROWS: Final = 16
 DEFAULT_COVERAGE: Final = 0.9
 # What `all_channels` and a list of channels may come to.
 MOST_CHANNELS: Final = 256
@@ -51,11 +52,12 @@ class ScoringOptions:
     """What to report; a part that is None or False costs nothing.
 
     Attributes:
-        window_rows: how far back windowed figures, anomaly scores and intervals look.
+        window_rows: how far back windowed figures, anomaly scores and intervals look; 0 for 1,000,
+            or as many as fit into the memory of a stream.
         coverage: the share of rows whose truth is to lie within the intervals; None for none.
     """
 
-    window_rows: int = DEFAULT_WINDOW_ROWS
+    window_rows: int = 0
     metrics: bool = False
     drift: DriftOptions | None = None
     anomaly: AnomalyOptions | None = None

@@ -1,6 +1,6 @@
 """What a scorer says of the rows of one frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,10 @@ class Alarm:
     detector: Detector
     channel: int | None = None
 
+    def moved(self, rows: int) -> "Alarm":
+        """Return the same of a row so many rows later."""
+        return replace(self, row=self.row + rows)
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -108,13 +112,17 @@ class Cause:
     outputs: tuple[int, ...]
     errors: tuple[float, ...]
 
+    def moved(self, rows: int) -> "Cause":
+        """Return the same of a row so many rows later."""
+        return replace(self, row=self.row + rows)
+
 
 @dataclass(frozen=True)
 class Anomalies:
     """How unusual the errors are.
 
     Attributes:
-        scores: float32, shape (rows,), 0 to 1.
+        scores: float32, shape (rows,), 0 to 1; NaN for a row that was not scored.
         causes: of the rows whose score reaches the threshold.
     """
 

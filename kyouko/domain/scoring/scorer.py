@@ -1,5 +1,6 @@
 """One scorer for one stream: the parts that were asked for, fed frame by frame."""
 
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -8,12 +9,19 @@ import numpy.typing as npt
 from kyouko.domain.engine import NetworkStructure, TaskKind
 from kyouko.domain.networks.labels import LabelBook
 from kyouko.domain.networks.learner import Labels, RowResults, Rows
-from kyouko.domain.networks.scoring import WORST_LOSS, most_probable
+from kyouko.domain.networks.scoring import most_probable
 from kyouko.domain.scoring.anomaly import ClassAnomalies, NumberAnomalies
 from kyouko.domain.scoring.conformal import ClassSets, NumberIntervals
 from kyouko.domain.scoring.drift import DriftAlarms
+from kyouko.domain.scoring.joining import joined, runs_of
 from kyouko.domain.scoring.metrics import ClassTally, NumberTally
-from kyouko.domain.scoring.options import MOST_CHANNELS, DriftOptions, ScoringOptions
+from kyouko.domain.scoring.options import (
+    DEFAULT_WINDOW_ROWS,
+    LEAST_WINDOW_ROWS,
+    MOST_CHANNELS,
+    DriftOptions,
+    ScoringOptions,
+)
 from kyouko.domain.scoring.report import (
     Anomalies,
     ClassMetrics,
@@ -30,7 +38,6 @@ Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 
 MOST_MEMORY_BYTES: Final = 64 * 2**20
-_GREATEST: Final = float(np.finfo(np.float32).max)
 _PLACE: Final = "open.scoring."
 
 
@@ -77,21 +84,53 @@ class StreamScorer:
         # A window of labels is as wide as there are labels in it, not as outputs.
         self._begin(0 if self._is_classes else structure.output.size, learned_rows)
 
-    def score(self, results: RowResults, truth: Array | None, inputs: Array | None) -> ScoreReport:
-        """Score the rows of a frame.
+    def score(
+        self,
+        results: RowResults,
+        truth: Array | None,
+        inputs: Array | None,
+        *,
+        said: Float32 | None = None,
+    ) -> ScoreReport:
+        """Score the rows of a frame; those whose loss is NaN count as rows without targets.
 
         Args:
             results: what the network said of them.
-            truth: what was right, as of `truth_of`; None when it is not known yet.
+            truth: what was right, as of `truth_of`, numbers NaN where one is not known; None when
+                nothing is known yet.
             inputs: the rows, shape (rows, channels); None for rows that were seen before, whose
                 targets came late.
+            said: what had been said of the truth; None where that is `results.outputs`, as it is
+                unless these are forecasts whose truth is still to come.
         """
         if len(results.outputs) == 0:
             return ScoreReport(self._scored_rows, self._since)
         if not self._is_classes and results.outputs.shape[1] != self._outputs:
             self._begin(results.outputs.shape[1], results.learned_rows)
-        loss = None if truth is None else _finite_loss(results)
-        judged = self._parts.judge(results, truth, loss)
+        if truth is None or results.loss is None:
+            return self._report(results, None, inputs, None)
+        said = results.outputs if said is None else said
+        is_scored = ~np.isnan(results.loss)
+        if is_scored.all():
+            return self._report(results, truth, inputs, said)
+        runs = runs_of(is_scored)
+        reports = [
+            self._report(
+                _some(results, run),
+                truth[run] if is_scored[run.start] else None,
+                None if inputs is None else inputs[run],
+                said[run],
+            )
+            for run in runs
+        ]
+        return joined(reports, runs)
+
+    def _report(
+        self, results: RowResults, truth: Array | None, inputs: Array | None, said: Float32 | None
+    ) -> ScoreReport:
+        """Score rows, all of which have a truth, or none."""
+        judged = self._parts.judge(results, truth, said)
+        loss = None if truth is None else results.loss
         alarms = self._drift.alarms(inputs, loss, judged.wrong) if self._drift else ()
         self._scored_rows += 0 if truth is None else len(truth)
         return ScoreReport(
@@ -104,8 +143,7 @@ class StreamScorer:
         )
 
     def _begin(self, outputs: int, learned_rows: int) -> None:
-        options = self._options
-        _check_memory(options, outputs)
+        options = _fitting(self._options, outputs)
         self._outputs = outputs
         self._since = learned_rows
         self._scored_rows = 0
@@ -135,9 +173,9 @@ class _ClassParts:
         self._anomalies = options.anomaly and ClassAnomalies(options.anomaly, width)
         self._sets = ClassSets(options.coverage, width) if options.coverage else None
 
-    def judge(self, results: RowResults, truth: Int32 | None, loss: Float32 | None) -> _Judged:
+    def judge(self, results: RowResults, truth: Int32 | None, _: Float32 | None) -> _Judged:
         """Judge rows."""
-        outputs, predicted = results.outputs, results.predicted
+        outputs, predicted, loss = results.outputs, results.predicted, results.loss
         if predicted is None:
             predicted = most_probable(outputs)
         sets = self._sets.expect(outputs, predicted, truth) if self._sets else None
@@ -162,16 +200,15 @@ class _NumberParts:
             NumberIntervals(options.coverage, width, outputs) if options.coverage else None
         )
 
-    def judge(self, results: RowResults, truth: Float32 | None, loss: Float32 | None) -> _Judged:
-        """Judge rows."""
+    def judge(self, results: RowResults, truth: Float32 | None, said: Float32 | None) -> _Judged:
+        """Judge rows by what was said of their truth."""
         outputs = results.outputs
-        intervals = self._intervals.expect(outputs, truth) if self._intervals else None
-        if truth is None or loss is None:
+        said = outputs if said is None else said
+        intervals = self._intervals.expect(outputs, truth, said) if self._intervals else None
+        if truth is None:
             return _Judged(None, None, intervals, None)
         targets = truth.astype(np.float64)
-        errors = np.nan_to_num(
-            outputs - targets, nan=_GREATEST, posinf=_GREATEST, neginf=-_GREATEST
-        )
+        errors = said - targets
         return _Judged(
             metrics=self._tally.add(errors, targets) if self._tally else None,
             anomalies=self._anomalies.judge(np.abs(errors)) if self._anomalies else None,
@@ -180,12 +217,10 @@ class _NumberParts:
         )
 
 
-def _finite_loss(results: RowResults) -> Float32:
-    """Return the loss; what is not a number counts as the worst."""
-    if results.loss is None:
-        raise ValueError("rows with a truth come with a loss")
-    worst = _GREATEST if results.predicted is None else WORST_LOSS
-    return np.nan_to_num(results.loss, nan=worst, posinf=worst)
+def _some(results: RowResults, rows: slice) -> RowResults:
+    predicted = None if results.predicted is None else results.predicted[rows]
+    loss = None if results.loss is None else results.loss[rows]
+    return replace(results, outputs=results.outputs[rows], predicted=predicted, loss=loss)
 
 
 def _check_channels(drift: DriftOptions, channels: int) -> None:
@@ -207,10 +242,13 @@ def _check_channels(drift: DriftOptions, channels: int) -> None:
             )
 
 
-def _check_memory(options: ScoringOptions, outputs: int) -> None:
+def _fitting(options: ScoringOptions, outputs: int) -> ScoringOptions:
+    """Return the options with a window that fits into the memory of a stream."""
     row_bytes = _row_bytes(options, outputs)
-    if row_bytes * options.window_rows > MOST_MEMORY_BYTES:
-        most = max(MOST_MEMORY_BYTES // row_bytes, 0)
+    most = max(MOST_MEMORY_BYTES // row_bytes, LEAST_WINDOW_ROWS)
+    if options.window_rows == 0:
+        return replace(options, window_rows=min(DEFAULT_WINDOW_ROWS, most))
+    if options.window_rows > most:
         raise _invalid(
             "window_rows",
             f"{options.window_rows} rows of {outputs} outputs take "
@@ -219,11 +257,12 @@ def _check_memory(options: ScoringOptions, outputs: int) -> None:
             limit=most,
             actual=options.window_rows,
         )
+    return options
 
 
 def _row_bytes(options: ScoringOptions, outputs: int) -> int:
     """Return about what a row of the window takes; classes remember no outputs."""
-    of_metrics = 48 + 72 * outputs if options.metrics else 0
+    of_metrics = 48 + 144 * outputs if options.metrics else 0
     of_anomalies = 8 + 8 * outputs if options.anomaly else 0
     of_intervals = 24 + 8 * outputs if options.coverage else 0
     return 1 + of_metrics + of_anomalies + of_intervals

@@ -71,20 +71,18 @@ class WindowSpread:
     def __init__(self, width: int, columns: int) -> None:
         self._width = width
         self._latest = np.zeros((width, columns))
-        self._from_here = np.zeros((width + 1, 2 * columns))
-        self._sum = np.zeros(2 * columns)
-        self._center: Float64 | None = None
+        self._from_here = np.zeros((width + 1, 3 * columns))
+        self._sum = np.zeros(3 * columns)
+        self._center = np.full(columns, np.nan)
         self._count = 0
-        self._is_full = False
 
     def add(self, values: Float64) -> None:
-        """Take in rows, shape (rows, columns)."""
+        """Take in rows, shape (rows, columns); NaN is left out."""
         while len(values):
             part = values[: self._width - self._count]
-            if self._center is None:
-                self._center = part[0].copy()
+            self._center = with_firsts(self._center, part)
             self._latest[self._count : self._count + len(part)] = part
-            self._sum = running_sums(self._sum, _powers(part - self._center))[-1]
+            self._sum = running_sums(self._sum, deviation_powers(part, self._center))[-1]
             self._count += len(part)
             values = values[len(part) :]
             if self._count == self._width:
@@ -92,35 +90,47 @@ class WindowSpread:
 
     def squares(self) -> Float64:
         """Return the sum of the squared deviations from the mean, for each column."""
-        before = self._width - self._count if self._is_full else 0
-        sums = self._from_here[self._count] + self._sum
-        return squared_deviations(sums, before + self._count)
+        return squared_deviations(self._from_here[self._count] + self._sum)
 
     def _turn(self) -> None:
-        self._center = np.median(self._latest, axis=0)
-        powers = _powers(self._latest - self._center)
+        self._center = _medians(self._latest, self._center)
+        powers = deviation_powers(self._latest, self._center)
         self._from_here[:-1] = np.cumsum(powers[::-1], axis=0)[::-1]
         self._sum = np.zeros_like(self._sum)
         self._count = 0
-        self._is_full = True
 
 
-def _powers(deviations: Float64) -> Float64:
-    return np.concatenate((deviations, deviations**2), axis=1)
+def with_firsts(center: Float64, values: Float64) -> Float64:
+    """Return the center of each column, or its first value that is a number where there is none."""
+    if not np.isnan(center).any():
+        return center
+    firsts = np.take_along_axis(values, np.argmax(~np.isnan(values), axis=0)[np.newaxis], axis=0)
+    return np.where(np.isnan(center), firsts[0], center)
 
 
-def squared_deviations(sums: Float64, rows: int) -> Float64:
-    """Return the sums of squared deviations from the mean.
+def deviation_powers(values: Float64, center: Float64) -> Float64:
+    """Return deviations, their squares, and 1 for each; 0 for NaN."""
+    deviations = values - center
+    known = ~np.isnan(deviations)
+    deviations = np.where(known, deviations, 0.0)
+    return np.concatenate((deviations, deviations**2, known), axis=1)
 
-    Args:
-        sums: of deviations from anything, then of their squares.
-        rows: how many they are the sums of.
-    """
-    first, second = np.split(sums, 2)
-    spread: Float64 = np.maximum(second - first**2 / max(rows, 1), 0.0)
+
+def squared_deviations(sums: Float64) -> Float64:
+    """Return the sums of squared deviations from the mean, of sums of `deviation_powers`."""
+    first, second, count = np.split(sums, 3)
+    spread: Float64 = np.maximum(second - first**2 / np.maximum(count, 1.0), 0.0)
     # What is left of two almost equal numbers is rounding, not spread.
     spread[spread <= 1e-13 * second] = 0.0
     return spread
+
+
+def _medians(values: Float64, otherwise: Float64) -> Float64:
+    """Return about the median of each column; NaN is left out."""
+    ordered = np.sort(values, axis=0)  # NaN come last.
+    counts = (~np.isnan(values)).sum(axis=0)
+    found = np.take_along_axis(ordered, (counts // 2)[np.newaxis], axis=0)
+    return np.where(counts > 0, found[0], otherwise)
 
 
 class CalibrationWindow:
@@ -128,7 +138,8 @@ class CalibrationWindow:
 
     Attributes:
         ordered: float32, shape (columns, values), rising along each column: the values of the
-            window when it was last ordered. Empty for the first rows.
+            window when it was last ordered, NaN at the end. Empty for the first rows.
+        known: how many of them are no NaN, shape (columns,).
         count: rows so far.
     """
 
@@ -137,6 +148,7 @@ class CalibrationWindow:
         self._ring = np.zeros((columns, width), np.float32)
         self._due = BEAT
         self.ordered: Float32 = self._ring[:, :0]
+        self.known = np.zeros(columns, np.int64)
         self.count = 0
 
     @property
@@ -163,4 +175,5 @@ class CalibrationWindow:
         if self.is_on_beat and self.count >= self._due:
             filled = min(self.count, self._width)
             self.ordered = np.sort(self._ring[:, :filled], axis=1)
+            self.known = filled - np.isnan(self.ordered).sum(axis=1)
             self._due = self.count + max(BEAT, filled // _SORTED_SHARE)

@@ -287,8 +287,8 @@ class LearnScoring(_message.Message):
     INTERVALS_FIELD_NUMBER: _builtins.int
     window_rows: _builtins.int
     """How many rows back the windowed figures, the anomaly scores and the
-    intervals look; 1,000 when zero. Wide networks may have to ask for fewer:
-    what a stream remembers takes 64 MiB at most.
+    intervals look. What a stream remembers takes 64 MiB at most; when zero,
+    1,000 rows or as many as that allows.
     """
     metrics: _builtins.bool
     """Report how well the rows were predicted before they were learned, beside
@@ -747,7 +747,9 @@ class LearnScores(_message.Message):
     INTERVALS_FIELD_NUMBER: _builtins.int
     SETS_FIELD_NUMBER: _builtins.int
     scored_rows: _builtins.int
-    """Rows of the stream with targets so far, all of which were scored."""
+    """Rows of the stream with targets so far, all of which were scored. Of a
+    network that teaches itself, those of which something was said before.
+    """
     since_learned_rows: _builtins.int
     """Rows that the network had learned in its life when scoring began."""
     @_builtins.property
@@ -934,8 +936,8 @@ class NumberMetrics(_message.Message):
     WINDOW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def total(self) -> Global___NumberComparison:
-        """Over all rows that were scored, but for the first: before it the baselines
-        have nothing to say.
+        """Over all rows that were scored, but for the first of each output: before it
+        the baselines have nothing to say.
         """
 
     @_builtins.property
@@ -1077,7 +1079,8 @@ class AnomalyScores(_message.Message):
         """The score of each row, float32 of shape [rows], 0 to 1: which share of the
         errors in the window is smaller than that of the row. As long as nothing
         changes all values are equally frequent, so one row in a hundred has 0.99
-        or more. 0.5 while there is nothing to compare with.
+        or more. 0.5 while there is nothing to compare with, NaN for a row that was
+        not scored.
         """
 
     @_builtins.property

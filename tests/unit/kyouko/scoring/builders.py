@@ -66,13 +66,15 @@ def label_results(outputs: Array, truth: Array | None) -> RowResults:
 
 
 def number_results(outputs: Array, truth: Array | None) -> RowResults:
-    """Return what a network of numbers says, with losses in units of 1."""
+    """Return what a network of numbers says, with losses in units of 1; NaN is not known."""
     outputs = np.asarray(outputs, np.float32)
     loss = None
     if truth is not None:
         squares = (outputs.astype(np.float64) - truth) ** 2
-        greatest = np.finfo(np.float32).max
-        loss = np.minimum(squares.mean(axis=1), greatest).astype(np.float32)
+        known = ~np.isnan(squares)
+        loss = np.where(known, squares, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        loss = np.minimum(loss, np.finfo(np.float32).max).astype(np.float32)
+        loss[~known.any(axis=1)] = np.nan
     return RowResults(outputs, None, loss, 0, 0.0, 0, 0, learned_rows=100)
 
 

@@ -45,7 +45,7 @@ def test_what_is_not_said_has_a_default() -> None:
     )
 
     assert (
-        ScoringOptions(1000, True, DriftOptions((Detector.ADWIN,)), AnomalyOptions(0.99, 3), 0.9)
+        ScoringOptions(0, True, DriftOptions((Detector.ADWIN,)), AnomalyOptions(0.99, 3), 0.9)
         == found
     )
 

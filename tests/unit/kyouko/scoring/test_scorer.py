@@ -13,7 +13,7 @@ from kyouko.domain.engine import TaskKind
 from kyouko.domain.networks.labels import LabelBook
 from kyouko.domain.networks.learner import Labels, Numbers, Rows
 from kyouko.domain.scoring import DriftOptions, ScoringOptions, truth_of
-from kyouko.domain.scoring.report import Intervals, LabelSets, ScoreReport
+from kyouko.domain.scoring.report import Anomalies, Intervals, LabelSets, NumberMetrics, ScoreReport
 from mesh.errors import InvalidArgument
 from tests.unit.kyouko.scoring.builders import (
     ALL_PARTS,
@@ -25,16 +25,20 @@ from tests.unit.kyouko.scoring.builders import (
     scorer_of,
 )
 
+NOTHING = Anomalies(np.zeros(0, np.float32), ())
 SIZES = st.lists(st.integers(1, 90), min_size=1, max_size=8)
 
 
 def by_rows(reports: list[ScoreReport], starts: list[int]) -> dict[str, object]:
     """Return what reports say of the rows of the stream, and how it stands after the last."""
-    anomalies = [report.anomalies for report in reports if report.anomalies]
+    anomalies = [report.anomalies or NOTHING for report in reports]
     last = reports[-1]
+    metrics = [report.metrics for report in reports if report.metrics]
     found: dict[str, object] = {
-        "end": (last.scored_rows, last.since_learned_rows, last.metrics),
-        "scores": np.concatenate([part.scores for part in anomalies]).tolist(),
+        "end": (last.scored_rows, last.since_learned_rows, metrics[-1:]),
+        "scores": [
+            score for part in anomalies for score in part.scores[~np.isnan(part.scores)].tolist()
+        ],
         "alarms": [
             (start + alarm.row, alarm.detector, alarm.channel)
             for start, report in zip(starts, reports, strict=True)
@@ -68,6 +72,9 @@ def test_frames_of_numbers_do_not_matter(sizes: list[int], seed: int) -> None:
     inputs = random.normal(size=(rows, 2)) + np.linspace(0, 5, rows)[:, np.newaxis]
     targets = (random.normal(size=(rows, 3)) * [1, 100, 0.01]).astype(np.float32)
     outputs = (targets + random.normal(size=(rows, 3)) * 0.1).astype(np.float32)
+    # Some values are not known, and some rows not at all.
+    targets[random.random((rows, 3)) < 0.1] = np.nan
+    targets[random.random(rows) < 0.1] = np.nan
 
     found = []
     for cuts in ([rows], sizes, [1] * rows):
@@ -155,6 +162,63 @@ def test_another_number_of_outputs_begins_anew() -> None:
     assert 30 == report.scored_rows
     assert isinstance(report.expected, Intervals)
     assert (30, 3) == report.expected.lower.shape
+
+
+def test_rows_without_a_score_stand_between_those_with_one() -> None:
+    """They get intervals, no anomaly score, and count in no figure."""
+    random = np.random.default_rng(1)
+    targets = random.normal(size=(120, 1)).astype(np.float32)
+    targets[[0, 60, 61, 119]] = np.nan
+    scorer = scorer_of(ALL_PARTS, TaskKind.NUMBERS)
+
+    (report,) = score_numbers(scorer, np.zeros_like(targets), targets)
+
+    assert report.anomalies is not None
+    assert [0, 60, 61, 119] == np.flatnonzero(np.isnan(report.anomalies.scores)).tolist()
+    assert isinstance(report.expected, Intervals)
+    assert (120, 1) == report.expected.lower.shape
+    assert isinstance(report.metrics, NumberMetrics)
+    assert (116, 115) == (report.scored_rows, report.metrics.total.rows)
+    assert all(targets[cause.row] == targets[cause.row] for cause in report.anomalies.causes)
+
+
+def test_an_output_that_is_never_known_changes_nothing() -> None:
+    """A dead sensor beside a living one: figures, scores and bounds are those of the living one."""
+    random = np.random.default_rng(1)
+    targets = random.normal(size=(300, 2)).astype(np.float32)
+    targets[:, 1] = np.nan
+    outputs = np.zeros_like(targets)
+
+    (alone,) = score_numbers(scorer_of(ALL_PARTS, TaskKind.NUMBERS), outputs[:, :1], targets[:, :1])
+    (both,) = score_numbers(scorer_of(ALL_PARTS, TaskKind.NUMBERS, outputs=2), outputs, targets)
+
+    assert alone.metrics == both.metrics
+    assert alone.anomalies is not None
+    assert both.anomalies is not None
+    assert alone.anomalies.scores.tolist() == both.anomalies.scores.tolist()
+    assert isinstance(alone.expected, Intervals)
+    assert isinstance(both.expected, Intervals)
+    assert alone.expected.upper[:, 0].tolist() == both.expected.upper[:, 0].tolist()
+    assert np.isposinf(both.expected.upper[:, 1]).all()
+    assert alone.expected.coverage == both.expected.coverage
+
+
+def test_a_forecast_is_judged_by_what_had_been_said() -> None:
+    """Bounds are about the forecast of a row; errors about what was said of it before."""
+    said = np.zeros((100, 1), np.float32)
+    actual = np.random.default_rng(1).normal(size=(100, 1)).astype(np.float32)
+    outputs = np.full((100, 1), 1000, np.float32)
+    scorer = scorer_of(ScoringOptions(metrics=True, coverage=0.8), TaskKind.NUMBERS)
+    results = replace(number_results(said, actual), outputs=outputs)
+
+    report = scorer.score(results, actual, None, said=said)
+
+    assert isinstance(report.metrics, NumberMetrics)
+    assert report.metrics.total.network.mae < 2
+    assert isinstance(report.expected, Intervals)
+    assert report.expected.lower[-1, 0] > 990
+    assert report.expected.coverage.total is not None
+    assert 0.7 < report.expected.coverage.total < 0.9
 
 
 def test_a_frame_without_rows_changes_nothing() -> None:

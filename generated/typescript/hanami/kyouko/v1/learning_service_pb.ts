@@ -232,8 +232,8 @@ export const LearnOpenSchema: GenMessage<LearnOpen> = /*@__PURE__*/
 export type LearnScoring = Message<"hanami.kyouko.v1.LearnScoring"> & {
   /**
    * How many rows back the windowed figures, the anomaly scores and the
-   * intervals look; 1,000 when zero. Wide networks may have to ask for fewer:
-   * what a stream remembers takes 64 MiB at most.
+   * intervals look. What a stream remembers takes 64 MiB at most; when zero,
+   * 1,000 rows or as many as that allows.
    *
    * @generated from field: int32 window_rows = 1;
    */
@@ -735,7 +735,8 @@ export const LearnResultSchema: GenMessage<LearnResult> = /*@__PURE__*/
  */
 export type LearnScores = Message<"hanami.kyouko.v1.LearnScores"> & {
   /**
-   * Rows of the stream with targets so far, all of which were scored.
+   * Rows of the stream with targets so far, all of which were scored. Of a
+   * network that teaches itself, those of which something was said before.
    *
    * @generated from field: int64 scored_rows = 1;
    */
@@ -941,8 +942,8 @@ export const ClassFiguresSchema: GenMessage<ClassFigures> = /*@__PURE__*/
  */
 export type NumberMetrics = Message<"hanami.kyouko.v1.NumberMetrics"> & {
   /**
-   * Over all rows that were scored, but for the first: before it the baselines
-   * have nothing to say.
+   * Over all rows that were scored, but for the first of each output: before it
+   * the baselines have nothing to say.
    *
    * @generated from field: hanami.kyouko.v1.NumberComparison total = 1;
    */
@@ -1087,7 +1088,8 @@ export type AnomalyScores = Message<"hanami.kyouko.v1.AnomalyScores"> & {
    * The score of each row, float32 of shape [rows], 0 to 1: which share of the
    * errors in the window is smaller than that of the row. As long as nothing
    * changes all values are equally frequent, so one row in a hundred has 0.99
-   * or more. 0.5 while there is nothing to compare with.
+   * or more. 0.5 while there is nothing to compare with, NaN for a row that was
+   * not scored.
    *
    * @generated from field: hanami.type.v1.Tensor scores = 1;
    */
