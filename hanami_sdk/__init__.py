@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hanami_sdk.frames import Frame, split_rows
     from hanami_sdk.results import Result, Score
     from hanami_sdk.retries import RetryPolicy
+    from hanami_sdk.scoring import Scores, Scoring
     from hanami_sdk.sessions import Tokens
     from hanami_sdk.streams import LearnStream
 
@@ -53,6 +54,8 @@ _HOMES = {
     "RetryPolicy": "retries",
     "Rows": "areas.datasets",
     "Score": "results",
+    "Scores": "scoring",
+    "Scoring": "scoring",
     "Tokens": "sessions",
     "split_rows": "frames",
 }
@@ -80,6 +83,8 @@ __all__ = [
     "RetryPolicy",
     "Rows",
     "Score",
+    "Scores",
+    "Scoring",
     "Tokens",
     "Unauthenticated",
     "Unavailable",

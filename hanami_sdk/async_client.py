@@ -18,6 +18,7 @@ from hanami_sdk.connection import Connection, ConnectionOptions
 from hanami_sdk.exchange import Exchange, Mode, StreamOptions
 from hanami_sdk.names import Namespace, user_name
 from hanami_sdk.retries import RetryPolicy
+from hanami_sdk.scoring import Scoring
 from hanami_sdk.streams import LearnStream
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class AsyncClient:
         resume_token: str = "",
         label_horizon_rows: int = 0,
         reconnect_seconds: float = 60.0,
+        scoring: Scoring | None = None,
     ) -> LearnStream:
         """Return a stream of rows into a network; it opens as a context manager.
 
@@ -117,6 +119,8 @@ class AsyncClient:
             label_horizon_rows: rows for which labels or targets may come later.
             reconnect_seconds: how long to try to get back to a server that is lost;
                 0 ends the stream at once.
+            scoring: what else to say about the rows: figures beside baselines,
+                drift alarms, anomaly scores, intervals.
         """
         options = StreamOptions(
             mode,
@@ -125,6 +129,7 @@ class AsyncClient:
             resume_token,
             label_horizon_rows,
             reconnect_seconds,
+            scoring,
         )
         return LearnStream(self.exchange(network, options))
 

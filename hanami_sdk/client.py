@@ -17,6 +17,7 @@ from hanami_sdk.blocking import Face, LoopThread, blocking, blocking_iterator
 from hanami_sdk.blocking_streams import BlockingLearnStream
 from hanami_sdk.exchange import Mode, StreamOptions
 from hanami_sdk.retries import RetryPolicy
+from hanami_sdk.scoring import Scoring
 
 if TYPE_CHECKING:
     from hanami_sdk.sessions import PasswordProvider, Tokens
@@ -171,6 +172,7 @@ class Client:
         resume_token: str = "",
         label_horizon_rows: int = 0,
         reconnect_seconds: float = 60.0,
+        scoring: Scoring | None = None,
     ) -> BlockingLearnStream:
         """Return a stream of rows into a network; it opens as a context manager.
 
@@ -185,6 +187,8 @@ class Client:
             label_horizon_rows: rows for which labels or targets may come later.
             reconnect_seconds: how long to try to get back to a server that is lost;
                 0 ends the stream at once.
+            scoring: what else to say about the rows: figures beside baselines,
+                drift alarms, anomaly scores, intervals.
         """
         options = StreamOptions(
             mode,
@@ -193,6 +197,7 @@ class Client:
             resume_token,
             label_horizon_rows,
             reconnect_seconds,
+            scoring,
         )
         return BlockingLearnStream(self._core.exchange(network, options), self._thread)
 

@@ -28,6 +28,7 @@ from hanami_sdk.errors import (
 from hanami_sdk.frames import Frame, LateTargets, encode_frame, row_count
 from hanami_sdk.results import Result, refusal
 from hanami_sdk.retries import RetryPolicy
+from hanami_sdk.scoring import Scoring
 from hanami_sdk.sent_frames import AnyFuture, SentFrame, SentFrames
 
 Mode = Literal["LEARN", "PREDICT"]
@@ -50,6 +51,7 @@ class StreamOptions:
         label_horizon_rows: rows for which labels or targets may come later.
         reconnect_seconds: how long to try to get back to a server that is lost;
             0 ends the stream at once.
+        scoring: what else to say about the rows; scores begin anew after a break.
     """
 
     mode: Mode = "LEARN"
@@ -58,6 +60,7 @@ class StreamOptions:
     resume_token: str = ""
     label_horizon_rows: int = 0
     reconnect_seconds: float = 60.0
+    scoring: Scoring | None = None
 
 
 class Exchange:
@@ -222,6 +225,7 @@ class Exchange:
             return_outputs=self._options.return_outputs,
             resume_token=self.resume_token,
             label_horizon_rows=self._options.label_horizon_rows,
+            scoring=self._options.scoring.message() if self._options.scoring else None,
         )
         try:
             opened = await self._exchange_open(opening)

@@ -12,6 +12,7 @@ from hanami.kyouko.v1 import learning_service_pb2 as pb
 from numpy.typing import NDArray
 
 from hanami_sdk.errors import FrameRefused, error_from_status
+from hanami_sdk.scoring import Scores
 from hanami_sdk.tensors import decode
 
 
@@ -62,6 +63,11 @@ class Result:
     def loss(self) -> NDArray[np.float32]:
         """The loss of each row before it was learned; empty without labels or targets."""
         return cast("NDArray[np.float32]", self._array("loss", np.float32, (0,)))
+
+    @cached_property
+    def scores(self) -> Scores | None:
+        """What else is said of the rows; None unless the stream asked for it."""
+        return Scores(self._message.scores) if self._message.HasField("scores") else None
 
     @property
     def size_bytes(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.scoring.report import Coverage, Intervals, LabelSets
-from kyouko.domain.scoring.windows import CalibrationWindow, WindowSums, running_sums
+from kyouko.domain.scoring.windows import CalibrationWindow, WindowSums, sum_after
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -67,7 +67,7 @@ class _Levels:
         self._missed += (known & ~within).sum(axis=0)
         counts = np.maximum(known.sum(axis=1), 1)
         shares = ((known & within).sum(axis=1) / counts)[:, np.newaxis]
-        self._within = running_sums(self._within, shares)[-1]
+        self._within = sum_after(self._within, shares)
         self._within_window.add(shares)
         if self.window.is_on_beat:
             levels = self._levels + self._step * (self._known * self._missing - self._missed)

@@ -21,8 +21,8 @@ from kyouko.domain.scoring.windows import (
     WindowSpread,
     WindowSums,
     deviation_powers,
-    running_sums,
     squared_deviations,
+    sum_after,
     with_firsts,
 )
 
@@ -35,6 +35,12 @@ Int64 = npt.NDArray[np.int64]
 _JUDGED: Final = 3
 
 
+# Over all rows, and over the window.
+_SCOPES: Final = 2
+_TOTAL: Final = 0
+_WINDOW: Final = 1
+
+
 class ClassTally:
     """Figures of labels, over all rows and over the last ones."""
 
@@ -42,8 +48,7 @@ class ClassTally:
         self._width = window_rows
         self._baselines = ClassBaselines()
         self._ring = np.zeros((window_rows, 1 + _JUDGED), np.int32)
-        self._total = _LabelCounts()
-        self._window = _LabelCounts()
+        self._counts = _LabelCounts()
         self._losses = np.zeros(2)
         self._window_losses = WindowSums(window_rows, 2)
         self._rows = 0
@@ -59,21 +64,21 @@ class ClassTally:
         naive = self._baselines.follow(truth)
         rows = np.stack((truth, predicted, naive.majority, naive.last), axis=1)
         losses = np.stack((loss.astype(np.float64), naive.frequency_loss), axis=1)
-        self._total.change(rows, 1)
-        self._losses = running_sums(self._losses, losses)[-1]
         self._slide(rows)
+        self._losses = sum_after(self._losses, losses)
         self._window_losses.add(losses)
         self._rows += len(rows)
         return ClassMetrics(
-            total=_class_comparison(self._total, self._losses),
-            window=_class_comparison(self._window, self._window_losses.sums()),
+            *_class_comparisons(self._counts, (self._losses, self._window_losses.sums()))
         )
 
     def _slide(self, rows: Int32) -> None:
         places = np.arange(self._rows, self._rows + len(rows))[-self._width :] % self._width
-        filled = min(self._rows, self._width)
-        self._window.change(self._ring[places[places < filled]], -1)
-        self._window.change(rows[-self._width :], 1)
+        old = self._ring[places[places < min(self._rows, self._width)]]
+        if len(old):
+            self._counts.change(_WINDOW, old, -1)
+        self._counts.change(_WINDOW, rows[-self._width :], 1)
+        self._counts.change(_TOTAL, rows, 1)
         self._ring[places] = rows[-self._width :]
 
 
@@ -81,50 +86,53 @@ class _LabelCounts:
     """How often each label came, was said by each of the judged, and rightly so."""
 
     def __init__(self) -> None:
-        self.rows = 0
-        self._counts: Int64 = np.zeros((1 + 2 * _JUDGED, 0), np.int64)
+        self.rows = [0] * _SCOPES
+        self._counts: Int64 = np.zeros((_SCOPES, 1 + 2 * _JUDGED, 0), np.int64)
 
-    def change(self, rows: Int32, by: int) -> None:
+    def change(self, scope: int, rows: Int32, by: int) -> None:
         """Add rows (1) or take them back (-1): the truth, then what each of the judged said."""
         self._counts = grown(self._counts, int(rows.max(initial=-1)) + 1)
-        labels = self._counts.shape[1]
+        labels = self._counts.shape[-1]
         truth = rows[:, :1]
         right = np.where(rows[:, 1:] == truth, truth, -1)
         found = np.concatenate((rows, right), axis=1)
         codes = found + labels * np.arange(found.shape[1])
-        np.add.at(self._counts.reshape(-1), codes[found >= 0], by)
-        self.rows += by * len(rows)
+        np.add.at(self._counts[scope].reshape(-1), codes[found >= 0], by)
+        self.rows[scope] += by * len(rows)
 
-    def figures(self) -> list[tuple[float, float, float | None]]:
-        """Return accuracy, macro-F1 and kappa of each of the judged."""
-        rows = max(self.rows, 1)
-        came, said, right = self._counts[0], self._counts[1 : 1 + _JUDGED], self._counts[-_JUDGED:]
+    def figures(self) -> tuple[Float64, Float64, Float64]:
+        """Return accuracy, macro-F1 and agreement by chance: of each scope, each of the judged."""
+        rows = np.maximum(self.rows, 1)[:, np.newaxis].astype(np.float64)
+        came, said = self._counts[:, :1], self._counts[:, 1 : 1 + _JUDGED]
+        right = self._counts[:, -_JUDGED:]
         both = came + said
-        f1 = np.divide(2 * right, both, out=np.zeros(both.shape), where=both > 0)
+        seen = both > 0
+        f1 = 2 * right / np.maximum(both, 1)
         # One after the other: numpy's plain sum depends on how much room there is for labels.
-        mean_f1 = np.cumsum(f1, axis=1)[:, -1:].sum(axis=1) / np.maximum((both > 0).sum(axis=1), 1)
-        accuracy = right.sum(axis=1) / rows
-        chance = (came * said).sum(axis=1) / float(rows) ** 2
-        return [
-            (exact, f1, (exact - by_chance) / (1.0 - by_chance) if by_chance < 1.0 else None)
-            for exact, f1, by_chance in zip(
-                accuracy.tolist(), mean_f1.tolist(), chance.tolist(), strict=True
-            )
-        ]
+        f1_sums = np.cumsum(f1, axis=2)[:, :, -1] if f1.shape[2] else np.zeros(f1.shape[:2])
+        macro_f1 = f1_sums / np.maximum(np.count_nonzero(seen, axis=2), 1)
+        return right.sum(axis=2) / rows, macro_f1, (came * said).sum(axis=2) / rows**2
 
 
-def _class_comparison(counts: _LabelCounts, losses: Float64) -> ClassComparison:
-    network, frequencies = (losses / max(counts.rows, 1)).tolist()
-    log_losses = (network, frequencies, None)
-    return ClassComparison(
-        counts.rows,
-        *(
-            ClassFigures(accuracy=accuracy, log_loss=log_loss, macro_f1=macro_f1, kappa=kappa)
-            for (accuracy, macro_f1, kappa), log_loss in zip(
-                counts.figures(), log_losses, strict=True
+def _class_comparisons(
+    counts: _LabelCounts, losses: tuple[Float64, Float64]
+) -> list[ClassComparison]:
+    every = np.stack(counts.figures(), axis=2).tolist()
+    found = []
+    for rows, sums, figures in zip(counts.rows, losses, every, strict=True):
+        network, frequencies = (sums / max(rows, 1)).tolist()
+        judged = (
+            ClassFigures(accuracy, log_loss, macro_f1, _kappa(accuracy, chance))
+            for (accuracy, macro_f1, chance), log_loss in zip(
+                figures, (network, frequencies, None), strict=True
             )
-        ),
-    )
+        )
+        found.append(ClassComparison(rows, *judged))
+    return found
+
+
+def _kappa(accuracy: float, chance: float) -> float | None:
+    return (accuracy - chance) / (1.0 - chance) if chance < 1.0 else None
 
 
 class NumberTally:
@@ -166,38 +174,55 @@ class NumberTally:
         known = ~np.isnan(targets)
         absolute = [np.where(known, np.abs(one), 0.0) for one in errors]
         found = np.concatenate((*absolute, *(one**2 for one in absolute), known), axis=1)
-        self._errors = running_sums(self._errors, found)[-1]
+        self._errors = sum_after(self._errors, found)
         self._window_errors.add(found)
         self._center = with_firsts(self._center, targets)
         powers = deviation_powers(targets, self._center)
-        self._powers = running_sums(self._powers, powers)[-1]
+        self._powers = sum_after(self._powers, powers)
         self._window_spread.add(targets)
         self._rows += len(targets)
 
     def _metrics(self) -> NumberMetrics:
-        window, spread = self._window_errors, self._window_spread
-        total_spread = squared_deviations(self._powers)
-        return NumberMetrics(
-            total=_number_comparison(self._errors, self._rows, total_spread),
-            window=_number_comparison(window.sums(), window.rows, spread.squares()),
+        window = self._window_errors
+        rows = (self._rows, window.rows)
+        sums = np.stack((self._errors, window.sums()))
+        spread = np.stack((squared_deviations(self._powers), self._window_spread.squares()))
+        return NumberMetrics(*_number_comparisons(rows, sums, spread))
+
+
+def _number_comparisons(
+    rows: tuple[int, int], sums: Float64, spread: Float64
+) -> list[NumberComparison]:
+    """Return figures of both scopes.
+
+    Args:
+        rows: of each scope.
+        sums: shape (scopes, columns): the columns of a tally.
+        spread: squared deviations of the targets, shape (scopes, outputs).
+    """
+    parts = sums.reshape(_SCOPES, 2 * _JUDGED + 1, -1)
+    counts, squares = parts[:, -1:], parts[:, _JUDGED:-1]
+    some, known = np.maximum(counts, 1.0), np.count_nonzero(counts, axis=2)
+    maes = (parts[:, :_JUDGED] / some).sum(axis=2) / known
+    rmses = np.sqrt(squares / some).sum(axis=2) / known
+    varies = spread[:, np.newaxis] > 0.0
+    left = np.where(varies, squares / np.where(varies, spread[:, np.newaxis], 1.0), 0.0)
+    varying = np.count_nonzero(varies, axis=2)
+    r2 = 1.0 - left.sum(axis=2) / np.maximum(varying, 1)
+    return [
+        NumberComparison(
+            count,
+            *(
+                NumberFigures(mae, rmse, explained if has_r2 else None)
+                for mae, rmse, explained in zip(*figures, strict=True)
+            ),
         )
-
-
-def _number_comparison(sums: Float64, rows: int, spread: Float64) -> NumberComparison:
-    parts = sums.reshape(2 * _JUDGED + 1, -1)
-    known = parts[-1] > 0
-    counts = parts[-1][known]
-    absolute, squares = parts[:_JUDGED, known], parts[_JUDGED:-1, known]
-    maes = (absolute / counts).mean(axis=1)
-    rmses = np.sqrt(squares / counts).mean(axis=1)
-    varies = spread[known] > 0.0
-    explained: list[float | None] = [None] * _JUDGED
-    if varies.any():
-        explained = (1.0 - squares[:, varies] / spread[known][varies]).mean(axis=1).tolist()
-    return NumberComparison(
-        rows,
-        *(
-            NumberFigures(mae=mae, rmse=rmse, r2=r2)
-            for mae, rmse, r2 in zip(maes.tolist(), rmses.tolist(), explained, strict=True)
-        ),
-    )
+        for count, has_r2, *figures in zip(
+            rows,
+            (varying[:, 0] > 0).tolist(),
+            maes.tolist(),
+            rmses.tolist(),
+            r2.tolist(),
+            strict=True,
+        )
+    ]

@@ -30,6 +30,15 @@ def running_sums(start: Float64, values: Float64) -> Float64:
     return np.cumsum(np.concatenate((start[np.newaxis], values)), axis=0)
 
 
+def sum_after(start: Float64, values: Float64) -> Float64:
+    """Return the last of the running sums."""
+    if len(values) == 1:  # The same, for streams of one row a frame.
+        only: Float64 = start + values[0]
+        return only
+    last: Float64 = running_sums(start, values)[-1]
+    return last
+
+
 class WindowSums:
     """The sums of the columns of the last rows."""
 
@@ -47,7 +56,7 @@ class WindowSums:
         while len(values):
             part = values[: self._width - self._count]
             self._latest[self._count : self._count + len(part)] = part
-            self._sum = running_sums(self._sum, part)[-1]
+            self._sum = sum_after(self._sum, part)
             self._count += len(part)
             values = values[len(part) :]
             if self._count == self._width:
@@ -82,7 +91,7 @@ class WindowSpread:
             part = values[: self._width - self._count]
             self._center = with_firsts(self._center, part)
             self._latest[self._count : self._count + len(part)] = part
-            self._sum = running_sums(self._sum, deviation_powers(part, self._center))[-1]
+            self._sum = sum_after(self._sum, deviation_powers(part, self._center))
             self._count += len(part)
             values = values[len(part) :]
             if self._count == self._width:
@@ -118,7 +127,7 @@ def deviation_powers(values: Float64, center: Float64) -> Float64:
 
 def squared_deviations(sums: Float64) -> Float64:
     """Return the sums of squared deviations from the mean, of sums of `deviation_powers`."""
-    first, second, count = np.split(sums, 3)
+    first, second, count = sums.reshape(3, -1)
     spread: Float64 = np.maximum(second - first**2 / np.maximum(count, 1.0), 0.0)
     # What is left of two almost equal numbers is rounding, not spread.
     spread[spread <= 1e-13 * second] = 0.0

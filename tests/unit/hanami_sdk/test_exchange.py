@@ -17,6 +17,7 @@ from hanami_sdk.errors import DataLost, FailedPrecondition, FrameRefused, Hanami
 from hanami_sdk.exchange import Exchange, StreamOptions
 from hanami_sdk.frames import Frame
 from hanami_sdk.results import Result
+from hanami_sdk.scoring import Scoring
 from hanami_sdk.sessions import Tokens
 from hanami_sdk.streams import LearnStream
 
@@ -129,6 +130,21 @@ async def test_the_terms_come_first(stream: LearnStream, call: Call) -> None:
     assert call.sent[0].open.max_outstanding_rows == 8
     assert call.kinds() == ["open", "close"]
     assert stream.network.kept_rows == 9
+
+
+@pytest.mark.parametrize("scoring", [None, Scoring(coverage=0.9)])
+async def test_scores_are_asked_for_when_the_stream_opens(
+    connection: Connection, call: Call, scoring: Scoring | None
+) -> None:
+    """And only where they are wanted."""
+    call.say(OPENED, CLOSED)
+
+    async with LearnStream(Exchange(connection, NAME, StreamOptions(scoring=scoring))):
+        pass
+
+    opening = call.sent[0].open
+    assert opening.HasField("scoring") == (scoring is not None)
+    assert opening.scoring.intervals.coverage == (0.9 if scoring else 0.0)
 
 
 async def test_the_window_is_never_exceeded(stream: LearnStream, call: Call) -> None:
