@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 _DETAILS_KEY = "grpc-status-details-bin"
 
 # gRPC reports a call that was cut off under several codes, INTERNAL among them.
-_SIGNS_OF_A_BROKEN_CONNECTION = ("RST_STREAM", "Stream removed", "Socket closed", "GOAWAY")
+_SIGNS_OF_A_BROKEN_CONNECTION = (
+    "RST_STREAM",
+    "Stream removed",
+    "Socket closed",
+    "GOAWAY",
+    # What grpc.aio says of a message that was written when the call had just ended.
+    "Internal error from Core",
+)
 
 
 @dataclass(frozen=True)

@@ -118,13 +118,18 @@ class Exchange:
         return self._sequence
 
     async def open(self) -> None:
-        """Open the stream.
+        """Open the stream; whoever goes on with a session waits for a server that is away.
 
         Raises:
             NotFound: there is no such network (RESOURCE_NOT_FOUND).
         """
         self._closed = asyncio.get_running_loop().create_future()
-        opened = await self._open_call()
+        try:
+            opened = await self._open_call()
+        except HanamiError as error:
+            if not self._options.resume_token:
+                raise
+            opened = await self._open_again(error)
         self._sequence = opened.last_sequence
         self._task = asyncio.create_task(self._live())
 
@@ -260,10 +265,11 @@ class Exchange:
                 self._fail(_closed_error())
                 return
             try:
-                await self._open_again(error)
+                opened = await self._open_again(error)
             except HanamiError as final:
                 self._fail(final)
                 return
+            self._go_on_after(opened.last_sequence)
 
     async def _talk(self) -> HanamiError:
         """Send and read on one call; returns how it ended."""
@@ -283,8 +289,8 @@ class Exchange:
             await asyncio.gather(*helpers, return_exceptions=True)
         return Unavailable("The server ended the stream.")
 
-    async def _open_again(self, error: HanamiError) -> None:
-        """Get back to a server that was lost, and send what it does not have.
+    async def _open_again(self, error: HanamiError) -> pb.LearnOpened:
+        """Get back to a server that was lost.
 
         Raises:
             HanamiError: The stream cannot go on.
@@ -301,12 +307,9 @@ class Exchange:
             await asyncio.sleep(delay)
             self._call.cancel()
             try:
-                opened = await self._open_call()
+                return await self._open_call()
             except HanamiError as again:
                 error = again
-            else:
-                self._go_on_after(opened.last_sequence)
-                return
 
     def _go_on_after(self, last_sequence: int) -> None:
         self.breaks += 1

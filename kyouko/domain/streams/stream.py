@@ -303,9 +303,11 @@ class LearnStream:
             self._durability.add(taken.position, item.sequence)
         if isinstance(outcome, DomainError):
             return Refused(item.sequence, outcome)
+        # What was learned while this answer waited does not belong to it.
+        kept = self._kept(most_rows=outcome.learned_rows)
         if isinstance(outcome, Duplicate):
-            return Answered(item.sequence, outcome, (), self._kept())
-        return Answered(item.sequence, outcome, self._new_labels(outcome), self._kept())
+            return Answered(item.sequence, outcome, (), kept)
+        return Answered(item.sequence, outcome, self._new_labels(outcome), kept)
 
     def _new_labels(self, results: RowResults) -> Sequence[str]:
         if results.labels_after <= self._labels_told:
@@ -315,8 +317,8 @@ class LearnStream:
         self._labels_told = results.labels_after
         return new
 
-    def _kept(self) -> Kept:
-        return Kept(self._live.kept_rows, self._durability.told())
+    def _kept(self, *, most_rows: int) -> Kept:
+        return Kept(min(self._live.kept_rows, most_rows), self._durability.told())
 
     def _written(self, piece: Piece) -> None:
         for taken in piece.taken:
@@ -345,7 +347,8 @@ class LearnStream:
 
     def _progress(self) -> Progress:
         self._last_event = self._loop.time()
-        return Progress(self._live.owner.learner.learned_rows, self._kept())
+        learned_rows = self._live.owner.learner.learned_rows
+        return Progress(learned_rows, self._kept(most_rows=learned_rows))
 
     def _now(self) -> float:
         return self._clock().timestamp()

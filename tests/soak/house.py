@@ -1,0 +1,103 @@
+"""A mesh of its own, with the processes that can be killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from hanami_sdk.local import mesh as local_mesh
+from hanami_sdk.local.home import MeshHome
+from hanami_sdk.local.state import MeshState
+from tests.bench.gateway import free_port
+
+_PATIENCE_SECONDS = 120.0
+
+
+class Nats:
+    """A NATS server with JetStream that keeps its files over restarts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it."""
+        binary = Path(sys.executable).parent / "nats-server"
+        command = [str(binary), "-js", "-sd", str(self._folder), "-a", "127.0.0.1"]
+        self.process = subprocess.Popen(
+            [*command, "-p", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """End it without a word."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+class House:
+    """A running mesh."""
+
+    def __init__(self, home: MeshHome, state: MeshState) -> None:
+        self.home = home
+        self.state = state
+
+    @property
+    def password(self) -> str:
+        """The admin's."""
+        return self.home.admin_password_file.read_text(encoding="utf-8").strip()
+
+    def pid(self, component: str) -> int:
+        """Return the process of a component."""
+        found = next(each for each in local_mesh.status(self.home) if each.name == component)
+        if found.pid is None:
+            raise RuntimeError(f"{component} does not run")
+        return found.pid
+
+    def kill(self, component: str) -> None:
+        """End a component without a word."""
+        process = psutil.Process(self.pid(component))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(_PATIENCE_SECONDS)
+
+    def start_again(self) -> float:
+        """Start what is missing; returns how long that took, in seconds."""
+        started = time.perf_counter()
+        local_mesh.start(self.home, on_event=lambda event: None, port=self.state.port)
+        return time.perf_counter() - started
+
+    def memory_bytes(self, component: str) -> int:
+        """Return the resident memory of a component."""
+        return int(psutil.Process(self.pid(component)).memory_info().rss)
+
+
+@contextmanager
+def running_house(folder: Path, **environment: str) -> Iterator[House]:
+    """Run a mesh with settings of its own, and stop it in good order."""
+    home = MeshHome(folder)
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        state = local_mesh.start(home, on_event=lambda event: None, port=free_port())
+        yield House(home, state)
+    finally:
+        local_mesh.stop(home, lambda event: None)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
