@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos protos-check baseline lint format test bench pictures demo up down dashboard manifests clean
+.PHONY: help setup protos protos-check baseline lint format test bench soak pictures demo up down dashboard manifests clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 
 bench: $(VENV)/.bench-ready ## Measure speed and accuracy; T=mnist runs a part, T=--help lists them
 	$(BIN)/python -m tests.bench $(T)
+
+soak: setup ## Learn for a while under random kills, and compare the networks bit for bit
+	$(BIN)/python -m tests.soak $(T)
 
 pictures: $(VENV)/.bench-ready ## Draw docs/pictures anew from real runs
 	$(BIN)/python -m tests.bench.pictures $(T)

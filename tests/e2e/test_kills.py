@@ -1,0 +1,23 @@
+"""Kills in the middle of learning: what clients go on with is, bit for bit, the network."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.run import Terms, soak
+
+
+@pytest.mark.timeout(400)
+def test_learning_goes_on_after_kills_as_if_nothing_had_been(tmp_path: Path) -> None:
+    """Through Envoy, with clients that reconnect and clients that leave their session to others.
+
+    In the end each network equals one that learned the same rows in one go, and every row that
+    was learned is kept.
+    """
+    terms = Terms(frames=300, clients=2, kills=3, gap_seconds=0.7)
+
+    report = soak(tmp_path, terms, say=print)
+
+    assert [] == report.problems
+    assert 3 == report.kills["kyouko"]
+    assert 600 <= sum(told.frames for told in report.told)
