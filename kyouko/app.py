@@ -263,7 +263,7 @@ async def _warm_up(executor: Executor) -> None:
     cached = is_cached()
     if not cached:
         _log.info("compiling kernels")
-    seconds = await loop.run_in_executor(executor, warm_up)
+    seconds = await loop.run_in_executor(executor, warm_up, usable_processors())
     _log.info("kernels ready", cached=cached, seconds=round(seconds, 2))
 
 

@@ -20,6 +20,8 @@ from typing import Any, TypeVar, cast
 import numba
 from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.extending import intrinsic
 
 __all__ = [
@@ -81,8 +83,9 @@ def _find_cache_folder() -> Path:
         warm = warm or (folder if was_there else None)
     else:
         # Private to this process: the cache holds code, so no shared folder under /tmp will do.
-        folder = Path(tempfile.mkdtemp(prefix="kernels-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix="kernels-")) / name
+        folder.mkdir()
+        atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
     if warm is not None and not any(folder.rglob("*.nbi")):
         shutil.copytree(warm, folder, dirs_exist_ok=True)
     return folder
@@ -101,6 +104,47 @@ def is_cached() -> bool:
     return any(_CACHE_FOLDER.rglob("*.nbc"))
 
 
+class _NoEnvironments:
+    """Takes the place of the engine that runs code, for code that never runs by itself."""
+
+    def set_env(self, name: str, environment: object) -> None:
+        """Forget it: an environment serves whoever calls from Python."""
+
+
+class _PartLibrary(JITCodeLibrary):
+    """What is compiled of a part: optimised, ready to be linked, but no machine code.
+
+    The kernels that call a part take it in as a whole. Machine code of its own, which numba makes
+    of everything, would never run, and making it takes an eighth of all compiling.
+    """
+
+    @property
+    def codegen(self) -> Any:
+        """What numba asks to register the environment of a function that it has compiled."""
+        return _NoEnvironments()
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Return 0, numba's word for a function that cannot be called from outside."""
+        return 0
+
+    def _finalize_final_module(self) -> None:
+        untyped: Any = self
+        untyped._finalize_dynamic_globals()
+        untyped._verify_declare_only_symbols()
+        self._finalized = True
+
+
+class _PartCompiler(CompilerBase):
+    """numba's usual passes, into a library of the kind above."""
+
+    def define_pipelines(self) -> list[Any]:
+        library: Any = _PartLibrary
+        usual: Any = DefaultPassBuilder
+        state = self.state
+        state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
+        return [usual.define_nopython_pipeline(state)]
+
+
 def _compile(function: Function, fastmath: set[str], *, callable_from_python: bool) -> Function:
     # numba's stubs know neither its settings nor what a decorated function still is.
     settings: Any = config
@@ -113,13 +157,29 @@ def _compile(function: Function, fastmath: set[str], *, callable_from_python: bo
         "no_cpython_wrapper": not callable_from_python,
         # Kernels allocate nothing and keep no array: counting references only costs time.
         "_nrt": False,
+        # A kernel in the cache holds its parts: nobody asks for them again.
+        "cache": callable_from_python,
     }
+    if not callable_from_python:
+        options["pipeline_class"] = _PartCompiler
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(_CACHE_FOLDER)
     try:
-        return cast(Function, numba.njit(cache=True, nogil=True, **options)(function))
+        return cast(Function, _take_no_literals(numba.njit(nogil=True, **options)(function)))
     finally:
         settings.CACHE_DIR = before
+
+
+def _take_no_literals(dispatcher: Any) -> Any:
+    """Let kernels that call this one with 0 or True use what is compiled for any such value."""
+    if hasattr(dispatcher, "get_call_template"):  # a plain function where numba is disabled
+        find = dispatcher.get_call_template
+        widen: Any = types.unliteral
+        dispatcher.get_call_template = lambda kinds, named: find(
+            [widen(kind) for kind in kinds],
+            {name: widen(kind) for name, kind in named.items()},
+        )
+    return dispatcher
 
 
 def hot_kernel(function: Function) -> Function:

@@ -90,7 +90,7 @@ def activate(
     Args are those of `add_up` and `read_out`; `hidden` and `hidden_blocks` are the same memory.
     """
     add_up(
-        int(np.int64(0)), bias.shape[0], weights, bias, bucket_row, bucket_drive, bucket_length,
+        0, bias.shape[0], weights, bias, bucket_row, bucket_drive, bucket_length,
         leak, hidden_blocks,
     )  # fmt: skip
     read_out(output_weights, output_bias, known, hidden, scores)

@@ -12,8 +12,8 @@ import numpy as np
 
 from kyouko.kernels.compile import growth_kernel, hot_part
 from kyouko.kernels.forward import add_up, read_out
-from kyouko.kernels.growth import draw_normal
 from kyouko.kernels.indices import SPIKING_ON, SPIKING_SHARE, USED_ROWS
+from kyouko.kernels.randomness import draw_normal
 from kyouko.kernels.spiking import LEAST_TRACE
 
 __all__ = ["activate_graph", "pass_back", "start_inner_rows"]

@@ -1,7 +1,7 @@
 """Learning of rows in order: the steps of the algorithm, each in a file of its own.
 
 The kernels of a row call one another with the arrays of the layout table, in its order. Growth of
-the input coding is in `growth`, the scan of raw rows in `scanning`.
+the input coding begins in `ranges`, the scan of raw rows in `scanning`.
 """
 
 import numpy as np
@@ -11,7 +11,6 @@ from kyouko.kernels.compile import hot_kernel
 from kyouko.kernels.drives import push_plain, push_sections
 from kyouko.kernels.forward import activate, softmax
 from kyouko.kernels.graph import activate_graph
-from kyouko.kernels.growth import draw_uniform, is_laid_anew, observe_value
 from kyouko.kernels.indices import (
     COMPARE_EVERY,
     DRIVE_ENERGY,
@@ -30,6 +29,8 @@ from kyouko.kernels.indices import (
 )
 from kyouko.kernels.monitoring import choose_factor, choose_limit, follow_errors, watch_drift
 from kyouko.kernels.pruning import add_use, is_sampled
+from kyouko.kernels.randomness import draw_uniform
+from kyouko.kernels.ranges import is_laid_anew, observe_value
 from kyouko.kernels.rehearsal import (
     answers_first,
     claim_rehearsals,

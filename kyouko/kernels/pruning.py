@@ -9,7 +9,6 @@ import numpy as np
 
 from kyouko.kernels.compile import growth_kernel, growth_part
 from kyouko.kernels.events import note_event
-from kyouko.kernels.growth import return_row
 from kyouko.kernels.indices import (
     EVENT_CHANNEL_PRUNED,
     GROWTH_STOPPED,
@@ -21,6 +20,7 @@ from kyouko.kernels.indices import (
     PRUNED_ROWS,
     SECTIONS,
 )
+from kyouko.kernels.pool import return_row
 
 __all__ = ["add_use", "is_sampled", "listen", "prune_channels"]
 
@@ -180,7 +180,7 @@ def prune_channels(
         counters[SECTIONS] -= sections
         edges = reach_first[channel + 1] - reach_first[channel]
         note_event(
-            counters[LEARNED_ROWS], int(np.int64(EVENT_CHANNEL_PRUNED)), channel,
+            counters[LEARNED_ROWS], EVENT_CHANNEL_PRUNED, channel,
             -np.int64(edges) * sections * width, events, counters,
         )  # fmt: skip
         counters[LIVE_CHANNELS] -= int(active_count[channel] > 0)

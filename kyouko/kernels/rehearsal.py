@@ -3,7 +3,6 @@
 import numpy as np
 
 from kyouko.kernels.compile import growth_part, hot_part
-from kyouko.kernels.growth import draw_uniform
 from kyouko.kernels.indices import (
     ASK_EVERY,
     ERROR_AFTER,
@@ -15,6 +14,7 @@ from kyouko.kernels.indices import (
     RING_FILLED,
     RING_NEXT,
 )
+from kyouko.kernels.randomness import draw_uniform
 
 __all__ = ["answers_first", "claim_rehearsals", "compare_answers", "keep_row"]
 

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
-from kyouko.kernels.compile import growth_kernel, growth_part
+from kyouko.kernels.compile import growth_part
 from kyouko.kernels.events import note_event
-from kyouko.kernels.growth import count_spare_rows, lay_sections, sort_line
 from kyouko.kernels.indices import (
     AT_REST,
     CANDIDATES,
@@ -20,6 +19,9 @@ from kyouko.kernels.indices import (
     RING_FILLED,
     START_ROWS,
 )
+from kyouko.kernels.knots import sort_line
+from kyouko.kernels.pool import count_spare_rows
+from kyouko.kernels.sections import lay_sections
 
 __all__ = ["drive_at", "move_band", "offset_of"]
 
@@ -59,7 +61,7 @@ def _place_moved_knots(
         The number of knots, ascending, 0 among them.
     """
     scratch[CANDIDATES, 0] = 0.0
-    number = int(np.int64(1))
+    number = 1
     sections = int(np.int64(section_count[channel]))
     for place in range(sections + 1):
         knot = np.float64(knots[channel, place])
@@ -75,7 +77,7 @@ def _place_moved_knots(
             if sections > 0 and offset != 0.0:
                 scratch[CANDIDATES, number] = offset
                 number += 1
-    sort_line(scratch, int(np.int64(CANDIDATES)), number)
+    sort_line(scratch, CANDIDATES, number)
     # Knots too close for float32, and those beyond what a channel should carry along, go: the
     # nearest to their neighbours first, never the ends and never 0.
     while number > 2:
@@ -104,7 +106,7 @@ def _place_moved_knots(
     return number
 
 
-@growth_kernel
+@growth_part
 def move_band(
     channel: int,
     low: float,
@@ -215,7 +217,7 @@ def move_band(
         kind = EVENT_CHANNEL_PRUNED
         counters[PRUNED_ROWS] += lost * (stop - first)
     note_event(
-        counters[LEARNED_ROWS], int(np.int64(kind)), channel,
+        counters[LEARNED_ROWS], kind, channel,
         -np.int64(stop - first) * lost * weights.shape[1], events, counters,
     )  # fmt: skip
     if section_count[channel] == 0:

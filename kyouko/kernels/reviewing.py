@@ -6,8 +6,8 @@ values inside turn out to tell something; how bands widen over noise is in `tria
 
 import numpy as np
 
+from kyouko.kernels.bands import find_band
 from kyouko.kernels.compile import growth_kernel, growth_part
-from kyouko.kernels.growth import find_band, sort_line
 from kyouko.kernels.indices import (
     ALARMS,
     ORDERED,
@@ -21,6 +21,7 @@ from kyouko.kernels.indices import (
     TRIAL_OFF,
     TRIAL_SILENT,
 )
+from kyouko.kernels.knots import sort_line
 from kyouko.kernels.resting import move_band
 from kyouko.kernels.shares import has_news
 from kyouko.kernels.watching import keep_share, rate_dependence, watch_channel

@@ -106,7 +106,7 @@ def open_outputs(
     for output in range(known, label + 1):
         scores[output] = 0.0
         note_event(
-            counters[LEARNED_ROWS], int(np.int64(EVENT_OUTPUT_OPENED)), output, counters[NEURONS],
+            counters[LEARNED_ROWS], EVENT_OUTPUT_OPENED, output, counters[NEURONS],
             events, counters,
         )  # fmt: skip
     counters[KNOWN_OUTPUTS] = label + 1

@@ -190,7 +190,7 @@ def rate_utilities(
     listen(known, width, weights, output_weights, inner_first, inner_source, heard)
     for channel in range(resting_low.shape[0]):
         utility[channel] = 0.0
-        for section in range(section_count[channel]):
+        for section in range(int(np.int64(section_count[channel]))):
             total = 0.0
             squares = 0.0
             for sample in range(START_ROWS):

@@ -1,25 +1,29 @@
 """Compile or load every kernel before the first user's row arrives."""
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kyouko.kernels import dense_indices, indices
+from kyouko.kernels.bands import choose_bands
 from kyouko.kernels.compile import argument_names, is_cached
 from kyouko.kernels.dense import learn_dense, predict_dense, scale_dense
 from kyouko.kernels.events import note_event
 from kyouko.kernels.graph import start_inner_rows
-from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
+from kyouko.kernels.outputs import start_outputs
 from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.reviewing import are_missed, review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
 from kyouko.kernels.trials import begin_trial, end_trial, judge_row
 from kyouko.kernels.warmup_experts import warm_up_experts
+from kyouko.kernels.warmup_helper import helper, work_as_helper
 from kyouko.kernels.watching import sample_rows
 
 __all__ = ["is_cached", "warm_up", "warm_up_dense"]
@@ -164,13 +168,33 @@ def _call(kernel: Callable[..., object], arguments: dict[str, Any], **others: An
     kernel(*(values[name] for name in argument_names(kernel)))
 
 
-def warm_up() -> float:
+def warm_up(processors: int = os.cpu_count() or 1) -> float:
     """Call every kernel once on tiny arrays.
+
+    Args:
+        processors: with two of them, a second process compiles a part of what is not cached.
 
     Returns:
         Seconds spent: about half a second when `is_cached`, else the time to compile them all.
     """
     start = time.perf_counter()
+    compiles = hasattr(learn_rows, "signatures") and not is_cached()
+    with helper("kyouko.kernels.warmup") if compiles and processors > 1 else nullcontext():
+        _warm_up_rows()
+    _warm_up_others()
+    return time.perf_counter() - start
+
+
+def _warm_up_rows() -> None:
+    """Call what every row passes; to learn and to predict share most of their parts."""
+    arguments = _tiny_arguments()
+    _call(learn_rows, arguments)
+    _call(predict_rows, arguments)
+    warm_up_experts()
+
+
+def _warm_up_others() -> None:
+    """Call what starts and changes a network, and what scans its rows."""
     arguments = _tiny_arguments()
     low, high = arguments["resting_low"], arguments["resting_high"]
     rows = np.ones((1, _CHANNELS), np.float32)
@@ -184,16 +208,12 @@ def warm_up() -> float:
     _call(scan_rows, arguments, inputs=rows.astype(np.uint8), scan_low=low, scan_high=high)
     for inputs in (rows, rows.astype(np.uint8)):
         _call(sample_rows, arguments, inputs=inputs)
-    _call(learn_rows, arguments)
-    _call(predict_rows, arguments)
     _call(judge_row, arguments, slot=1)
     _call(begin_trial, arguments)
     _call(end_trial, arguments)
     _call(are_missed, arguments)
     _call(review_bands, arguments)
     _call(prune_channels, arguments)
-    warm_up_experts()
-    return time.perf_counter() - start
 
 
 def warm_up_dense() -> float:
@@ -239,3 +259,7 @@ def warm_up_dense() -> float:
     _call(learn_dense, arguments)
     _call(predict_dense, arguments)
     return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    work_as_helper(_warm_up_others)

@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from kyouko.domain.engine.arrays import check_inputs, check_targets
 from kyouko.domain.engine.checks import check_present
+from kyouko.domain.engine.growing.allocation import allocate_state
 from kyouko.domain.engine.growing.presets import choose_settings
 from kyouko.domain.engine.growing.reviews import Reviews
 from kyouko.domain.engine.growing.snapshot import export_arrays, import_arrays
-from kyouko.domain.engine.growing.state import NetworkState, allocate_state, count_frame_slots
+from kyouko.domain.engine.growing.state import NetworkState, count_frame_slots
 from kyouko.domain.engine.growing.topology import Topology, lay_out
 from kyouko.domain.engine.growing.widening import widen_state
 from kyouko.domain.engine.interface import (
@@ -23,11 +24,12 @@ from kyouko.domain.engine.interface import (
 )
 from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure, TaskKind
 from kyouko.kernels import indices
+from kyouko.kernels.bands import choose_bands
 from kyouko.kernels.compile import argument_names
 from kyouko.kernels.events import note_event
 from kyouko.kernels.graph import start_inner_rows
-from kyouko.kernels.growth import choose_bands, start_outputs
 from kyouko.kernels.learning import learn_rows
+from kyouko.kernels.outputs import start_outputs
 from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.scanning import count_non_finite, scan_rows
 

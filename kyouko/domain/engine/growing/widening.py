@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.errors import EngineStructureError
-from kyouko.domain.engine.growing.state import NetworkState, allocate_state
+from kyouko.domain.engine.growing.allocation import allocate_state
+from kyouko.domain.engine.growing.state import NetworkState
 from kyouko.domain.engine.growing.topology import Topology
 from kyouko.domain.engine.structure import NetworkStructure
 from kyouko.kernels import indices
@@ -138,7 +139,7 @@ def _take_rows(state: NetworkState, count: int, structure: NetworkStructure) -> 
 def _draw_generator(state: NetworkState) -> np.random.Generator:
     """Move the network's random state on, and return a generator that starts from it.
 
-    Source: Marsaglia 2003, "Xorshift RNGs", section 3, as `kyouko.kernels.growth.draw_uniform`.
+    Source: Marsaglia 2003, "Xorshift RNGs", section 3, as `kyouko.kernels.randomness.draw_uniform`.
     """
     mask = (1 << 64) - 1
     value = int(state.random_state[0])

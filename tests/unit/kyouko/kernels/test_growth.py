@@ -7,8 +7,12 @@ from hypothesis import strategies as st
 
 from kyouko.domain.engine import Arrival, GrowingEngine
 from kyouko.domain.engine.growing.state import NetworkState
-from kyouko.kernels import growth, indices
+from kyouko.kernels import indices
+from kyouko.kernels.bands import find_band
 from kyouko.kernels.compile import argument_names
+from kyouko.kernels.knots import place_knots
+from kyouko.kernels.randomness import draw_normal
+from kyouko.kernels.sections import regrid_channel
 from tests.reference import coding
 from tests.reference.network import activate, copy_weights, list_drives
 from tests.reference.structures import flat
@@ -22,7 +26,7 @@ def run_find_band(numbers: list[float]) -> tuple[float, float]:
     """Give the kernel its sorted scratch array."""
     scratch = np.zeros((indices.SCRATCH_LINES, indices.START_ROWS), np.float64)
     scratch[indices.ORDERED, : len(numbers)] = sorted(numbers)
-    return growth.find_band(scratch, len(numbers))
+    return find_band(scratch, len(numbers))
 
 
 @settings(deadline=None, max_examples=50)
@@ -47,7 +51,7 @@ def test_place_knots_agrees(numbers: list[float], wanted: int) -> None:
     stored[0, : len(numbers)] = numbers
     scratch = np.zeros((indices.SCRATCH_LINES, indices.START_ROWS), np.float64)
 
-    count = growth._place_knots(stored, 0, len(numbers), wanted, scratch)
+    count = place_knots(stored, 0, len(numbers), wanted, scratch)
 
     found = scratch[indices.NEW_KNOTS, :count].tolist()
     assert pytest.approx(coding.place_knots(numbers, wanted), rel=1e-6) == found
@@ -57,10 +61,10 @@ def test_place_knots_agrees(numbers: list[float], wanted: int) -> None:
 
 def regrid(state: NetworkState, channel: int) -> None:
     """Call the kernel with the state's arrays by name."""
-    names = argument_names(growth._regrid_channel)[3:]
+    names = argument_names(regrid_channel)[3:]
     low = float(state.resting_low[channel])
     high = float(state.resting_high[channel])
-    growth._regrid_channel(channel, low, high, *(getattr(state, name) for name in names))
+    regrid_channel(channel, low, high, *(getattr(state, name) for name in names))
 
 
 Coding = tuple[float, float, list[float], list[int]]
@@ -142,7 +146,7 @@ def test_random_numbers_are_normal() -> None:
     """Drawn numbers have mean 0 and variance 1."""
     state = np.array([88172645463325252], np.uint64)
 
-    drawn = np.array([growth.draw_normal(state) for _ in range(4000)])
+    drawn = np.array([draw_normal(state) for _ in range(4000)])
 
     assert pytest.approx(0.0, abs=0.05) == drawn.mean()
     assert pytest.approx(1.0, abs=0.05) == drawn.std()

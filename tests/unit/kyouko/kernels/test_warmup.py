@@ -1,50 +1,48 @@
 """Warming up covers everything that later use needs."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from kyouko.domain.engine import Arrival, TaskKind, create_engine
 from kyouko.kernels import compile as compilation
-from kyouko.kernels import growth, learning, predicting, pruning, scanning
-from kyouko.kernels.warmup import warm_up
-from kyouko.kernels.warmup_experts import EXPERT_KERNELS
-from tests.reference.structures import curve, flat, local, pictures, table
+from kyouko.kernels import scanning
+
+_ROOT = Path(__file__).parents[4]
+
+# These take rows as they come, as bytes or as floats.
+_TWICE = {
+    "kyouko.kernels.dense.scale_dense",
+    "kyouko.kernels.scanning.scan_rows",
+    "kyouko.kernels.watching.sample_rows",
+}
 
 
-@pytest.mark.skipif(
-    not hasattr(learning.learn_rows, "signatures"), reason="nothing is compiled without numba"
-)
-def test_use_compiles_nothing_more() -> None:
-    """After warming up, no task, dtype or memory layout makes a kernel compile again."""
-    seconds = warm_up()
+@pytest.mark.timeout(600)
+def test_everything_is_compiled_exactly_once(tmp_path: Path) -> None:
+    """Each kernel and each part has one signature after warming up, and none more after use."""
+    # Not optimised: the same signatures in half the time.
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_OPT": "0",
+        "NUMBA_DISABLE_JIT": "0",
+    }
+    command = [sys.executable, "-m", "tests.reference.signatures"]
 
-    rows, labels = pictures(100)
-    frozen = np.frombuffer(rows.tobytes(), np.float32).reshape(rows.shape)
-    for structure, inputs, targets in (
-        (local(), rows.astype(np.uint8), labels),
-        (flat(144), frozen, labels),
-        (flat(6), *table(100)),
-        (flat(10, kind=TaskKind.NUMBERS, size=2), *curve(100, outputs=2)),
-    ):
-        engine = create_engine(structure)
-        for arrival in Arrival:
-            engine.learn(inputs, targets, arrival=arrival)
-        engine.predict(inputs)
+    done = subprocess.run(
+        command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False
+    )
 
-    assert seconds > 0.0
-    for kernel in (
-        learning.learn_rows,
-        predicting.predict_rows,
-        growth.choose_bands,
-        growth.start_outputs,
-        pruning.prune_channels,
-        scanning.count_non_finite,
-        *EXPERT_KERNELS,
-    ):
-        assert 1 == len(kernel.signatures), kernel  # type: ignore[union-attr]
-    assert 2 == len(scanning.scan_rows.signatures)  # type: ignore[attr-defined]
+    assert 0 == done.returncode, done.stderr
+    found = json.loads(done.stdout)
+    warmed = {name: len(signatures) for name, signatures in found["warmed"].items()}
+    assert warmed == {name: 2 if name in _TWICE else 1 for name in warmed}
+    assert set(warmed) > _TWICE
+    assert found["warmed"] == found["used"]
 
 
 def test_the_cache_belongs_to_these_sources() -> None:
