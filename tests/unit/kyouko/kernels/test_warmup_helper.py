@@ -69,6 +69,7 @@ def test_nothing_in_the_current_folder_is_run(
 ) -> None:
     """A service that is started in a user's folder takes no module from there."""
     (tmp_path / "stranger.py").write_text("open(__file__ + '.done', 'w').close()")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     monkeypatch.chdir(tmp_path)
 
     with helper("stranger") as process:
