@@ -8,6 +8,7 @@ import pytest
 from numba import config as numba_config
 
 from kyouko.kernels.warmup import warm_up
+from tests.nats import NatsServer, running_nats
 from tests.postgres import PostgresCluster, running_cluster
 from tests.s3 import S3Server, running_s3
 
@@ -49,4 +50,11 @@ def postgres_url(postgres_cluster: PostgresCluster) -> Iterator[str]:
 def s3_server() -> Iterator[S3Server]:
     """Start an S3 server for the whole run; failing to do so fails the tests."""
     with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """Start a NATS server for the whole run; failing to do so fails the tests."""
+    with running_nats() as server:
         yield server

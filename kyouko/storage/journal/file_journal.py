@@ -1,7 +1,6 @@
 """The journal of one network in files; see `kyouko.ports.NetworkJournal` for its promises."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,20 +9,14 @@ import structlog
 
 from kyouko.ports import JournalDamage, JournalRecord
 from kyouko.storage.journal.flusher import Flusher
+from kyouko.storage.journal.pending import PendingRecords
 from kyouko.storage.journal.problems import journal_unavailable, problem_of
 from kyouko.storage.journal.recovery import Recovered
-from kyouko.storage.journal.segment import (
-    MAX_PAYLOAD_BYTES,
-    Part,
-    SegmentReader,
-    read_header,
-)
+from kyouko.storage.journal.segment import SegmentReader, read_header
 from kyouko.storage.journal.waiting import Changes, Watchers
-from kyouko.storage.journal.writing import PendingRecord, Segment, SegmentWriter
+from kyouko.storage.journal.writing import Segment, SegmentWriter
 
 _log = structlog.get_logger(__name__)
-# What Python keeps of a record that waits, besides its bytes.
-_OVERHEAD_BYTES: Final = 512
 _READ_BYTES: Final = 4 * 2**20
 _READ_RECORDS: Final = 1024
 
@@ -44,11 +37,7 @@ class Surroundings:
 
 
 class FileJournal:
-    """Queues records in the appending thread, and leaves the disk to the flusher's.
-
-    `_queue` and `_is_waiting` are the border between the two. A record is queued before the
-    flag is looked at, and the flag is lowered before the queue is emptied, so none is overlooked.
-    """
+    """Queues records in the appending thread, and leaves the disk to the flusher's."""
 
     def __init__(
         self, uid: str, found: Recovered, writer: SegmentWriter, surroundings: Surroundings
@@ -61,15 +50,8 @@ class FileJournal:
         self._is_full = surroundings.is_full
         self._left = surroundings.left
         self._watchers = Watchers()
-        self._queue: deque[PendingRecord] = deque()
-        self._unstored: list[PendingRecord] = []
-        self._is_waiting = False
+        self._pending = PendingRecords(found.last_position, wake=self._wake)
         self._is_closed = False
-        self._last_position = found.last_position
-        self._durable_position = found.last_position
-        self._appended_bytes = 0
-        self._stored_bytes = 0
-        self._problem = ""
 
     @property
     def damage(self) -> JournalDamage | None:
@@ -79,55 +61,33 @@ class FileJournal:
     @property
     def last_position(self) -> int:
         """The position of the newest record, durable or not."""
-        return self._last_position
+        return self._pending.last_position
 
     @property
     def durable_position(self) -> int:
         """The position up to which no crash can take anything."""
-        return self._durable_position
+        return self._pending.durable_position
 
     @property
-    def pending_bytes(self) -> int:
-        """The memory that is held by what is not durable yet."""
-        return self._appended_bytes - self._stored_bytes
-
-    @property
-    def problem(self) -> str:
-        """Why nothing can be written; empty while it can."""
-        return self._problem
+    def pending(self) -> PendingRecords:
+        """What is not durable yet."""
+        return self._pending
 
     def append(self, parts: Sequence[bytes | memoryview]) -> int:
         """Take a record, given in parts that nobody changes; returns its position."""
         if self._is_closed:
             raise RuntimeError(f"the journal of {self.uid} is closed")
-        size = sum(map(_size, parts))
-        if size > MAX_PAYLOAD_BYTES:
-            raise ValueError(f"a record of {size} bytes is larger than {MAX_PAYLOAD_BYTES}")
-        position = self._last_position + 1
-        self._queue.append(PendingRecord(position, parts, size))
-        self._appended_bytes += size + _OVERHEAD_BYTES
-        self._last_position = position
-        if not self._is_waiting:
-            self._is_waiting = True
-            self._flusher.order(self._gather)
-        return position
+        return self._pending.append(parts)
 
     async def room(self) -> None:
         """Wait until few enough bytes wait for the disk that more may be appended."""
-        while True:
-            self._raise_problem()
-            if not self._is_full():
-                return
-            await self._changes.next()
+        await self._changes.until_room(self._pending, self._is_full)
 
     async def flush(self) -> None:
         """Wait until all that was appended is durable."""
-        target = self._last_position
-        if self._durable_position < target:
+        if self.durable_position < self.last_position:
             self._flusher.order(self._flusher.hurry)
-        while self._durable_position < target:
-            self._raise_problem()
-            await self._changes.next()
+        await self._changes.until_durable(self._pending)
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call back whenever `durable_position` has moved, or writing fails."""
@@ -135,7 +95,7 @@ class FileJournal:
 
     async def read(self, after: int) -> AsyncIterator[JournalRecord]:
         """Yield the durable records after a position, in order."""
-        through = self._durable_position
+        through = self.durable_position
         for segment in self._writer.segments:
             if segment.last > after:
                 async for record in self._read_segment(segment, after, through):
@@ -169,44 +129,40 @@ class FileJournal:
 
     def store(self) -> str:
         """Make all that was appended durable; returns the problem that prevents it, or ""."""
-        self._is_waiting = False
-        while self._queue:
-            self._unstored.append(self._queue.popleft())
         try:
-            while self._unstored:
-                self._stored(self._writer.store(self._unstored))
+            records = self._pending.collect()
+            # What is appended meanwhile is for the next round: others wait too.
+            while records:
+                self._pending.stored(self._writer.store(records))
         except Exception as error:
             self._failed(error)
         else:
-            if self._problem:
+            if self._pending.problem:
                 _log.info("a journal can be written to again", journal=self.uid)
-            self._problem = ""
-        return self._problem
+            self._pending.problem = ""
+        return self._pending.problem
+
+    def _wake(self) -> None:
+        self._flusher.order(self._gather)
 
     def _gather(self) -> None:
         self._flusher.gather(self)
-
-    def _stored(self, count: int) -> None:
-        done = self._unstored[:count]
-        del self._unstored[:count]
-        self._durable_position = done[-1].position
-        self._stored_bytes += sum(record.size + _OVERHEAD_BYTES for record in done)
 
     def _failed(self, error: Exception) -> None:
         problem = problem_of(error)
         if not isinstance(error, OSError):
             _log.exception("a journal cannot be written to", journal=self.uid)
-        elif problem != self._problem:
+        elif problem != self._pending.problem:
             _log.error("a journal cannot be written to", journal=self.uid, problem=problem)
-        self._problem = problem
+        self._pending.problem = problem
 
     def _store_last(self) -> None:
         if self.store():
             _log.error(
                 "records are lost with a journal that cannot be written to",
                 journal=self.uid,
-                after=self._durable_position,
-                through=self._last_position,
+                after=self.durable_position,
+                through=self.last_position,
             )
 
     def _leave(self) -> None:
@@ -215,10 +171,6 @@ class FileJournal:
 
     async def _perform(self, work: Callable[[], None]) -> None:
         await asyncio.wrap_future(self._flusher.perform(work))
-
-    def _raise_problem(self) -> None:
-        if self._problem:
-            raise journal_unavailable(self._problem)
 
     async def _read_segment(
         self, segment: Segment, after: int, through: int
@@ -239,10 +191,6 @@ class FileJournal:
             raise journal_unavailable(problem_of(error)) from error
         if reader.problem:
             raise journal_unavailable(f"{segment.path.name}: {reader.problem}")
-
-
-def _size(part: Part) -> int:
-    return part.nbytes if isinstance(part, memoryview) else len(part)
 
 
 def _some(records: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:

@@ -21,6 +21,7 @@ import structlog
 
 from kyouko.storage.journal.file_journal import FileJournal, Surroundings
 from kyouko.storage.journal.flusher import Flusher, Storing
+from kyouko.storage.journal.pending import Backlog
 from kyouko.storage.journal.problems import journal_unavailable, problem_of
 from kyouko.storage.journal.recovery import recover
 from kyouko.storage.journal.waiting import Changes
@@ -31,8 +32,6 @@ T = TypeVar("T")
 _UID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DELETED: Final = ".deleted-"
 _LOCK: Final = "lock"
-# How old the sum of all waiting bytes may be. It is asked for with every frame.
-_SUM_SECONDS: Final = 0.005
 
 
 class FileJournals:
@@ -56,15 +55,17 @@ class FileJournals:
     ) -> None:
         self._directory = directory
         self._segment_bytes = segment_bytes
-        self._pending_bytes = pending_bytes
         self._files = OpenFiles(open_files)
         self._flusher = Flusher(flush_seconds=flush_seconds, after_round=self._after_round)
         self._open: dict[str, FileJournal] = {}
         self._at_work: dict[str, asyncio.Future[Any]] = {}
         self._surroundings: Surroundings | None = None
         self._lock = -1
-        self._waiting_bytes = 0
-        self._summed_at = 0.0
+        self._backlog = Backlog(
+            lambda: [journal.pending for journal in self._open.values()],
+            most_bytes=pending_bytes,
+            now=time.monotonic,
+        )
 
     async def prepare(self) -> None:
         """Take the directory.
@@ -81,7 +82,7 @@ class FileJournals:
         except OSError as error:
             raise SystemExit(f"cannot keep journals in {self._directory}: {error}") from error
         changes = Changes(asyncio.get_running_loop())
-        self._surroundings = Surroundings(self._flusher, changes, self._is_full, self._left)
+        self._surroundings = Surroundings(self._flusher, changes, self._backlog.is_full, self._left)
         self._flusher.start()
 
     async def open(self, uid: str, *, after: int) -> FileJournal:
@@ -131,7 +132,7 @@ class FileJournals:
     async def check(self) -> None:
         """Raise when nothing can be made durable at this moment."""
         self._prepared()
-        problems = [journal.problem for journal in self._open.values()]
+        problems = [journal.pending.problem for journal in self._open.values()]
         # The journal of a network may be out of order alone; a full disk concerns all that write.
         if problems and all(problems):
             raise journal_unavailable(problems[0])
@@ -183,19 +184,9 @@ class FileJournals:
     def _left(self, uid: str) -> None:
         self._open.pop(uid, None)
 
-    def _is_full(self) -> bool:
-        now = time.monotonic()
-        if now - self._summed_at > _SUM_SECONDS:
-            self._summed_at = now
-            # What cannot be written waits on its own account: nothing is added to it.
-            self._waiting_bytes = sum(
-                journal.pending_bytes for journal in self._open.values() if not journal.problem
-            )
-        return self._waiting_bytes > self._pending_bytes
-
     def _after_round(self, journals: Sequence[Storing]) -> None:
         if self._surroundings is not None:
-            self._summed_at = 0.0
+            self._backlog.has_shrunk()
             self._surroundings.changes.publish_threadsafe(
                 journal for journal in journals if isinstance(journal, FileJournal)
             )

@@ -16,9 +16,9 @@ from typing import Final
 import structlog
 
 from kyouko.ports import JournalDamage
+from kyouko.storage.journal.records import RECORD_BYTES
 from kyouko.storage.journal.segment import (
     HEADER_BYTES,
-    RECORD_BYTES,
     SUFFIX,
     SegmentError,
     SegmentHeader,

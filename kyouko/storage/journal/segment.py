@@ -1,40 +1,34 @@
 """The format of journal files: a header, then records one after the other.
 
-Knows bytes, not folders. All numbers are little-endian; docs/durability.md has the tables.
-The checksum of each record's head goes on from the one in the file's header, which holds random
-bytes: no sender can make rows that look like a record of the file they end up in.
+All numbers are little-endian; docs/durability.md has the tables.
 """
 
 import secrets
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Final
 
 import google_crc32c
-import numpy as np
 
 from kyouko.storage.journal.problems import LOST_BYTES, problem_of
-
-Part = bytes | memoryview
+from kyouko.storage.journal.records import (
+    MARKER,
+    RECORD_BYTES,
+    RecordError,
+    checked_head,
+    read_record,
+)
 
 MAGIC: Final = b"HANAMIJ\0"
 VERSION: Final = 1
-MARKER: Final = b"\xf3JR\x01"
-MAX_PAYLOAD_BYTES: Final = 2**32 - 1
 SUFFIX: Final = ".journal"
 
 # magic, version, first position, base position, random bytes, uid
 _FILE_BODY: Final = struct.Struct("<8sIQQ16s64s16x")
 _CHECKSUM: Final = struct.Struct("<I")
-# payload length, payload checksum, position
-_RECORD_BODY: Final = struct.Struct("<IIQ")
-_RECORD_HEAD: Final = struct.Struct("<4sI")
 HEADER_BYTES: Final = _FILE_BODY.size + _CHECKSUM.size
-RECORD_BYTES: Final = _RECORD_HEAD.size + _RECORD_BODY.size
-# Below this a copy is faster than a view that the checksum library understands.
-_COPIED_BYTES: Final = 4096
 _READ_BUFFER_BYTES: Final = 2**18
 
 
@@ -56,14 +50,6 @@ class SegmentHeader:
     first: int
     base: int
     seed: int
-
-
-def checksum(part: Part, before: int = 0) -> int:
-    """Return the CRC32C of some bytes, going on from that of others; does not copy large ones."""
-    readable: Any = part
-    if isinstance(part, memoryview):
-        readable = bytes(part) if part.nbytes <= _COPIED_BYTES else np.frombuffer(part, np.uint8)
-    return int(google_crc32c.extend(before, readable))
 
 
 def segment_name(first: int) -> str:
@@ -108,15 +94,6 @@ def read_header(path: Path, uid: str) -> SegmentHeader:
     return SegmentHeader(first, base, seed)
 
 
-def record_head(position: int, size: int, parts: Sequence[Part], seed: int) -> bytes:
-    """Return what stands before a record's payload."""
-    payload_checksum = 0
-    for part in parts:
-        payload_checksum = checksum(part, payload_checksum)
-    body = _RECORD_BODY.pack(size, payload_checksum, position)
-    return _RECORD_HEAD.pack(MARKER, google_crc32c.extend(seed, body)) + body
-
-
 class SegmentReader:
     """Reads the records of a segment in order, up to the first that is not in order.
 
@@ -141,10 +118,14 @@ class SegmentReader:
             with self._path.open("rb", buffering=_READ_BUFFER_BYTES) as file:
                 file.seek(self.end)
                 while through is None or self.last < through:
-                    payload = self._next(file)
+                    payload = read_record(file, self.last + 1, self._header.seed)
                     if payload is None:
                         return
+                    self.last += 1
+                    self.end += RECORD_BYTES + len(payload)
                     yield self.last, payload
+        except RecordError as error:
+            self.problem = str(error)
         except OSError as error:
             if error.errno not in LOST_BYTES:
                 raise
@@ -168,46 +149,10 @@ class SegmentReader:
             place = data.find(MARKER, place + 1)
         return False
 
-    def _next(self, file: BinaryIO) -> bytes | None:
-        head = file.read(RECORD_BYTES)
-        expected = self.last + 1
-        if not head:
-            return None
-        if len(head) < RECORD_BYTES:
-            self.problem = f"record {expected} is cut off"
-            return None
-        found = _checked_head(head, self._header.seed)
-        if found is None or found[2] != expected:
-            self.problem = f"record {expected} has a damaged head"
-            return None
-        size, payload_checksum, _ = found
-        payload = file.read(size)
-        if len(payload) < size:
-            self.problem = f"record {expected} is cut off"
-            return None
-        if google_crc32c.value(payload) != payload_checksum:
-            self.problem = f"record {expected} is damaged"
-            return None
-        self.last = expected
-        self.end += RECORD_BYTES + size
-        return payload
-
     def _is_record(self, data: bytes, place: int) -> bool:
-        found = _checked_head(data[place : place + RECORD_BYTES], self._header.seed)
+        found = checked_head(data[place : place + RECORD_BYTES], self._header.seed)
         if found is None or found[2] <= self.last:
             return False
         start = place + RECORD_BYTES
         payload = data[start : start + found[0]]
         return len(payload) == found[0] and google_crc32c.value(payload) == found[1]
-
-
-def _checked_head(head: bytes, seed: int) -> tuple[int, int, int] | None:
-    """Return payload length, payload checksum and position, if the head is whole."""
-    if len(head) < RECORD_BYTES:
-        return None
-    marker, head_checksum = _RECORD_HEAD.unpack_from(head)
-    body = head[_RECORD_HEAD.size :]
-    if marker != MARKER or google_crc32c.extend(seed, body) != head_checksum:
-        return None
-    size, payload_checksum, position = _RECORD_BODY.unpack(body)
-    return size, payload_checksum, position

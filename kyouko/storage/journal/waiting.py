@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from kyouko.storage.journal.pending import PendingRecords
+from kyouko.storage.journal.problems import journal_unavailable
+
 
 class Watched(Protocol):
     """Something whose watchers want to know when it moves on."""
@@ -48,6 +51,29 @@ class Changes:
         self._waiters.append(waiter)
         await waiter
 
+    async def until_room(self, pending: PendingRecords, is_full: Callable[[], bool]) -> None:
+        """Wait until more may be appended.
+
+        Raises:
+            Unavailable: JOURNAL_UNAVAILABLE: nothing can be made durable.
+        """
+        while True:
+            _raise_problem(pending)
+            if not is_full():
+                return
+            await self.next()
+
+    async def until_durable(self, pending: PendingRecords) -> None:
+        """Wait until all that was appended is durable.
+
+        Raises:
+            Unavailable: JOURNAL_UNAVAILABLE: nothing can be made durable.
+        """
+        target = pending.last_position
+        while pending.durable_position < target:
+            _raise_problem(pending)
+            await self.next()
+
     def publish_threadsafe(self, changed: Iterable[Watched]) -> None:
         """Tell of changes, from any thread: one call of the loop for all of them."""
         if not self._loop.is_closed():
@@ -61,3 +87,8 @@ class Changes:
                 waiter.set_result(None)
         for one in changed:
             one.notify()
+
+
+def _raise_problem(pending: PendingRecords) -> None:
+    if pending.problem:
+        raise journal_unavailable(pending.problem)

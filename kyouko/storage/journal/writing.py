@@ -16,15 +16,10 @@ from typing import Final
 
 import structlog
 
+from kyouko.storage.journal.pending import PendingRecord
 from kyouko.storage.journal.problems import problem_of
-from kyouko.storage.journal.segment import (
-    HEADER_BYTES,
-    RECORD_BYTES,
-    Part,
-    new_header,
-    record_head,
-    segment_name,
-)
+from kyouko.storage.journal.records import RECORD_BYTES, record_head
+from kyouko.storage.journal.segment import HEADER_BYTES, new_header, segment_name
 
 _log = structlog.get_logger(__name__)
 _MOST_VECTORS: Final = 1024
@@ -32,15 +27,6 @@ _MOST_VECTORS: Final = 1024
 _MOST_BYTES_AT_ONCE: Final = 8 * 2**20
 # The disk took nothing more, but what it took before is as good as ever.
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@dataclass(frozen=True)
-class PendingRecord:
-    """A record that is not durable yet. `size` counts the bytes of its payload."""
-
-    position: int
-    parts: Sequence[Part]
-    size: int
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Every implementation of kyouko's ports."""
 
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.contract.kyouko.in_memory import (
     MemorySnapshotStore,
     MemoryTaskRepository,
 )
-from tests.contract.kyouko.journal_homes import FileHome, JournalHome
+from tests.contract.kyouko.journal_homes import FileHome, JournalHome, StreamHome
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def snapshots(request: pytest.FixtureRequest, tmp_path: Path) -> SnapshotStore:
     return BlobSnapshotStore(BlobStore.in_folder(tmp_path / "snapshots"))
 
 
-@pytest.fixture(params=["files"])
+@pytest.fixture(params=["files", "jetstream"])
 def journal_home(request: pytest.FixtureRequest, tmp_path: Path) -> JournalHome:
     """Return an empty place of each kind for journals."""
-    return FileHome(tmp_path / "journals")
+    if request.param == "files":
+        return FileHome(tmp_path / "journals")
+    return StreamHome(request.getfixturevalue("nats_server"), f"journal-{uuid.uuid4().hex}")

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from kyouko.ports import JournalRecord, Journals, NetworkJournal
 from kyouko.storage.journal.files import FileJournals
+from kyouko.storage.journal.jetstream import JetStreamJournals, StreamOptions
+from tests.nats import NatsServer
 
 
 class JournalHome(Protocol):
@@ -28,6 +30,22 @@ class FileHome:
         """Return journals as a new process would have them."""
         journals = FileJournals(
             self.directory, segment_bytes=self.segment_bytes, pending_bytes=pending_bytes
+        )
+        await journals.prepare()
+        return journals
+
+
+@dataclass(frozen=True)
+class StreamHome:
+    """A stream of a real NATS server."""
+
+    server: NatsServer
+    stream: str
+
+    async def start(self, *, pending_bytes: int = 2**26) -> JetStreamJournals:
+        """Return journals as a new process would have them."""
+        journals = JetStreamJournals(
+            [self.server.url], stream=StreamOptions(self.stream), pending_bytes=pending_bytes
         )
         await journals.prepare()
         return journals

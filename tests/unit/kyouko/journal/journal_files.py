@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kyouko.ports import JournalDamage
 from kyouko.storage.journal.files import FileJournals
-from kyouko.storage.journal.segment import RECORD_BYTES
+from kyouko.storage.journal.records import RECORD_BYTES
 
 UID = "0" * 31 + "a"
 

@@ -157,7 +157,7 @@ async def test_watchers_hear_of_failure_and_recovery(tmp_path: Path, disk: Disk)
     heard: list[str] = []
     journals = await prepared(tmp_path)
     journal = await journals.open(UID, after=0)
-    journal.watch(lambda: heard.append(journal.problem))
+    journal.watch(lambda: heard.append(journal.pending.problem))
     disk.room = 0
     journal.append([PAYLOADS[0]])
     with pytest.raises(Unavailable):

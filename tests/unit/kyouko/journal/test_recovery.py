@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kyouko.ports import JournalDamage
-from kyouko.storage.journal.segment import HEADER_BYTES, MARKER, RECORD_BYTES
+from kyouko.storage.journal.records import MARKER, RECORD_BYTES
+from kyouko.storage.journal.segment import HEADER_BYTES
 from mesh.errors import Unavailable
 from tests.unit.kyouko.journal.journal_files import (
     UID,
