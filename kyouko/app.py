@@ -39,7 +39,7 @@ from kyouko.servicers.tasks import TaskServicer
 from kyouko.servicers.templates import TemplateServicer
 from kyouko.settings import KyoukoSettings
 from kyouko.storage import migrations
-from kyouko.storage.journal import prepared_journals
+from kyouko.storage.journal import NatsOptions, prepared_journals
 from kyouko.storage.models import IDEMPOTENCY_KEYS
 from kyouko.storage.networks import SqlNetworkRepository
 from kyouko.storage.predictions import CsvPredictionFiles
@@ -221,6 +221,12 @@ async def _journals(settings: KyoukoSettings) -> Journals:
         default=settings.data_directory / "journal",
         flush_seconds=settings.journal_flush_seconds,
         pending_bytes=settings.journal_pending_bytes,
+        nats=NatsOptions(
+            credentials_file=settings.journal_credentials_file,
+            stream=settings.journal_stream,
+            replicas=settings.journal_replicas,
+            patience_seconds=settings.journal_patience_seconds,
+        ),
     )
 
 

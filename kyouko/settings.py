@@ -1,5 +1,7 @@
 """Every setting of kyouko; see `mesh.settings` for those all services share."""
 
+from pathlib import Path
+
 from pydantic import Field, field_validator
 
 from kyouko.storage.journal import JournalUrl
@@ -22,7 +24,7 @@ class KyoukoSettings(MeshSettings):
     )
     journal_url: JournalUrl = Field(
         default="",
-        description="file: URL of journals, or nats: URL; a folder in data_directory if empty",
+        description="file: or nats: URL of journals; a folder in data_directory if empty",
     )
     journal_flush_seconds: float = Field(
         default=0.01,
@@ -34,6 +36,21 @@ class KyoukoSettings(MeshSettings):
         default=64 * 2**20,
         ge=2**20,
         description="most memory for learned rows that are not durable yet, bytes",
+    )
+    journal_credentials_file: Path | None = Field(
+        default=None,
+        description="for NATS: its credentials file, or a file with user:password, or a token",
+    )
+    journal_stream: str = Field(
+        default="hanami-journal",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="for NATS: the stream that holds the journals; made when missing",
+    )
+    journal_replicas: int = Field(
+        default=1, ge=1, le=5, description="for NATS: servers that keep a copy of a new stream"
+    )
+    journal_patience_seconds: float = Field(
+        default=5.0, gt=0, description="for NATS: how long it may be away before clients are told"
     )
     worker_threads: int = Field(
         default=0, ge=0, le=1024, description="threads that run kernels; the CPU quota when 0"

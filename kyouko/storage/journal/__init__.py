@@ -3,7 +3,6 @@
 `prepared_journals` keeps them where a setting says: in files, or in NATS JetStream.
 """
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
@@ -12,28 +11,11 @@ from pydantic import AfterValidator
 
 from kyouko.ports import Journals
 from kyouko.storage.journal.files import FileJournals
-from kyouko.storage.journal.jetstream import JetStreamJournals, StreamOptions
+from kyouko.storage.journal.jetstream import JetStreamJournals, NatsOptions
+
+__all__ = ["JournalUrl", "NatsOptions", "checked_url", "prepared_journals"]
 
 _NATS_SCHEMES: Final = frozenset({"nats", "tls"})
-
-
-@dataclass(frozen=True)
-class JournalOptions:
-    """How journals are kept.
-
-    Attributes:
-        flush_seconds: how long records are gathered before they are made durable together.
-        pending_bytes: most memory for records that are not durable yet.
-        patience_seconds: how long a NATS server may be away before callers are told.
-        credentials_file: for NATS: its credentials file, or `user:password`, or a token.
-        stream: for NATS: the stream that holds the journals.
-    """
-
-    flush_seconds: float = 0.01
-    pending_bytes: int = 64 * 2**20
-    patience_seconds: float = 5.0
-    credentials_file: Path | None = None
-    stream: StreamOptions = field(default_factory=StreamOptions)
 
 
 def checked_url(url: str) -> str:
@@ -54,34 +36,32 @@ JournalUrl = Annotated[str, AfterValidator(checked_url)]
 
 
 async def prepared_journals(
-    url: str, *, default: Path, options: JournalOptions | None = None
+    url: str,
+    *,
+    default: Path,
+    flush_seconds: float = 0.01,
+    pending_bytes: int = 64 * 2**20,
+    nats: NatsOptions | None = None,
 ) -> Journals:
     """Return the journals at a place, ready for use.
 
     Args:
         url: A `file:` URL, or `nats:` or `tls:` URLs; the folder `default` when empty.
         default: Where files go without a URL.
-        options: How they are kept.
+        flush_seconds: How long records are gathered before they are made durable together.
+        pending_bytes: Most memory for records that are not durable yet.
+        nats: What else a NATS server needs.
 
     Raises:
         SystemExit: They cannot be kept there; the message says why.
     """
-    wanted = options or JournalOptions()
     journals: FileJournals | JetStreamJournals
     if not checked_url(url) or _is_folder(url):
-        journals = FileJournals(
-            Path(unquote(urlsplit(url).path)) if url else default,
-            flush_seconds=wanted.flush_seconds,
-            pending_bytes=wanted.pending_bytes,
-        )
+        folder = Path(unquote(urlsplit(url).path)) if url else default
+        journals = FileJournals(folder, flush_seconds=flush_seconds, pending_bytes=pending_bytes)
     else:
         journals = JetStreamJournals(
-            url.split(","),
-            stream=wanted.stream,
-            credentials_file=wanted.credentials_file,
-            flush_seconds=wanted.flush_seconds,
-            pending_bytes=wanted.pending_bytes,
-            patience_seconds=wanted.patience_seconds,
+            url.split(","), nats, flush_seconds=flush_seconds, pending_bytes=pending_bytes
         )
     await journals.prepare()
     return journals

@@ -41,16 +41,20 @@ _CREDENTIALS: Final = "-----BEGIN NATS USER JWT-----"
 
 
 @dataclass(frozen=True)
-class StreamOptions:
-    """The stream that holds the journals.
+class NatsOptions:
+    """What a NATS server needs besides its address.
 
     Attributes:
-        name: its name, and the first part of all subjects.
-        replicas: servers that keep a copy; used when the stream is made.
+        credentials_file: a NATS credentials file, or `user:password`, or a token.
+        stream: the stream that holds the journals, and the first part of all subjects.
+        replicas: servers that keep a copy of it; used when the stream is made.
+        patience_seconds: how long the server may be away before callers are told.
     """
 
-    name: str = "hanami-journal"
+    credentials_file: Path | None = None
+    stream: str = "hanami-journal"
     replicas: int = 1
+    patience_seconds: float = 5.0
 
 
 class JetStreamJournals:
@@ -58,27 +62,23 @@ class JetStreamJournals:
 
     Args:
         servers: `nats://` or `tls://` URLs without credentials.
-        credentials_file: a NATS credentials file, or `user:password`, or a token.
+        options: what else is to be known.
         flush_seconds: how long records are gathered before they are sent.
         pending_bytes: most memory for what is not acknowledged, of all journals together.
-        patience_seconds: how long the server may be away before callers are told.
     """
 
     def __init__(
         self,
         servers: list[str],
+        options: NatsOptions | None = None,
         *,
-        stream: StreamOptions | None = None,
-        credentials_file: Path | None = None,
         flush_seconds: float = 0.01,
         pending_bytes: int = 64 * 2**20,
-        patience_seconds: float = 5.0,
     ) -> None:
         self._servers = servers
-        self._stream = stream or StreamOptions()
-        self._credentials_file = credentials_file
+        self._options = options or NatsOptions()
+        self._stream = self._options.stream
         self._flush_seconds = flush_seconds
-        self._patience_seconds = patience_seconds
         self._client = Client()
         self._problem = ""
         self._open: dict[str, JetStreamJournal] = {}
@@ -108,7 +108,7 @@ class JetStreamJournals:
         sending = Sending(
             flush_seconds=self._flush_seconds,
             answer_seconds=_ANSWER_SECONDS,
-            patience_seconds=self._patience_seconds,
+            patience_seconds=self._options.patience_seconds,
             message_bytes=self._client.max_payload - _HEADERS_BYTES,
         )
         changes = Changes(asyncio.get_running_loop())
@@ -121,7 +121,7 @@ class JetStreamJournals:
         subject, surroundings = self._subject(uid), self._prepared()
         if uid in self._open:
             raise RuntimeError(f"the journal of {uid} is open already")
-        reader = BatchReader(self._stream.name, after=after)
+        reader = BatchReader(self._stream, after=after)
         try:
             end = await subject.last_sequence()
             async for sequence, data in subject.messages(end):
@@ -154,10 +154,10 @@ class JetStreamJournals:
         self._prepared()
         assert self._jetstream is not None  # noqa: S101 - since `prepare`
         try:
-            names = await subjects_of(self._client, self._stream.name)
+            names = await subjects_of(self._client, self._stream)
         except nats.errors.Error as error:
             raise journal_unavailable(problem_with_nats(error)) from error
-        return {name.removeprefix(f"{self._stream.name}.") for name in names}
+        return {name.removeprefix(f"{self._stream}.") for name in names}
 
     async def check(self) -> None:
         """Raise when nothing can be made durable at this moment."""
@@ -167,7 +167,7 @@ class JetStreamJournals:
             raise journal_unavailable(problems[0])
         assert self._jetstream is not None  # noqa: S101 - since `prepare`
         try:
-            await self._jetstream.stream_info(self._stream.name)
+            await self._jetstream.stream_info(self._stream)
         except nats.errors.Error as error:
             raise journal_unavailable(problem_with_nats(error)) from error
 
@@ -180,10 +180,10 @@ class JetStreamJournals:
         await self._client.close()
 
     async def _connected(self) -> JetStreamContext:
-        known = await asyncio.to_thread(_credentials, self._credentials_file)
+        known = await asyncio.to_thread(_credentials, self._options.credentials_file)
         try:
             # The client never gives up, which is right for later, but not for a wrong address.
-            async with asyncio.timeout(self._patience_seconds):
+            async with asyncio.timeout(self._options.patience_seconds):
                 await self._client.connect(
                     self._servers,
                     name="kyouko journals",
@@ -206,13 +206,13 @@ class JetStreamJournals:
         if (version.major, version.minor) < _OLDEST_SERVER:
             raise nats.errors.Error("the server is older than 2.11")
         wanted = StreamConfig(
-            name=self._stream.name,
+            name=self._stream,
             description="What the networks of Hanami learned since their last snapshots",
-            subjects=[f"{self._stream.name}.*"],
+            subjects=[f"{self._stream}.*"],
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             discard=DiscardPolicy.NEW,
-            num_replicas=self._stream.replicas,
+            num_replicas=self._options.replicas,
             allow_direct=True,
         )
         try:
@@ -220,13 +220,13 @@ class JetStreamJournals:
         except ServiceUnavailableError as error:
             raise nats.errors.Error("JetStream is off") from error
         try:
-            found = (await jetstream.stream_info(self._stream.name)).config
+            found = (await jetstream.stream_info(self._stream)).config
         except NotFoundError:
             await jetstream.add_stream(wanted)
             return
         problem = _unfit(found, wanted)
         if problem:
-            raise nats.errors.Error(f"the stream {self._stream.name} is not fit: {problem}")
+            raise nats.errors.Error(f"the stream {self._stream} is not fit: {problem}")
 
     def _prepared(self) -> Surroundings:
         if self._surroundings is None:
@@ -238,8 +238,7 @@ class JetStreamJournals:
         if not _UID.fullmatch(uid):
             raise ValueError(f"{uid!r} cannot be the name of a journal")
         assert self._jetstream is not None  # noqa: S101 - since `prepare`
-        name = self._stream.name
-        return Subject(self._client, self._jetstream, name, f"{name}.{uid}")
+        return Subject(self._client, self._jetstream, self._stream, f"{self._stream}.{uid}")
 
     async def _note_error(self, error: Exception) -> None:
         problem = str(error) or type(error).__name__

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kyouko.ports import JournalRecord, Journals, NetworkJournal
 from kyouko.storage.journal.files import FileJournals
-from kyouko.storage.journal.jetstream import JetStreamJournals, StreamOptions
+from kyouko.storage.journal.jetstream import JetStreamJournals, NatsOptions
 from tests.nats import NatsServer
 
 
@@ -45,7 +45,7 @@ class StreamHome:
     async def start(self, *, pending_bytes: int = 2**26) -> JetStreamJournals:
         """Return journals as a new process would have them."""
         journals = JetStreamJournals(
-            [self.server.url], stream=StreamOptions(self.stream), pending_bytes=pending_bytes
+            [self.server.url], NatsOptions(stream=self.stream), pending_bytes=pending_bytes
         )
         await journals.prepare()
         return journals

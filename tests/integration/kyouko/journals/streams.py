@@ -7,7 +7,7 @@ import nats
 from nats.js import JetStreamContext
 
 from kyouko.ports import NetworkJournal
-from kyouko.storage.journal.jetstream import JetStreamJournals
+from kyouko.storage.journal.jetstream import JetStreamJournals, NatsOptions
 from tests.nats import NatsServer
 
 UID = "0" * 31 + "a"
@@ -21,7 +21,7 @@ async def kept(
 ) -> AsyncIterator[JetStreamJournals]:
     """Keep journals there for a while."""
     journals = JetStreamJournals(
-        [server.url], patience_seconds=patience_seconds, flush_seconds=flush_seconds
+        [server.url], NatsOptions(patience_seconds=patience_seconds), flush_seconds=flush_seconds
     )
     await journals.prepare()
     try:

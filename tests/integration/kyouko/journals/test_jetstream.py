@@ -7,7 +7,7 @@ from pathlib import Path
 import nats.js.api
 import pytest
 
-from kyouko.storage.journal import JournalOptions, prepared_journals
+from kyouko.storage.journal import NatsOptions, prepared_journals
 from kyouko.storage.journal.batches import encode
 from kyouko.storage.journal.jetstream import JetStreamJournals
 from kyouko.storage.journal.jetstream_messages import Overtaken, Subject
@@ -226,7 +226,9 @@ async def test_a_server_without_jetstream_is_refused_at_the_start(tmp_path: Path
 async def test_a_server_that_is_not_there_is_told_at_the_start(free_port: int) -> None:
     """Nobody waits for ever for an address that is wrong."""
     with pytest.raises(SystemExit, match=r"cannot keep journals in nats://127\.0\.0\.1"):
-        await JetStreamJournals([f"nats://127.0.0.1:{free_port}"], patience_seconds=0.5).prepare()
+        await JetStreamJournals(
+            [f"nats://127.0.0.1:{free_port}"], NatsOptions(patience_seconds=0.5)
+        ).prepare()
 
 
 async def test_a_stream_that_forgets_is_refused_at_the_start(own_nats: NatsServer) -> None:
@@ -252,13 +254,13 @@ async def test_credentials_come_from_a_file(
 ) -> None:
     """User and password, or a token, open the server; a wrong one is told at the start."""
     secret = tmp_path / "secret"
-    options = JournalOptions(credentials_file=secret, patience_seconds=1.0)
+    options = NatsOptions(credentials_file=secret, patience_seconds=1.0)
     with running_nats(arguments) as server:
         secret.write_text(wrong)
         with pytest.raises(SystemExit, match="Authorization"):
-            await prepared_journals(server.url, default=tmp_path, options=options)
+            await prepared_journals(server.url, default=tmp_path, nats=options)
         secret.write_text(right)
-        journals = await prepared_journals(server.url, default=tmp_path, options=options)
+        journals = await prepared_journals(server.url, default=tmp_path, nats=options)
         await journals.check()
         names = await journals.uids()
         await journals.close()
