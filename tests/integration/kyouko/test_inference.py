@@ -142,3 +142,13 @@ async def test_no_rows_get_no_answers(kyouko: RunningKyouko) -> None:
     )
 
     assert [0, 2] == list(answer.outputs[0].shape)
+
+
+async def test_methods_beyond_ours_are_unimplemented(kyouko: RunningKyouko) -> None:
+    """A client that asks for more of the protocol is told so."""
+    call = kyouko.channel.unary_unary("/inference.GRPCInferenceService/ModelConfig")
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call(b"", metadata=kyouko.alice)
+
+    assert grpc.StatusCode.UNIMPLEMENTED is refused.value.code()
