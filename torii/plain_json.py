@@ -29,10 +29,12 @@ class PlainJson:
     """Reads and writes the messages of one stream.
 
     It counts frames whose sequence is left out, and knows the labels by their numbers.
+    Where a session goes on, only its `opened` tells where the count has stopped.
     """
 
     def __init__(self) -> None:
         self._last_sequence = 0
+        self._has_to_open = False
         self._labels: list[str] = []
 
     def read(self, text: str) -> pb.LearnRequest:
@@ -47,6 +49,9 @@ class PlainJson:
         if isinstance(frame, list):
             raise _no_message("a frame is an object")
         if isinstance(frame, dict):
+            if self._has_to_open and "sequence" not in frame:
+                problem = "has to be stated before `opened` has come, when a session goes on"
+                raise _invalid("frame.sequence", problem, "STREAM_PROTOCOL")
             content = {**content, "frame": _frame_of(frame, self._last_sequence + 1)}
         try:
             request = json_format.ParseDict(content, pb.LearnRequest())
@@ -54,6 +59,8 @@ class PlainJson:
             raise _no_message(str(error)) from error
         if request.WhichOneof("message") is None:
             raise _no_message("it is empty")
+        if request.HasField("open"):
+            self._has_to_open = bool(request.open.resume_token)
         if request.HasField("frame"):
             self._last_sequence = request.frame.sequence
         return request
@@ -63,6 +70,8 @@ class PlainJson:
         content = _plain(response)
         if response.HasField("opened"):
             self._labels = list(response.opened.network.labels)
+            self._last_sequence = max(self._last_sequence, response.opened.last_sequence)
+            self._has_to_open = False
         if response.HasField("result"):
             self._labels += response.result.new_labels
             if response.result.HasField("predicted"):

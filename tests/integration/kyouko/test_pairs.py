@@ -149,6 +149,25 @@ async def test_what_cannot_be_learned_is_told_on_the_stream(kyouko: RunningKyouk
     assert ("fault", "result") == (fault.WhichOneof("message"), result.WhichOneof("message"))
 
 
+async def test_a_session_goes_on_in_another_pair(kyouko: RunningKyouko) -> None:
+    """A page that was reloaded resumes, and what was learned is acknowledged only."""
+    await kyouko.create_network()
+    async with halves(kyouko) as stream:
+        token = (await stream.opened()).resume_token
+        await stream.say(1, frame(1))
+        await stream.read()
+    async with halves(kyouko, resume_token=token) as stream:
+        opened = await stream.opened()
+        await stream.say(1, frame(1))
+        await stream.say(2, frame(2))
+        results = [(await stream.read()).result for _ in range(2)]
+
+    assert 1 == opened.last_sequence
+    assert [(True, 0), (False, 20)] == [
+        (result.duplicate, 0 if result.duplicate else result.learned_rows) for result in results
+    ]
+
+
 async def test_a_second_open_ends_the_stream(kyouko: RunningKyouko) -> None:
     """Both halves say why."""
     await kyouko.create_network()

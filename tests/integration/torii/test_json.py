@@ -26,10 +26,13 @@ async def say(socket: ClientConnection, **message: Any) -> None:
 
 
 async def hear(socket: ClientConnection) -> Any:
-    """Return the next message, which has to be JSON."""
-    text = await socket.recv()
-    assert isinstance(text, str)
-    return json.loads(text)
+    """Return the next message, which has to be JSON; words about progress come at any time."""
+    while True:
+        text = await socket.recv()
+        assert isinstance(text, str)
+        message = json.loads(text)
+        if "progress" not in message:
+            return message
 
 
 async def test_a_network_learns_from_json(garden: Garden) -> None:
@@ -84,6 +87,27 @@ async def test_both_forms_get_the_same_numbers(garden: Garden) -> None:
     outputs = array_of(binary.outputs, field="outputs")
     assert outputs.tobytes() == np.array(text["outputs"], np.float32).tobytes()
     assert array_of(binary.predicted, field="predicted").tolist() == text["predicted"]
+
+
+async def test_a_session_goes_on_after_a_break(garden: Garden) -> None:
+    """With the resume token, without counting, and nothing is learned twice."""
+    token = token_of(garden.kyouko.alice)
+    opening = {"network": NETWORK, "mode": "LEARN_MODE_LEARN"}
+    async with garden.torii.websocket(token=token) as socket:
+        await say(socket, open=opening)
+        opened = (await hear(socket))["opened"]
+        await say(socket, frame={"inputs": [1, 2, 3, 4], "labels": "low"})
+        await hear(socket)
+    async with garden.torii.websocket(token=token) as socket:
+        await say(socket, open=opening | {"resume_token": opened["resume_token"]})
+        again = (await hear(socket))["opened"]
+        await say(socket, frame={"sequence": 1, "inputs": [1, 2, 3, 4], "labels": "low"})
+        repeated = (await hear(socket))["result"]
+        await say(socket, frame={"inputs": [1, 2, 3, 4], "labels": "low"})
+        result = (await hear(socket))["result"]
+
+    assert (1, True) == (again["last_sequence"], repeated["duplicate"])
+    assert (2, 2) == (result["sequence"], result["learned_rows"])
 
 
 async def test_a_token_may_be_the_first_words(garden: Garden) -> None:

@@ -94,6 +94,19 @@ def test_frames_are_counted_when_nobody_does() -> None:
     assert [1, 5, 6] == sequences
 
 
+def test_a_session_is_counted_on_from_where_it_stopped() -> None:
+    """A frame without a sequence waits for `opened`: counted from 1 it would be a duplicate."""
+    form = PlainJson()
+    form.read('{"open":{"network":"n","mode":1,"resume_token":"secret"}}')
+    text = '{"frame":{"inputs":[1]}}'
+    with pytest.raises(DomainError, match=r"frame\.sequence"):
+        form.read(text)
+
+    form.write(pb.LearnResponse(opened=pb.LearnOpened(last_sequence=41)))
+
+    assert 42 == form.read(text).frame.sequence
+
+
 def test_other_messages_are_proto_json() -> None:
     """Open, authentication and close."""
     texts = (
@@ -169,6 +182,21 @@ def test_answers_are_plain() -> None:
     assert [[0.1, None]] == second["outputs"]
     assert ([1, -1], ["high", None]) == (second["predicted"], second["predicted_labels"])
     assert "loss" not in second
+
+
+def test_messages_in_messages_are_plain_too() -> None:
+    """Scores: 64-bit numbers as numbers, what is not a number as null."""
+    result = pb.LearnResult(scores=pb.LearnScores(scored_rows=7))
+    result.scores.classes.total.rows = 3
+    result.scores.classes.total.network.accuracy = float("nan")
+
+    read = json.loads(PlainJson().write(pb.LearnResponse(result=result)))["result"]["scores"]
+
+    assert (7, 3, None) == (
+        read["scored_rows"],
+        read["classes"]["total"]["rows"],
+        read["classes"]["total"]["network"]["accuracy"],
+    )
 
 
 def test_every_float32_survives() -> None:
