@@ -14,6 +14,7 @@ from tests.bench import (
     adversarial,
     compiling,
     incremental,
+    journal,
     learning_mnist,
     memory,
     mesh,
@@ -53,6 +54,7 @@ PARTS = {
     "streams": Part(streams.measure, "streams of few channels, against River's best models"),
     "scores": Part(scores.measure, "scores in the stream: what each costs, what they promise"),
     "adversarial": Part(adversarial.measure, "a million rows nobody would send, for each kind"),
+    "journal": Part(journal.measure, "the file journal against bare write and fdatasync"),
     "start": Part(start.measure, "how long `hanami up` takes"),
     "mesh": Part(mesh.measure, "learning through Envoy and gRPC against the engine alone"),
 }

@@ -2,17 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from kyouko.storage.journal.records import MAX_PAYLOAD_BYTES, Part
+from kyouko.storage.journal.records import MAX_PAYLOAD_BYTES, Part, size_of
 
 # What Python keeps of a record that waits, besides its bytes.
 _OVERHEAD_BYTES: Final = 512
 
 
-@dataclass(frozen=True)
-class PendingRecord:
+class PendingRecord(NamedTuple):
     """A record that is not durable yet. `size` counts the bytes of its payload."""
 
     position: int
@@ -50,7 +48,7 @@ class PendingRecords:
 
     def append(self, parts: Sequence[Part]) -> int:
         """Queue a record; returns its position."""
-        size = sum(map(_size, parts))
+        size = sum(map(size_of, parts))
         if size > MAX_PAYLOAD_BYTES:
             raise ValueError(f"a record of {size} bytes is larger than {MAX_PAYLOAD_BYTES}")
         position = self.last_position + 1
@@ -114,7 +112,3 @@ class Backlog:
     def has_shrunk(self) -> None:
         """Forget the sum: some of it is durable now."""
         self._summed_at = float("-inf")
-
-
-def _size(part: Part) -> int:
-    return part.nbytes if isinstance(part, memoryview) else len(part)

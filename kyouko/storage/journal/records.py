@@ -29,6 +29,11 @@ class RecordError(Exception):
     """Bytes are not the record that is expected there."""
 
 
+def size_of(part: Part) -> int:
+    """Return how many bytes a part has."""
+    return part.nbytes if isinstance(part, memoryview) else len(part)
+
+
 def checksum(part: Part, before: int = 0) -> int:
     """Return the CRC32C of some bytes, going on from that of others; does not copy large ones."""
     readable: Any = part

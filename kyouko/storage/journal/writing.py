@@ -18,11 +18,13 @@ import structlog
 
 from kyouko.storage.journal.pending import PendingRecord
 from kyouko.storage.journal.problems import problem_of
-from kyouko.storage.journal.records import RECORD_BYTES, record_head
+from kyouko.storage.journal.records import RECORD_BYTES, Part, record_head, size_of
 from kyouko.storage.journal.segment import HEADER_BYTES, new_header, segment_name
 
 _log = structlog.get_logger(__name__)
 _MOST_VECTORS: Final = 1024
+# Parts up to this length share a vector: one each would cost more than the copy.
+_SHORT_BYTES: Final = 4096
 # What is made durable at once: more would only delay the news of the first records.
 _MOST_BYTES_AT_ONCE: Final = 8 * 2**20
 # The disk took nothing more, but what it took before is as good as ever.
@@ -236,10 +238,18 @@ def _fitting(records: Sequence[PendingRecord], room: int) -> int:
 
 
 def _vectors(records: Sequence[PendingRecord], seed: int) -> list[memoryview]:
-    vectors = []
+    """Return the bytes of records as they are written; only short parts are copied."""
+    vectors: list[memoryview] = []
+    short: list[Part] = []
     for record in records:
-        vectors.append(memoryview(record_head(record.position, record.size, record.parts, seed)))
-        vectors += [memoryview(part).cast("B") for part in record.parts if len(part)]
+        short.append(record_head(record.position, record.size, record.parts, seed))
+        for part in record.parts:
+            if size_of(part) <= _SHORT_BYTES:
+                short.append(part)
+            else:
+                vectors += [memoryview(b"".join(short)), memoryview(part).cast("B")]
+                short = []
+    vectors.append(memoryview(b"".join(short)))
     return vectors
 
 
