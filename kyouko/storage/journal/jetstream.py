@@ -12,7 +12,6 @@ import nats
 import nats.errors
 import structlog
 from nats.aio.client import Client
-from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
@@ -87,7 +86,7 @@ class JetStreamJournals:
             most_bytes=pending_bytes,
             now=time.monotonic,
         )
-        self._jetstream: JetStreamContext | None = None
+        self._jetstream = self._client.jetstream(timeout=_CONNECT_SECONDS)
         self._surroundings: Surroundings | None = None
 
     async def prepare(self) -> None:
@@ -97,8 +96,8 @@ class JetStreamJournals:
             SystemExit: That is not possible; the message says why.
         """
         try:
-            self._jetstream = await self._connected()
-            await self._prepare_stream(self._jetstream)
+            await self._connect()
+            await self._prepare_stream()
         except BaseException as error:
             await self._client.close()
             if not isinstance(error, nats.errors.Error | OSError | ValueError):
@@ -152,7 +151,6 @@ class JetStreamJournals:
     async def uids(self) -> Set[str]:
         """Return the networks that have a journal."""
         self._prepared()
-        assert self._jetstream is not None  # noqa: S101 - since `prepare`
         try:
             names = await subjects_of(self._client, self._stream)
         except nats.errors.Error as error:
@@ -165,7 +163,6 @@ class JetStreamJournals:
         problems = [journal.pending.problem for journal in self._open.values()]
         if problems and all(problems):
             raise journal_unavailable(problems[0])
-        assert self._jetstream is not None  # noqa: S101 - since `prepare`
         try:
             await self._jetstream.stream_info(self._stream)
         except nats.errors.Error as error:
@@ -179,7 +176,7 @@ class JetStreamJournals:
         self._surroundings = None
         await self._client.close()
 
-    async def _connected(self) -> JetStreamContext:
+    async def _connect(self) -> None:
         known = await asyncio.to_thread(_credentials, self._options.credentials_file)
         try:
             # The client never gives up, which is right for later, but not for a wrong address.
@@ -199,9 +196,8 @@ class JetStreamJournals:
                 )
         except TimeoutError as error:
             raise nats.errors.Error(self._problem or "no connection") from error
-        return self._client.jetstream(timeout=_CONNECT_SECONDS)
 
-    async def _prepare_stream(self, jetstream: JetStreamContext) -> None:
+    async def _prepare_stream(self) -> None:
         version = self._client.connected_server_version
         if (version.major, version.minor) < _OLDEST_SERVER:
             raise nats.errors.Error("the server is older than 2.11")
@@ -216,13 +212,13 @@ class JetStreamJournals:
             allow_direct=True,
         )
         try:
-            await jetstream.account_info()
+            await self._jetstream.account_info()
         except ServiceUnavailableError as error:
             raise nats.errors.Error("JetStream is off") from error
         try:
-            found = (await jetstream.stream_info(self._stream)).config
+            found = (await self._jetstream.stream_info(self._stream)).config
         except NotFoundError:
-            await jetstream.add_stream(wanted)
+            await self._jetstream.add_stream(wanted)
             return
         problem = _unfit(found, wanted)
         if problem:
@@ -237,14 +233,14 @@ class JetStreamJournals:
         self._prepared()
         if not _UID.fullmatch(uid):
             raise ValueError(f"{uid!r} cannot be the name of a journal")
-        assert self._jetstream is not None  # noqa: S101 - since `prepare`
         return Subject(self._client, self._jetstream, self._stream, f"{self._stream}.{uid}")
 
     async def _note_error(self, error: Exception) -> None:
         problem = str(error) or type(error).__name__
-        if problem != self._problem:
+        # What the server said tells more than how the connection ended afterwards.
+        if problem != self._problem and (isinstance(error, nats.errors.Error) or not self._problem):
             _log.warning("trouble with NATS", problem=problem)
-        self._problem = problem
+            self._problem = problem
 
     async def _note_connection(self) -> None:
         _log.info("connected to NATS again")
