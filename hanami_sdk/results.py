@@ -61,13 +61,22 @@ class Result:
 
     @cached_property
     def loss(self) -> NDArray[np.float32]:
-        """The loss of each row before it was learned; empty without labels or targets."""
+        """The loss of each row before it was learned; empty without labels or targets.
+
+        NaN for a row that has none: one that a pipeline left out, or of which a network that
+        teaches itself had said nothing yet.
+        """
         return cast("NDArray[np.float32]", self._array("loss", np.float32, (0,)))
 
     @cached_property
     def scores(self) -> Scores | None:
         """What else is said of the rows; None unless the stream asked for it."""
         return Scores(self._message.scores) if self._message.HasField("scores") else None
+
+    @property
+    def known_loss(self) -> NDArray[np.float32]:
+        """The losses of the rows that have one."""
+        return self.loss[~np.isnan(self.loss)]
 
     @property
     def size_bytes(self) -> int:
@@ -118,9 +127,9 @@ class Score:
     def add(self, result: Result) -> None:
         """Count one more result."""
         self.rows += result.rows
-        self.scored_rows += result.loss.size
+        self.scored_rows += result.known_loss.size
         self.correct_rows += result.correct_rows
-        self.loss_sum += float(result.loss.sum(dtype=np.float64))
+        self.loss_sum += float(result.known_loss.sum(dtype=np.float64))
 
 
 def refusal(fault: pb.LearnFault) -> FrameRefused:

@@ -146,9 +146,9 @@ class _Run:
         """Count an answer."""
         self.rows += result.rows
         self.untaught_rows += 0 if batch.rows[0].is_taught else result.rows
-        self.scored_rows += result.loss.size
+        self.scored_rows += result.known_loss.size
         self.correct_rows += result.correct_rows
-        self.loss_sum += float(result.loss.sum())
+        self.loss_sum += float(result.known_loss.sum())
         self.seconds = time.perf_counter() - self.started
 
     def summary(self) -> dict[str, float | int | None]:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from google.protobuf.timestamp_pb2 import Timestamp
 from hanami.kyouko.v1 import network_service_pb2 as pb
 
+from kyouko.convert.pipelines import pipeline_statistics_message
 from kyouko.convert.templates import structure_message
 from kyouko.domain.engine import GrowthEvent, GrowthKind
 from kyouko.domain.networks.network import Network, NetworkStatistics
@@ -38,7 +39,7 @@ def network_message(network: Network) -> pb.Network:
 
 def statistics_message(statistics: NetworkStatistics) -> pb.NetworkStatistics:
     """Return statistics as a message."""
-    return pb.NetworkStatistics(
+    message = pb.NetworkStatistics(
         learned_rows=statistics.learned_rows,
         neurons=statistics.neurons,
         sections=statistics.sections,
@@ -55,6 +56,9 @@ def statistics_message(statistics: NetworkStatistics) -> pb.NetworkStatistics:
         non_finite_values=statistics.non_finite_values,
         experts=[pb.ExpertShare(**asdict(item)) for item in statistics.experts],
     )
+    if statistics.pipeline is not None:
+        message.pipeline.CopyFrom(pipeline_statistics_message(statistics.pipeline))
+    return message
 
 
 def event_message(event: GrowthEvent) -> pb.GrowthEvent:

@@ -54,11 +54,12 @@ def frame_of(message: pb.LearnFrame, terms: StreamTerms) -> Frame:
         terms.check_shape(message.inputs.shape, field="frame.inputs")
         inputs = array_of(message.inputs, field="frame.inputs")
         target, target_bytes = _target_of(message, len(inputs))
-        byte_count = inputs.nbytes + target_bytes
+        times = event_times_of(message)
+        byte_count = inputs.nbytes + target_bytes + (times.nbytes if times is not None else 0)
         terms.check_bytes(byte_count)
     except DomainError as error:
         return Frame(message.sequence, 0, error)
-    rows = Rows(inputs, target, place=_PLACE)
+    rows = Rows(inputs, target, place=_PLACE, event_times=times)
     return Frame(message.sequence, len(inputs), rows, byte_count, message_id=message.message_id)
 
 
@@ -101,6 +102,13 @@ def _target_rows(message: pb.LearnFrame) -> int:
         return len(message.labels.values)
     tensor = message.label_numbers if kind == "label_numbers" else message.targets
     return tensor.shape[0] if tensor.shape else 0
+
+
+def event_times_of(
+    message: pb.LearnFrame,
+) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]] | None":
+    """Return the time of each row, if they came."""
+    return np.array(message.event_times, np.int64) if message.event_times else None
 
 
 def _target_of(message: pb.LearnFrame, rows: int) -> tuple[Target, int]:

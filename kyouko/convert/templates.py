@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 from hanami.kyouko.v1 import template_service_pb2 as pb
 
+from kyouko.convert.pipelines import pipeline_message, pipeline_of
 from kyouko.domain.engine import (
     Activation,
     Connection,
@@ -91,6 +92,8 @@ def _add_connections(
     )
     if source.organisation is not None:
         message.organisation.CopyFrom(pb.Organisation(**asdict(source.organisation)))
+    if source.pipeline is not None:
+        message.pipeline.CopyFrom(pipeline_message(source.pipeline))
 
 
 def network_template_of(message: pb.NetworkTemplate) -> NetworkTemplate:
@@ -103,6 +106,7 @@ def network_template_of(message: pb.NetworkTemplate) -> NetworkTemplate:
         kind=_chosen(_NETWORK_KINDS, message.kind, NetworkKind.GROWING),
         connections=tuple(_connection_of(item) for item in message.connections),
         organisation=_organisation_of(message) if message.HasField("organisation") else None,
+        pipeline=pipeline_of(message.pipeline) if message.HasField("pipeline") else None,
     )
 
 

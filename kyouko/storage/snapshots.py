@@ -17,6 +17,7 @@ from kyouko.domain.engine import EngineState
 from kyouko.domain.networks.network import SnapshotContent
 from kyouko.domain.networks.sessions import SessionsState
 from kyouko.ports import DamagedSnapshot
+from kyouko.domain.pipeline.state import PipelineState
 from mesh.blobs import BlobStore
 from mesh.clients import unavailable
 
@@ -24,6 +25,7 @@ _FORMAT: Final = "hanami-network"
 _VERSION: Final = 2
 _READABLE: Final = (1, 2)
 _SESSIONS: Final = "sessions/"
+_PIPELINE: Final = "pipeline/"
 _log = structlog.get_logger(__name__)
 
 
@@ -74,9 +76,12 @@ def encode(content: SnapshotContent) -> bytes:
         "target_scale": dict(content.target_scale),
         "sessions": [dict(session) for session in content.sessions.header],
         "journal_position": content.journal_position,
+        "pipeline": dict(content.pipeline.header) if content.pipeline is not None else None,
     }
     sessions = {_SESSIONS + name: array for name, array in content.sessions.arrays.items()}
-    arrays = {**content.engine.arrays, **sessions}
+    kept = content.pipeline.arrays if content.pipeline is not None else {}
+    pipeline = {_PIPELINE + name: array for name, array in kept.items()}
+    arrays = {**content.engine.arrays, **sessions, **pipeline}
     return safetensors.numpy.save(arrays, metadata={"hanami": json.dumps(header)})
 
 
@@ -91,12 +96,15 @@ def decode(data: bytes) -> SnapshotContent:
         raise ValueError(f"not a network of version {_VERSION}: {header.get('format')!r}")
     # The arrays point into `data`, which cannot be written to; the engine copies them.
     arrays = safetensors.numpy.load(data)
+    engine = _without(_PIPELINE, _without(_SESSIONS, arrays))
+    pipeline = header.get("pipeline")
     return SnapshotContent(
-        engine=EngineState(arrays=_without(_SESSIONS, arrays), header=header["engine"]),
+        engine=EngineState(arrays=engine, header=header["engine"]),
         labels=tuple(header["labels"]),
         target_scale=header["target_scale"],
         sessions=SessionsState(header.get("sessions", ()), _below(_SESSIONS, arrays)),
         journal_position=int(header.get("journal_position", 0)),
+        pipeline=PipelineState(_below(_PIPELINE, arrays), pipeline) if pipeline else None,
     )
 
 

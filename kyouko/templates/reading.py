@@ -33,6 +33,7 @@ from kyouko.domain.template import (
 )
 from kyouko.templates.document import read_document
 from kyouko.templates.fields import Fields, Findings, fields_of
+from kyouko.templates.pipelines import read_pipeline
 
 T = TypeVar("T")
 
@@ -79,6 +80,7 @@ def _template(root: Fields) -> NetworkTemplate:
         connections=tuple(_connection(item) for item in root.optional_sections("connections")),
         organisation=_organisation(root),
         options=_options(root),
+        pipeline=read_pipeline(root),
     )
     root.finish()
     return template

@@ -10,6 +10,7 @@ from kyouko.domain.engine.errors import (
 from kyouko.domain.engine.experts.mixture import MixtureEngine
 from kyouko.domain.engine.growing.engine import GrowingEngine
 from kyouko.domain.engine.interface import (
+    CHANNEL_EVENTS,
     Engine,
     EngineState,
     EngineStatistics,
@@ -40,6 +41,7 @@ from kyouko.domain.engine.structure import (
 )
 
 __all__ = [
+    "CHANNEL_EVENTS",
     "Activation",
     "Arrival",
     "Connection",

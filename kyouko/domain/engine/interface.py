@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure
 
 __all__ = [
+    "CHANNEL_EVENTS",
     "Engine",
     "EngineState",
     "EngineStatistics",
@@ -36,6 +37,18 @@ class GrowthKind(enum.IntEnum):
     POPULATIONS_ADDED = 8
     GROWTH_STOPPED = 9
     DRIFT_ALARM = 10
+
+
+# The events whose subject is a channel.
+CHANNEL_EVENTS: Final = frozenset(
+    {
+        GrowthKind.CHANNEL_GREW,
+        GrowthKind.SECTION_ADDED,
+        GrowthKind.CHANNEL_PRUNED,
+        GrowthKind.BAND_MOVED,
+        GrowthKind.CHANNELS_ADDED,
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import enum
 from dataclasses import dataclass, field
 
+from kyouko.domain.pipeline.options import PipelineOptions
+
 __all__ = [
     "Activation",
     "Arrival",
@@ -247,6 +249,9 @@ class NetworkStructure:
         kind: growing, or static with all connections from the start.
         connections: long connections, beside what the populations reach.
         organisation: None, or the local populations that the network finds by itself.
+        pipeline: None, or what happens to rows before they reach the engine, which is then made
+            from the structure that `kyouko.domain.pipeline.lags.engine_structure` gives; no
+            engine looks at it.
     """
 
     inputs: tuple[InputPopulation, ...]
@@ -256,11 +261,25 @@ class NetworkStructure:
     kind: NetworkKind = NetworkKind.GROWING
     connections: tuple[Connection, ...] = ()
     organisation: Organisation | None = None
+    pipeline: PipelineOptions | None = None
 
     @property
     def channels(self) -> int:
         """Width of a row."""
         return sum(population.channels for population in self.inputs)
+
+    @property
+    def least_channels(self) -> int:
+        """Width of the narrowest row that may be taken."""
+        is_narrow = self.pipeline is not None and self.pipeline.narrow_rows
+        return 1 if is_narrow else self.channels
+
+    @property
+    def most_channels(self) -> int:
+        """Width of the widest row that may be taken."""
+        if self.pipeline is None or not self.pipeline.grow_channels:
+            return self.channels
+        return self.pipeline.most_channels or 2 * self.channels
 
     @property
     def neurons(self) -> int:
@@ -290,7 +309,14 @@ class NetworkStructure:
     @property
     def has_past(self) -> bool:
         """Whether an answer may depend on the rows that went before."""
+        if self.pipeline is not None and self.pipeline.has_past:
+            return True
         return self.is_spiking or any(item.delays for item in self.inputs)
+
+    @property
+    def teaches_itself(self) -> bool:
+        """Whether the network learns from rows alone, without anybody's targets."""
+        return self.pipeline is not None and self.pipeline.goal is not None
 
     def check(self) -> None:
         """Raise EngineStructureError at the first thing that cannot be built."""

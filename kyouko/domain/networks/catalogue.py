@@ -122,7 +122,7 @@ class Networks:
         caller.authorize_project(project_id)
         async with self._live.using(project_id, network_id) as live:
             # In the owner's turn: between two rows, not in the middle of one.
-            events = await live.owner.run(lambda ledger: ledger.learner.engine.events(after))
+            events = await live.owner.run(lambda ledger: ledger.learner.events(after))
         return events[:limit]
 
     async def delete(

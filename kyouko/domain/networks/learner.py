@@ -1,16 +1,18 @@
 """A network at work: engine and label book together, called from one thread at a time."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine import (
+    CHANNEL_EVENTS,
     Arrival,
     Engine,
     EngineInputError,
+    EngineStructureError,
+    GrowthEvent,
     NetworkStructure,
     TaskKind,
     create_engine,
@@ -18,82 +20,40 @@ from kyouko.domain.engine import (
 )
 from kyouko.domain.networks.labels import LabelBook
 from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent, statistics_of
+from kyouko.domain.networks.rows import (
+    Labels,
+    Numbers,
+    RowResults,
+    Rows,
+    Saying,
+    Target,
+    check_shape,
+    width_mismatch,
+    wrong_count,
+)
 from kyouko.domain.networks.scoring import TargetScale, class_loss, most_probable
-from mesh.errors import InvalidArgument
+from kyouko.domain.pipeline.around import PipedEngine
+from kyouko.domain.pipeline.cleaning import Ready
+from kyouko.domain.pipeline.forecast import Foretold
+from kyouko.domain.pipeline.pipeline import Pipeline, open_pipeline
+from mesh.errors import InvalidArgument, ResourceExhausted
+
+__all__ = [
+    "Labels",
+    "Learner",
+    "Numbers",
+    "RowResults",
+    "Rows",
+    "Saying",
+    "Target",
+    "check_shape",
+    "width_mismatch",
+    "wrong_count",
+]
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labels of rows, as texts or as whole numbers (which stand for their digits)."""
-
-    values: list[str] | list[int]
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """Numbers of rows, shape (rows, outputs)."""
-
-    values: Array
-
-
-Target = Labels | Numbers | None
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows to work on.
-
-    Attributes:
-        inputs: shape (rows, channels), of any number type.
-        target: what is right; None when it is not known.
-        place: put before the names of fields in errors, such as `frame.`.
-    """
-
-    inputs: Array
-    target: Target = None
-    place: str = ""
-
-
-@dataclass(frozen=True)
-class RowResults:
-    """What a network said of rows, before it learned any of them.
-
-    Attributes:
-        outputs: float32, shape (rows, outputs).
-        predicted: int32, shape (rows,): output of the most probable label, -1 if none; None
-            for numbers.
-        loss: float32, shape (rows,); None without targets.
-        correct_rows: rows whose label was predicted.
-        absolute_error: sum over the rows of the mean absolute error (numbers).
-        labels_before: labels known before these rows.
-        labels_after: labels known after them.
-        learned_rows: rows learned in the network's life, these included.
-    """
-
-    outputs: Float32
-    predicted: Int32 | None
-    loss: Float32 | None
-    correct_rows: int
-    absolute_error: float
-    labels_before: int
-    labels_after: int
-    learned_rows: int
-
-    def of(self, places: npt.NDArray[np.intp]) -> "RowResults":
-        """Return the results of some of the rows, not scored."""
-        predicted = None if self.predicted is None else self.predicted[places]
-        return replace(
-            self,
-            outputs=self.outputs[places],
-            predicted=predicted,
-            loss=None,
-            correct_rows=0,
-            absolute_error=0.0,
-        )
 
 
 class Learner:
@@ -114,10 +74,14 @@ class Learner:
         """
         self.structure = structure
         self.is_classes = structure.output.kind is TaskKind.CLASSES
+        self._pipeline = open_pipeline(structure, snapshot.pipeline if snapshot else None)
+        inner = structure if self._pipeline is None else self._pipeline.structure
         self.engine: Engine = (
-            create_engine(structure)
-            if snapshot is None
-            else restore_engine(structure, snapshot.engine)
+            create_engine(inner) if snapshot is None else restore_engine(inner, snapshot.engine)
+        )
+        # What takes the rows: the engine itself unless a pipeline stands before it.
+        self._worker: Engine | PipedEngine = (
+            self.engine if self._pipeline is None else PipedEngine(self.engine, self._pipeline)
         )
         self.labels = LabelBook(snapshot.labels if snapshot else (), limit=structure.most_outputs)
         self._scale = TargetScale.restore(
@@ -128,7 +92,28 @@ class Learner:
 
     def statistics(self) -> NetworkStatistics:
         """Return how far the network has grown; may be called while it learns."""
-        return statistics_of(self.engine.statistics())
+        found = statistics_of(self.engine.statistics())
+        if self._pipeline is None:
+            return found
+        return replace(
+            found,
+            memory_bytes=found.memory_bytes + self._pipeline.nbytes,
+            non_finite_values=self._pipeline.count_non_finite(),
+            pipeline=self._pipeline.statistics(),
+        )
+
+    def events(self, since: int = 0) -> tuple[GrowthEvent, ...]:
+        """Return the latest growth events above `since`, with channels as they came."""
+        found = self.engine.events(since)
+        if self._pipeline is None:
+            return found
+        sources = self._pipeline.find_sources()
+        return tuple(
+            replace(event, subject=int(sources[event.subject]))
+            if event.kind in CHANNEL_EVENTS and event.subject >= 0
+            else event
+            for event in found
+        )
 
     def export(self) -> SnapshotContent:
         """Copy all that the network needs to go on."""
@@ -136,6 +121,7 @@ class Learner:
             engine=self.engine.export_state(),
             labels=self.labels.labels,
             target_scale=self._scale.export() if not self.is_classes else {},
+            pipeline=self._pipeline.export() if self._pipeline is not None else None,
         )
 
     def learn(self, rows: Rows, arrival: Arrival) -> RowResults:
@@ -146,8 +132,12 @@ class Learner:
         Raises:
             DomainError: The rows cannot be learned; the network is as it was.
         """
-        inputs = self._inputs(rows)
-        if rows.target is None:
+        if self._pipeline is not None:
+            return self._pipe(self._pipeline, rows, arrival)
+        return self._learn(self._inputs(rows), rows, arrival)
+
+    def _learn(self, inputs: Array | Ready, rows: Rows, arrival: Arrival | None) -> RowResults:
+        if rows.target is None or arrival is None:
             return self._passed(inputs)
         if self.is_classes:
             return self._learn_labels(inputs, rows, arrival)
@@ -161,7 +151,9 @@ class Learner:
         Raises:
             DomainError: The rows or targets do not fit.
         """
-        return self.score(self._unscored(_call(self.engine.predict, self._inputs(rows))), rows)
+        if self._pipeline is not None:
+            return self._predict_piped(self._pipeline, rows)
+        return self.score(self._unscored(_call(self._worker.predict, self._inputs(rows))), rows)
 
     def follow(self, rows: Rows) -> RowResults:
         """Predict rows one after the other, and score those with targets; for a learner `aside`.
@@ -169,6 +161,8 @@ class Learner:
         Raises:
             DomainError: The rows or targets do not fit.
         """
+        if self._pipeline is not None:
+            return self._pipe(self._pipeline, rows, None)
         return self.score(self._passed(self._inputs(rows)), rows)
 
     def aside(self) -> "Learner":
@@ -177,7 +171,8 @@ class Learner:
         Without a memory of past rows that is this one; else a copy, of which nobody but the
         caller knows: it takes as much memory as the network.
         """
-        return Learner(self.structure, self.export()) if self.structure.has_past else self
+        is_changed = self.structure.has_past or self._pipeline is not None
+        return Learner(self.structure, self.export()) if is_changed else self
 
     def score(self, results: RowResults, rows: Rows) -> RowResults:
         """Return the results of predicted rows with the scores that their targets give them.
@@ -201,10 +196,10 @@ class Learner:
             absolute_error=_absolute_error(results.outputs, targets),
         )
 
-    def _learn_labels(self, inputs: Array, rows: Rows, arrival: Arrival) -> RowResults:
+    def _learn_labels(self, inputs: Array | Ready, rows: Rows, arrival: Arrival) -> RowResults:
         before = len(self.labels)
         found = self.labels.look_up(self._label_values(rows), field=f"{rows.place}labels")
-        scored = _call(self.engine.learn, inputs, found.indices, arrival=arrival)
+        scored = _call(self._worker.learn, inputs, found.indices, arrival=arrival)
         self.labels.add(found.new)
         self.learned_rows += len(inputs)
         return RowResults(
@@ -218,9 +213,9 @@ class Learner:
             learned_rows=self.learned_rows,
         )
 
-    def _learn_numbers(self, inputs: Array, rows: Rows, arrival: Arrival) -> RowResults:
+    def _learn_numbers(self, inputs: Array | Ready, rows: Rows, arrival: Arrival) -> RowResults:
         targets = self._numbers(rows)
-        scored = _call(self.engine.learn, inputs, targets, arrival=arrival)
+        scored = _call(self._worker.learn, inputs, targets, arrival=arrival)
         self._scale.add(targets)
         self.learned_rows += len(inputs)
         return RowResults(
@@ -234,8 +229,8 @@ class Learner:
             learned_rows=self.learned_rows,
         )
 
-    def _passed(self, inputs: Array) -> RowResults:
-        outputs = _call(self.engine.observe, inputs)
+    def _passed(self, inputs: Array | Ready) -> RowResults:
+        outputs = _call(self._worker.observe, inputs)
         if self.structure.has_past:
             self.passed_rows += len(inputs)
         return self._unscored(outputs)
@@ -250,6 +245,54 @@ class Learner:
             labels_before=len(self.labels),
             labels_after=len(self.labels),
             learned_rows=self.learned_rows,
+        )
+
+    def _pipe(self, pipeline: Pipeline, rows: Rows, arrival: Arrival | None) -> RowResults:
+        """Let rows come by way of the pipeline; without an arrival nothing is learned from them."""
+        ready = self._prepare(pipeline, rows)
+        marked = self.learned_rows + self.passed_rows
+        _accept(pipeline, ready, self.engine)
+        if pipeline.teaches_itself:
+            results = self._taught(pipeline.teach(self.engine, ready, arrival))
+        else:
+            kept = rows.of(ready.kept)
+            results = self._learn(ready, kept, arrival)
+            results = self.score(results, kept) if arrival is None else results
+        # Every row leaves a mark, if only in a count.
+        self.passed_rows += marked + ready.row_count - (self.learned_rows + self.passed_rows)
+        return results.spread(ready.kept, ready.row_count)
+
+    def _predict_piped(self, pipeline: Pipeline, rows: Rows) -> RowResults:
+        ready = self._prepare(pipeline, rows, apart=True)
+        outputs = _call(self._worker.predict, ready)
+        if pipeline.teaches_itself:
+            results = self._taught(pipeline.say(outputs, ready))
+        else:
+            results = self.score(self._unscored(outputs), rows.of(ready.kept))
+        return results.spread(ready.kept, ready.row_count)
+
+    def _prepare(self, pipeline: Pipeline, rows: Rows, *, apart: bool = False) -> Ready:
+        """Refuse what cannot be learned, before anything changes."""
+        check_shape(rows.inputs.shape, pipeline.widths, field=f"{rows.place}inputs")
+        if rows.target is not None:
+            if pipeline.teaches_itself:
+                problem = "the network teaches itself; send its rows without targets or labels"
+                raise _wrong_kind(f"{rows.place}targets", problem)
+            if not self.is_classes:
+                self._numbers(rows)
+            elif apart:
+                self._label_values(rows)
+            else:
+                self.labels.look_up(self._label_values(rows), field=f"{rows.place}labels")
+        return pipeline.prepare(rows.inputs, rows.event_times, place=rows.place, apart=apart)
+
+    def _taught(self, found: Foretold) -> RowResults:
+        self.learned_rows += found.learned_rows
+        return replace(
+            self._unscored(found.outputs),
+            loss=found.loss,
+            absolute_error=found.absolute_error,
+            foretold=Saying(found.predicted, found.actual),
         )
 
     def _inputs(self, rows: Rows) -> Array:
@@ -295,45 +338,8 @@ class Learner:
         return numbers
 
 
-def check_shape(shape: Sequence[int], channels: int, *, field: str) -> None:
-    """Refuse inputs that a network of so many channels cannot take.
-
-    Raises:
-        InvalidArgument: TENSOR_INVALID or WIDTH_MISMATCH.
-    """
-    if len(shape) != 2:
-        raise InvalidArgument.for_field(
-            field,
-            f"shape {list(shape[:8])} is not [rows, channels]",
-            reason="TENSOR_INVALID",
-            metadata={"expected": "2", "actual": str(len(shape))},
-        )
-    if shape[1] != channels:
-        raise width_mismatch(field, channels, int(shape[1]))
-
-
-def width_mismatch(field: str, expected: int, actual: int) -> InvalidArgument:
-    """Return the error of rows that are wider or narrower than the network."""
-    return InvalidArgument.for_field(
-        field,
-        f"the network takes {expected} values a row, but {actual} came",
-        reason="WIDTH_MISMATCH",
-        metadata={"expected": str(expected), "actual": str(actual)},
-    )
-
-
 def _wrong_kind(field: str, problem: str) -> InvalidArgument:
     return InvalidArgument.for_field(field, problem, reason="TARGET_INVALID")
-
-
-def wrong_count(field: str, actual: int, rows: int) -> InvalidArgument:
-    """Return the error of more or fewer targets than rows."""
-    return InvalidArgument.for_field(
-        field,
-        f"there are {actual} of them for {rows} rows",
-        reason="TARGET_INVALID",
-        metadata={"expected": str(rows), "actual": str(actual)},
-    )
 
 
 def _call(work: Any, *arguments: Any, **options: Any) -> Any:
@@ -342,6 +348,17 @@ def _call(work: Any, *arguments: Any, **options: Any) -> Any:
     except EngineInputError as error:
         raise InvalidArgument.for_field(
             error.field, f"{error.problem}; allowed: {error.allowed}", reason="TENSOR_INVALID"
+        ) from error
+
+
+def _accept(pipeline: Pipeline, ready: Ready, engine: Engine) -> None:
+    try:
+        pipeline.accept(ready, engine)
+    except EngineStructureError as error:
+        raise ResourceExhausted(
+            f"no room for wider rows: {error.problem}; allowed: {error.allowed}",
+            reason="LIMIT_REACHED",
+            metadata={"actual": str(ready.values.shape[1])},
         ) from error
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from kyouko.domain.engine import EngineState, EngineStatistics, ExpertShare, NetworkStructure
 from kyouko.domain.networks.scoring import GREATEST_LOSS
 from kyouko.domain.networks.sessions import SessionsState
+from kyouko.domain.pipeline.state import PipelineState
+from kyouko.domain.pipeline.statistics import PipelineStatistics
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class NetworkStatistics:
     drift_alarms: int = 0
     non_finite_values: int = 0
     experts: tuple[ExpertShare, ...] = ()
+    pipeline: PipelineStatistics | None = None
 
     @property
     def connections(self) -> int:
@@ -103,6 +106,7 @@ class SnapshotContent:
         target_scale: of `TargetScale.export`; empty for classes.
         sessions: how far each has come.
         journal_position: the last change in it.
+        pipeline: None without one, or before it has seen a row.
     """
 
     engine: EngineState
@@ -110,6 +114,7 @@ class SnapshotContent:
     target_scale: Mapping[str, Any]
     sessions: SessionsState = field(default_factory=SessionsState)
     journal_position: int = 0
+    pipeline: PipelineState | None = None
 
 
 @dataclass(frozen=True)

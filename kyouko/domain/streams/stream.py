@@ -37,6 +37,7 @@ class StreamTerms:
 
     Attributes:
         channels: numbers in a row of its network.
+        widths: what else a row may have, where a pipeline says so.
         window_rows: most rows under way unanswered.
         window_bytes: most memory for them.
     """
@@ -48,6 +49,7 @@ class StreamTerms:
     max_frame_rows: int
     return_outputs: bool
     idle_seconds: float
+    widths: range | None = None
 
     def check_shape(self, shape: Sequence[int], *, field: str) -> None:
         """Refuse inputs by their shape.
@@ -55,7 +57,7 @@ class StreamTerms:
         Raises:
             DomainError: TENSOR_INVALID, WIDTH_MISMATCH, or LIMIT_REACHED: too many rows.
         """
-        check_shape(shape, self.channels, field=field)
+        check_shape(shape, self.widths or self.channels, field=field)
         if shape[0] > self.max_frame_rows:
             raise _too_much("rows", shape[0], self.max_frame_rows)
 

@@ -179,7 +179,7 @@ class Streams:
 
     def _terms(self, live: LiveNetwork, opening: Opening) -> StreamTerms:
         limits, structure = self._limits, live.network.structure
-        rows_in_window = max(1, limits.window_bytes // (4 * structure.channels))
+        rows_in_window = max(1, limits.window_bytes // (4 * structure.most_channels))
         rows_in_message = max(1, limits.message_bytes // (4 * structure.most_outputs))
         most = min(limits.window_rows, rows_in_window)
         return StreamTerms(
@@ -190,6 +190,7 @@ class Streams:
             max_frame_rows=min(limits.frame_rows, rows_in_window, rows_in_message),
             return_outputs=opening.return_outputs,
             idle_seconds=limits.idle_seconds,
+            widths=range(structure.least_channels, structure.most_channels + 1),
         )
 
 

@@ -53,7 +53,7 @@ def choose_columns(
             "input_columns", f"column {target!r} is the target, and cannot be an input as well"
         )
     width = sum(columns[name].width for name in inputs)
-    if width != structure.channels:
+    if not structure.least_channels <= width <= structure.most_channels:
         raise width_mismatch("input_columns", structure.channels, width)
     return ColumnChoice(inputs, target)
 
@@ -80,6 +80,12 @@ def _inputs(
 def _target(
     columns: dict[str, DatasetColumn], structure: NetworkStructure, work: TaskWork, named: str
 ) -> str:
+    if structure.teaches_itself:
+        if named:
+            raise InvalidArgument.for_field(
+                "target_column", "the network teaches itself; name no target column"
+            )
+        return ""
     if named:
         problem = _unfit(_known(columns, named, "target_column"), structure)
         if problem:

@@ -107,7 +107,7 @@ class TaskRun:
             is_classes=self._task.is_classes,
         )
         if self._task.work is TaskWork.LEARN:
-            if rows.rows.target is None:
+            if rows.rows.target is None and self._task.target_column:
                 raise missing_target(rows)
             await self._live.journal.room()
             return await self._live.owner.submit(lambda ledger: self._learn(ledger, rows))
@@ -122,14 +122,14 @@ class TaskRun:
         except DomainError as error:
             self._has_failed = True
             raise _with_row(error, rows.start_row) from error
-        return _Done(rows, results, results, len(rows), time.perf_counter() - started)
+        return _Done(rows, results, results, results.scored_rows, time.perf_counter() - started)
 
     def _predict(self, learner: Learner, rows: TaskRows) -> _Done:
         started = time.perf_counter()
         if self._aside is None:
             self._aside = learner.aside()
         results = self._aside.follow(rows.rows)
-        scored, count = (results, len(rows)) if rows.rows.target is not None else (None, 0)
+        scored, count = (results, results.scored_rows) if results.loss is not None else (None, 0)
         if rows.scored is not None and rows.known is not None:
             scored = self._aside.score(results.of(rows.known), rows.scored)
             count = len(rows.known)

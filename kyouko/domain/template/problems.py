@@ -22,7 +22,9 @@ from kyouko.domain.engine import (
     TaskKind,
 )
 from kyouko.domain.engine.growing.topology import lay_out
+from kyouko.domain.pipeline.lags import CALENDAR
 from kyouko.domain.template import limits
+from kyouko.domain.template.pipeline_problems import problems_of_pipeline
 from kyouko.domain.template.sizes import count_channels, problems_of_size
 from kyouko.domain.template.template import (
     NetworkTemplate,
@@ -37,7 +39,7 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 
 def problems_of(template: NetworkTemplate) -> Iterator[TemplateProblem]:
     """Yield all that is wrong with a template and can be said without knowing open channels."""
-    before = list(_problems_before_layout(template))
+    before = list(_problems_before_layout(template)) + list(problems_of_pipeline(template))
     yield from before
     yield from _problems_of_options(template.options)
     yield from _problems_of_kind(template)
@@ -126,6 +128,8 @@ def _problems_of_populations(template: NetworkTemplate) -> Iterator[TemplateProb
 def _places(template: NetworkTemplate) -> Mapping[str, int]:
     """Return the place of each hidden population, and -1 for each input; the first of a name."""
     places = dict.fromkeys((item.name for item in template.inputs), -1)
+    if template.pipeline is not None and template.pipeline.calendar is not None:
+        places.setdefault(CALENDAR, -1)
     for index, item in enumerate(template.populations):
         places.setdefault(item.name, index)
     return places

@@ -5,7 +5,7 @@ How templates are written is the business of `kyouko.templates`.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kyouko.domain.engine import (
     Connection,
@@ -17,6 +17,8 @@ from kyouko.domain.engine import (
     OutputPopulation,
     Population,
 )
+from kyouko.domain.pipeline.channels import find_channels
+from kyouko.domain.pipeline.options import PipelineOptions
 from kyouko.domain.template import limits
 from mesh.errors import FieldViolation, InvalidArgument
 
@@ -59,6 +61,7 @@ class NetworkTemplate:
     kind: NetworkKind = NetworkKind.GROWING
     connections: tuple[Connection, ...] = ()
     organisation: Organisation | None = None
+    pipeline: PipelineOptions | None = None
     description: str = ""
 
 
@@ -101,16 +104,29 @@ def template_invalid(problems: Sequence[TemplateProblem]) -> InvalidArgument:
 
 
 def structure_of(template: NetworkTemplate) -> NetworkStructure:
-    """Return the structure of a template that leaves no channels open."""
+    """Return the structure of a template that leaves no channels open.
+
+    A network that teaches itself has as many outputs as there are channels to teach.
+    """
     return NetworkStructure(
         inputs=tuple(_input(item) for item in template.inputs),
         populations=template.populations,
-        output=template.outputs[0],
+        output=_output(template),
         options=template.options,
         kind=template.kind,
         connections=template.connections,
         organisation=template.organisation,
+        pipeline=template.pipeline,
     )
+
+
+def _output(template: NetworkTemplate) -> OutputPopulation:
+    output, pipeline = template.outputs[0], template.pipeline
+    if pipeline is None or pipeline.goal is None:
+        return output
+    inputs = [(item.name, item.known_channels or 0) for item in template.inputs]
+    chosen = find_channels(pipeline.goal.channels, inputs)
+    return replace(output, size=len(chosen) or sum(count for _, count in inputs))
 
 
 def _input(item: TemplateInput) -> InputPopulation:

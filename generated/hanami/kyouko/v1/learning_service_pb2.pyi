@@ -422,6 +422,7 @@ class LearnFrame(_message.Message):
     TARGETS_FIELD_NUMBER: _builtins.int
     TARGET_SEQUENCE_FIELD_NUMBER: _builtins.int
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TIMES_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """In the mode LEARN 1 for the first frame of a session, then one more for
     each; a frame that was refused keeps its sequence. In the mode PREDICT
@@ -441,7 +442,8 @@ class LearnFrame(_message.Message):
     def inputs(self) -> _tensor_pb2.Tensor:
         """The rows, of shape [rows, channels], uint8 or float32 (other types are
         converted to float32). NaN is a missing value. Infinities count as the
-        largest finite value of their sign.
+        largest finite value of their sign, and as missing where the network has a
+        pipeline, which may also allow more channels, or fewer.
         """
 
     @_builtins.property
@@ -458,6 +460,12 @@ class LearnFrame(_message.Message):
     def targets(self) -> _tensor_pb2.Tensor:
         """Numbers, of shape [rows, outputs], finite."""
 
+    @_builtins.property
+    def event_times(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """When each row was measured, nanoseconds since 1970-01-01 UTC. For networks whose pipeline has a
+        calendar or watches the order of time; others take no notice.
+        """
+
     def __init__(
         self,
         *,
@@ -468,10 +476,11 @@ class LearnFrame(_message.Message):
         targets: _tensor_pb2.Tensor | None = ...,
         target_sequence: _builtins.int = ...,
         message_id: _builtins.str = ...,
+        event_times: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "label_numbers", b"label_numbers", "labels", b"labels", "target", b"target", "targets", b"targets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "label_numbers", b"label_numbers", "labels", b"labels", "message_id", b"message_id", "sequence", b"sequence", "target", b"target", "target_sequence", b"target_sequence", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_times", b"event_times", "inputs", b"inputs", "label_numbers", b"label_numbers", "labels", b"labels", "message_id", b"message_id", "sequence", b"sequence", "target", b"target", "target_sequence", b"target_sequence", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["labels", "label_numbers", "targets"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -686,7 +695,8 @@ class LearnResult(_message.Message):
     @_builtins.property
     def outputs(self) -> _tensor_pb2.Tensor:
         """The outputs for each row, float32 of shape [rows, outputs]: probabilities
-        of the labels, or the predicted numbers.
+        of the labels, or the predicted numbers; NaN for a row that a pipeline left
+        out. A forecast is that of the row `horizon` rows later.
         """
 
     @_builtins.property
@@ -698,7 +708,8 @@ class LearnResult(_message.Message):
     @_builtins.property
     def loss(self) -> _tensor_pb2.Tensor:
         """The loss of each row before it was learned, float32 of shape [rows]; only
-        for frames with targets.
+        for frames with targets, and for networks that learn from rows alone: there
+        that of what was said of the row before it came. NaN for a row without.
         """
 
     @_builtins.property

@@ -21,6 +21,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _QuarantineCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QuarantineCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuarantineCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    QUARANTINE_CAUSE_UNSPECIFIED: _QuarantineCause.ValueType  # 0
+    """Not set; never sent by a server."""
+    QUARANTINE_CAUSE_MISSING: _QuarantineCause.ValueType  # 1
+    """It was missing (NaN)."""
+    QUARANTINE_CAUSE_NON_FINITE: _QuarantineCause.ValueType  # 2
+    """It was infinite, or too large for a float32."""
+    QUARANTINE_CAUSE_STUCK: _QuarantineCause.ValueType  # 3
+    """The channel was stuck."""
+    QUARANTINE_CAUSE_ABSENT: _QuarantineCause.ValueType  # 4
+    """The row was too narrow to hold the channel."""
+
+class QuarantineCause(_QuarantineCause, metaclass=_QuarantineCauseEnumTypeWrapper):
+    """Why a value could not be used."""
+
+QUARANTINE_CAUSE_UNSPECIFIED: QuarantineCause.ValueType  # 0
+"""Not set; never sent by a server."""
+QUARANTINE_CAUSE_MISSING: QuarantineCause.ValueType  # 1
+"""It was missing (NaN)."""
+QUARANTINE_CAUSE_NON_FINITE: QuarantineCause.ValueType  # 2
+"""It was infinite, or too large for a float32."""
+QUARANTINE_CAUSE_STUCK: QuarantineCause.ValueType  # 3
+"""The channel was stuck."""
+QUARANTINE_CAUSE_ABSENT: QuarantineCause.ValueType  # 4
+"""The row was too narrow to hold the channel."""
+Global___QuarantineCause: _TypeAlias = QuarantineCause  # noqa: Y015
+
 class _GrowthKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -162,6 +194,7 @@ class NetworkStatistics(_message.Message):
     DRIFT_ALARMS_FIELD_NUMBER: _builtins.int
     NON_FINITE_VALUES_FIELD_NUMBER: _builtins.int
     EXPERTS_FIELD_NUMBER: _builtins.int
+    PIPELINE_FIELD_NUMBER: _builtins.int
     learned_rows: _builtins.int
     """Rows learned since the network was created."""
     neurons: _builtins.int
@@ -194,6 +227,10 @@ class NetworkStatistics(_message.Message):
     def experts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpertShare]:
         """Who answers: the network and the small experts beside it; empty for a network alone."""
 
+    @_builtins.property
+    def pipeline(self) -> Global___PipelineStatistics:
+        """What the network's pipeline has seen; not set without one."""
+
     def __init__(
         self,
         *,
@@ -212,14 +249,91 @@ class NetworkStatistics(_message.Message):
         drift_alarms: _builtins.int = ...,
         non_finite_values: _builtins.int = ...,
         experts: _abc.Iterable[Global___ExpertShare] | None = ...,
+        pipeline: Global___PipelineStatistics | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pipeline", b"pipeline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "drift_alarms", b"drift_alarms", "experts", b"experts", "growth_stopped", b"growth_stopped", "input_connections", b"input_connections", "learned_rows", b"learned_rows", "memory_bytes", b"memory_bytes", "neurons", b"neurons", "non_finite_values", b"non_finite_values", "output_connections", b"output_connections", "outputs", b"outputs", "pruned_connections", b"pruned_connections", "running_error", b"running_error", "running_loss", b"running_loss", "sections", b"sections"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "drift_alarms", b"drift_alarms", "experts", b"experts", "growth_stopped", b"growth_stopped", "input_connections", b"input_connections", "learned_rows", b"learned_rows", "memory_bytes", b"memory_bytes", "neurons", b"neurons", "non_finite_values", b"non_finite_values", "output_connections", b"output_connections", "outputs", b"outputs", "pipeline", b"pipeline", "pruned_connections", b"pruned_connections", "running_error", b"running_error", "running_loss", b"running_loss", "sections", b"sections"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NetworkStatistics: _TypeAlias = NetworkStatistics  # noqa: Y015
+
+@_typing.final
+class PipelineStatistics(_message.Message):
+    """What a network's pipeline has seen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    PENDING_ROWS_FIELD_NUMBER: _builtins.int
+    LATE_ROWS_FIELD_NUMBER: _builtins.int
+    SKIPPED_ROWS_FIELD_NUMBER: _builtins.int
+    STUCK_CHANNELS_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
+    channels: _builtins.int
+    """The channels of a row now; more than declared once wider frames came."""
+    pending_rows: _builtins.int
+    """Rows of which something was foretold that is not known yet."""
+    late_rows: _builtins.int
+    """Rows that were older than the newest one by more than was allowed."""
+    skipped_rows: _builtins.int
+    """Rows that were left out, late ones included."""
+    @_builtins.property
+    def stuck_channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Channels that are stuck now; the first 64."""
+
+    @_builtins.property
+    def quarantined(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuarantineCount]:
+        """Values that could not be used, the 64 largest counts of cause and channel."""
+
+    def __init__(
+        self,
+        *,
+        channels: _builtins.int = ...,
+        pending_rows: _builtins.int = ...,
+        late_rows: _builtins.int = ...,
+        skipped_rows: _builtins.int = ...,
+        stuck_channels: _abc.Iterable[_builtins.int] | None = ...,
+        quarantined: _abc.Iterable[Global___QuarantineCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "late_rows", b"late_rows", "pending_rows", b"pending_rows", "quarantined", b"quarantined", "skipped_rows", b"skipped_rows", "stuck_channels", b"stuck_channels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PipelineStatistics: _TypeAlias = PipelineStatistics  # noqa: Y015
+
+@_typing.final
+class QuarantineCount(_message.Message):
+    """How many values of a channel could not be used for one cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    cause: Global___QuarantineCause.ValueType
+    """Why."""
+    channel: _builtins.int
+    """The index of the channel in the row."""
+    values: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        cause: Global___QuarantineCause.ValueType = ...,
+        channel: _builtins.int = ...,
+        values: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "channel", b"channel", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuarantineCount: _TypeAlias = QuarantineCount  # noqa: Y015
 
 @_typing.final
 class ExpertShare(_message.Message):

@@ -19,6 +19,66 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _MissingPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MissingPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MissingPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MISSING_POLICY_UNSPECIFIED: _MissingPolicy.ValueType  # 0
+    """Not set: learned as missing, or what holds for all channels."""
+    MISSING_POLICY_LEARN: _MissingPolicy.ValueType  # 1
+    """The network learns that it is missing."""
+    MISSING_POLICY_HOLD: _MissingPolicy.ValueType  # 2
+    """The last good value of the channel stands in, unless the channel is stuck. It is never a
+    target.
+    """
+    MISSING_POLICY_SKIP: _MissingPolicy.ValueType  # 3
+    """The row is left out, as if it had never come."""
+    MISSING_POLICY_REJECT: _MissingPolicy.ValueType  # 4
+    """The frame is refused; the fault names row and channel."""
+
+class MissingPolicy(_MissingPolicy, metaclass=_MissingPolicyEnumTypeWrapper):
+    """What becomes of a value that cannot be used."""
+
+MISSING_POLICY_UNSPECIFIED: MissingPolicy.ValueType  # 0
+"""Not set: learned as missing, or what holds for all channels."""
+MISSING_POLICY_LEARN: MissingPolicy.ValueType  # 1
+"""The network learns that it is missing."""
+MISSING_POLICY_HOLD: MissingPolicy.ValueType  # 2
+"""The last good value of the channel stands in, unless the channel is stuck. It is never a
+target.
+"""
+MISSING_POLICY_SKIP: MissingPolicy.ValueType  # 3
+"""The row is left out, as if it had never come."""
+MISSING_POLICY_REJECT: MissingPolicy.ValueType  # 4
+"""The frame is refused; the fault names row and channel."""
+Global___MissingPolicy: _TypeAlias = MissingPolicy  # noqa: Y015
+
+class _LatePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LatePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LatePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LATE_POLICY_UNSPECIFIED: _LatePolicy.ValueType  # 0
+    """Not set: skipped."""
+    LATE_POLICY_SKIP: _LatePolicy.ValueType  # 1
+    """The row is left out, as if it had never come."""
+    LATE_POLICY_REJECT: _LatePolicy.ValueType  # 2
+    """The frame is refused; the fault names the row."""
+
+class LatePolicy(_LatePolicy, metaclass=_LatePolicyEnumTypeWrapper):
+    """What becomes of a row that comes too late."""
+
+LATE_POLICY_UNSPECIFIED: LatePolicy.ValueType  # 0
+"""Not set: skipped."""
+LATE_POLICY_SKIP: LatePolicy.ValueType  # 1
+"""The row is left out, as if it had never come."""
+LATE_POLICY_REJECT: LatePolicy.ValueType  # 2
+"""The frame is refused; the fault names the row."""
+Global___LatePolicy: _TypeAlias = LatePolicy  # noqa: Y015
+
 class _NetworkKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -192,6 +252,7 @@ class NetworkTemplate(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     CONNECTIONS_FIELD_NUMBER: _builtins.int
     ORGANISATION_FIELD_NUMBER: _builtins.int
+    PIPELINE_FIELD_NUMBER: _builtins.int
     kind: Global___NetworkKind.ValueType
     """How the network comes to its connections; growing when left out."""
     @_builtins.property
@@ -218,6 +279,10 @@ class NetworkTemplate(_message.Message):
     def organisation(self) -> Global___Organisation:
         """Local populations that the network finds by itself; none when left out. Growing networks only."""
 
+    @_builtins.property
+    def pipeline(self) -> Global___Pipeline:
+        """What happens to rows before they reach the network; nothing when left out."""
+
     def __init__(
         self,
         *,
@@ -228,14 +293,276 @@ class NetworkTemplate(_message.Message):
         kind: Global___NetworkKind.ValueType = ...,
         connections: _abc.Iterable[Global___Connection] | None = ...,
         organisation: Global___Organisation | None = ...,
+        pipeline: Global___Pipeline | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "organisation", b"organisation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "organisation", b"organisation", "pipeline", b"pipeline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "inputs", b"inputs", "kind", b"kind", "options", b"options", "organisation", b"organisation", "outputs", b"outputs", "populations", b"populations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "inputs", b"inputs", "kind", b"kind", "options", b"options", "organisation", b"organisation", "outputs", b"outputs", "pipeline", b"pipeline", "populations", b"populations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NetworkTemplate: _TypeAlias = NetworkTemplate  # noqa: Y015
+
+@_typing.final
+class Pipeline(_message.Message):
+    """What happens to rows before they reach a network, and what it learns from them by itself.
+
+    Channels are named by their index in the row, by the name of an input population (all its
+    channels), or as `name[index]`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAGS_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    CALENDAR_FIELD_NUMBER: _builtins.int
+    FORECAST_FIELD_NUMBER: _builtins.int
+    RECONSTRUCTION_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    STUCK_ROWS_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    GROW_CHANNELS_FIELD_NUMBER: _builtins.int
+    MOST_CHANNELS_FIELD_NUMBER: _builtins.int
+    NARROW_ROWS_FIELD_NUMBER: _builtins.int
+    window: _builtins.int
+    """The same for each of the latest rows, this many; none when left out."""
+    missing: Global___MissingPolicy.ValueType
+    """What becomes of values that are missing (NaN), infinite or stuck; learned as missing when left
+    out.
+    """
+    stuck_rows: _builtins.int
+    """A channel that says one and the same for this many rows is stuck, and counts as missing until
+    it says something else; 0, or left out, lets channels stand still.
+    """
+    grow_channels: _builtins.bool
+    """A frame with more channels than the network has widens it."""
+    most_channels: _builtins.int
+    """The most channels it may have then; twice the declared ones when left out."""
+    narrow_rows: _builtins.bool
+    """A frame may lack its last channels; they count as missing."""
+    @_builtins.property
+    def lags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ascending numbers of rows: what each channel was that many rows ago enters, too."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ascending numbers of rows: how much each channel changed since enters, too."""
+
+    @_builtins.property
+    def calendar(self) -> Global___Calendar:
+        """Cycles of the clock and the calendar that enter with each row; none when left out. Each frame
+        has to bring `event_times` then.
+        """
+
+    @_builtins.property
+    def forecast(self) -> Global___Forecast:
+        """What some channels will be."""
+
+    @_builtins.property
+    def reconstruction(self) -> Global___Reconstruction:
+        """What some channels are."""
+
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelRule]:
+        """What differs for some channels."""
+
+    @_builtins.property
+    def late(self) -> Global___Lateness:
+        """What is done about rows older than the newest one; they are taken as they come when left out.
+        Each frame has to bring `event_times` then.
+        """
+
+    def __init__(
+        self,
+        *,
+        lags: _abc.Iterable[_builtins.int] | None = ...,
+        window: _builtins.int | None = ...,
+        differences: _abc.Iterable[_builtins.int] | None = ...,
+        calendar: Global___Calendar | None = ...,
+        forecast: Global___Forecast | None = ...,
+        reconstruction: Global___Reconstruction | None = ...,
+        missing: Global___MissingPolicy.ValueType = ...,
+        stuck_rows: _builtins.int | None = ...,
+        rules: _abc.Iterable[Global___ChannelRule] | None = ...,
+        late: Global___Lateness | None = ...,
+        grow_channels: _builtins.bool = ...,
+        most_channels: _builtins.int | None = ...,
+        narrow_rows: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_most_channels", b"_most_channels", "_stuck_rows", b"_stuck_rows", "_window", b"_window", "calendar", b"calendar", "forecast", b"forecast", "goal", b"goal", "late", b"late", "most_channels", b"most_channels", "reconstruction", b"reconstruction", "stuck_rows", b"stuck_rows", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_most_channels", b"_most_channels", "_stuck_rows", b"_stuck_rows", "_window", b"_window", "calendar", b"calendar", "differences", b"differences", "forecast", b"forecast", "goal", b"goal", "grow_channels", b"grow_channels", "lags", b"lags", "late", b"late", "missing", b"missing", "most_channels", b"most_channels", "narrow_rows", b"narrow_rows", "reconstruction", b"reconstruction", "rules", b"rules", "stuck_rows", b"stuck_rows", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__most_channels: _TypeAlias = _typing.Literal["most_channels"]  # noqa: Y015
+    _WhichOneofArgType__most_channels: _TypeAlias = _typing.Literal["_most_channels", b"_most_channels"]  # noqa: Y015
+    _WhichOneofReturnType__stuck_rows: _TypeAlias = _typing.Literal["stuck_rows"]  # noqa: Y015
+    _WhichOneofArgType__stuck_rows: _TypeAlias = _typing.Literal["_stuck_rows", b"_stuck_rows"]  # noqa: Y015
+    _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
+    _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
+    _WhichOneofReturnType_goal: _TypeAlias = _typing.Literal["forecast", "reconstruction"]  # noqa: Y015
+    _WhichOneofArgType_goal: _TypeAlias = _typing.Literal["goal", b"goal"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__most_channels) -> _WhichOneofReturnType__most_channels | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stuck_rows) -> _WhichOneofReturnType__stuck_rows | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window) -> _WhichOneofReturnType__window | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_goal) -> _WhichOneofReturnType_goal | None: ...
+
+Global___Pipeline: _TypeAlias = Pipeline  # noqa: Y015
+
+@_typing.final
+class Calendar(_message.Message):
+    """Which cycles enter with each row, each as the sine and the cosine of its phase; all three when
+    none is chosen.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOUR_OF_DAY_FIELD_NUMBER: _builtins.int
+    DAY_OF_WEEK_FIELD_NUMBER: _builtins.int
+    DAY_OF_YEAR_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    hour_of_day: _builtins.bool
+    """The time of day."""
+    day_of_week: _builtins.bool
+    """The time of the week, from Monday."""
+    day_of_year: _builtins.bool
+    """The time of the year."""
+    time_zone: _builtins.str
+    """`UTC`, also when left out, or an IANA name such as `Europe/Berlin`."""
+    def __init__(
+        self,
+        *,
+        hour_of_day: _builtins.bool = ...,
+        day_of_week: _builtins.bool = ...,
+        day_of_year: _builtins.bool = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_of_week", b"day_of_week", "day_of_year", b"day_of_year", "hour_of_day", b"hour_of_day", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Calendar: _TypeAlias = Calendar  # noqa: Y015
+
+@_typing.final
+class Forecast(_message.Message):
+    """The network learns what some channels will be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HORIZON_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    horizon: _builtins.int
+    """How many rows ahead; 1 when left out."""
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The channels, in the order of the outputs; all when empty."""
+
+    def __init__(
+        self,
+        *,
+        horizon: _builtins.int | None = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_horizon", b"_horizon", "horizon", b"horizon"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_horizon", b"_horizon", "channels", b"channels", "horizon", b"horizon"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__horizon: _TypeAlias = _typing.Literal["horizon"]  # noqa: Y015
+    _WhichOneofArgType__horizon: _TypeAlias = _typing.Literal["_horizon", b"_horizon"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__horizon) -> _WhichOneofReturnType__horizon | None: ...
+
+Global___Forecast: _TypeAlias = Forecast  # noqa: Y015
+
+@_typing.final
+class Reconstruction(_message.Message):
+    """The network learns to say its rows again, through fewer neurons than they have channels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The channels, in the order of the outputs; all when empty."""
+
+    def __init__(
+        self,
+        *,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reconstruction: _TypeAlias = Reconstruction  # noqa: Y015
+
+@_typing.final
+class ChannelRule(_message.Message):
+    """What differs for some channels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    STUCK_ROWS_FIELD_NUMBER: _builtins.int
+    missing: Global___MissingPolicy.ValueType
+    """What becomes of values that cannot be used; what holds for all when left out."""
+    stuck_rows: _builtins.int
+    """From how many same rows on the channel is stuck, 0 for never; what holds for all when left out."""
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The channels; each is in one rule at most."""
+
+    def __init__(
+        self,
+        *,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
+        missing: Global___MissingPolicy.ValueType = ...,
+        stuck_rows: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stuck_rows", b"_stuck_rows", "stuck_rows", b"stuck_rows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stuck_rows", b"_stuck_rows", "channels", b"channels", "missing", b"missing", "stuck_rows", b"stuck_rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__stuck_rows: _TypeAlias = _typing.Literal["stuck_rows"]  # noqa: Y015
+    _WhichOneofArgType__stuck_rows: _TypeAlias = _typing.Literal["_stuck_rows", b"_stuck_rows"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stuck_rows) -> _WhichOneofReturnType__stuck_rows | None: ...
+
+Global___ChannelRule: _TypeAlias = ChannelRule  # noqa: Y015
+
+@_typing.final
+class Lateness(_message.Message):
+    """What is done about rows older than the newest one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    TOLERANCE_SECONDS_FIELD_NUMBER: _builtins.int
+    policy: Global___LatePolicy.ValueType
+    """What becomes of them; skipped when left out."""
+    tolerance_seconds: _builtins.float
+    """How much older they may be, in seconds, and still count as in order."""
+    def __init__(
+        self,
+        *,
+        policy: Global___LatePolicy.ValueType = ...,
+        tolerance_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "tolerance_seconds", b"tolerance_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lateness: _TypeAlias = Lateness  # noqa: Y015
 
 @_typing.final
 class Connection(_message.Message):

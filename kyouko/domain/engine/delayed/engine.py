@@ -12,11 +12,11 @@ from kyouko.domain.engine.delayed.past import Past, count_past_bytes
 from kyouko.domain.engine.delayed.widening import find_sources, widen_population, widen_structure
 from kyouko.domain.engine.errors import EngineMemoryError, EngineStateError, EngineStructureError
 from kyouko.domain.engine.interface import (
+    CHANNEL_EVENTS,
     Engine,
     EngineState,
     EngineStatistics,
     GrowthEvent,
-    GrowthKind,
     Scored,
 )
 from kyouko.domain.engine.memory import find_least_limit, find_needed_bytes
@@ -34,15 +34,6 @@ _KEPT: Final = "delayed/past_values"
 # At least this share of the memory limit is set aside for the past: room for channels that come
 # later, because the inner engine cannot give back what it got.
 _PAST_SHARE: Final = 32
-_OF_CHANNELS: Final = frozenset(
-    {
-        GrowthKind.CHANNEL_GREW,
-        GrowthKind.SECTION_ADDED,
-        GrowthKind.CHANNEL_PRUNED,
-        GrowthKind.BAND_MOVED,
-        GrowthKind.CHANNELS_ADDED,
-    }
-)
 
 
 class DelayedEngine:
@@ -171,7 +162,7 @@ class DelayedEngine:
         """Return the latest growth events above `since`; a delayed value counts as its channel."""
         return tuple(
             replace(event, subject=int(self._sources[event.subject]))
-            if event.kind in _OF_CHANNELS and event.subject >= 0
+            if event.kind in CHANNEL_EVENTS and event.subject >= 0
             else event
             for event in self._inner.events(since)
         )

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/kyouko/v1/network_service.proto.
  */
 export const file_hanami_kyouko_v1_network_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZoYW5hbWkva3lvdWtvL3YxL25ldHdvcmtfc2VydmljZS5wcm90bxIQaGFuYW1pLmt5b3Vrby52MSKTAwoHTmV0d29yaxISCgRuYW1lGAEgASgJQgTiQQEIEjoKCXN0cnVjdHVyZRgCIAEoCzIhLmhhbmFtaS5reW91a28udjEuTmV0d29ya1RlbXBsYXRlQgTiQQEDEj0KCnN0YXRpc3RpY3MYAyABKAsyIy5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtTdGF0aXN0aWNzQgTiQQEDEhQKBmxhYmVscxgEIAMoCUIE4kEBAxIXCglrZXB0X3Jvd3MYBSABKANCBOJBAQMSNQoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhUKB2NyZWF0b3IYByABKAlCBOJBAQMSEgoEZXRhZxgIIAEoCUIE4kEBAxIVCgdwcm9ibGVtGAkgASgJQgTiQQEDOlHqQU4KEmhhbmFtaS5kZXYvTmV0d29yaxIlcHJvamVjdHMve3Byb2plY3R9L25ldHdvcmtzL3tuZXR3b3JrfSoIbmV0d29ya3MyB25ldHdvcmsigQMKEU5ldHdvcmtTdGF0aXN0aWNzEhQKDGxlYXJuZWRfcm93cxgBIAEoAxIPCgduZXVyb25zGAIgASgDEhAKCHNlY3Rpb25zGAMgASgDEhkKEWlucHV0X2Nvbm5lY3Rpb25zGAQgASgDEhoKEm91dHB1dF9jb25uZWN0aW9ucxgFIAEoAxITCgtjb25uZWN0aW9ucxgGIAEoAxIPCgdvdXRwdXRzGAcgASgDEhQKDG1lbW9yeV9ieXRlcxgIIAEoAxIWCg5ncm93dGhfc3RvcHBlZBgJIAEoCRIUCgxydW5uaW5nX2xvc3MYCiABKAESGgoScHJ1bmVkX2Nvbm5lY3Rpb25zGAsgASgDEhUKDXJ1bm5pbmdfZXJyb3IYDCABKAESFAoMZHJpZnRfYWxhcm1zGA0gASgDEhkKEW5vbl9maW5pdGVfdmFsdWVzGA4gASgDEi4KB2V4cGVydHMYDyADKAsyHS5oYW5hbWkua3lvdWtvLnYxLkV4cGVydFNoYXJlIjoKC0V4cGVydFNoYXJlEgwKBG5hbWUYASABKAkSDgoGd2VpZ2h0GAIgASgBEg0KBWF3YWtlGAMgASgIIv8DChRDcmVhdGVOZXR3b3JrUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSPQoKbmV0d29ya19pZBgCIAEoCUIp4kEBArpIInIgMh5eW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSWwoIdGVtcGxhdGUYAyABKAlCR/pBFQoTaGFuYW1pLmRldi9UZW1wbGF0ZbpILHIqMihedGVtcGxhdGVzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kSAASJAoNdGVtcGxhdGVfeWFtbBgEIAEoCUILukgIcgYQARiAgAhIABI2CglzdHJ1Y3R1cmUYBSABKAsyIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZUgAEiYKCGNoYW5uZWxzGAYgASgFQg/iQQEBukgIGgYYgIBAKAFIAYgBARIeCgRzZWVkGAcgASgDQgviQQEBukgEIgIoAEgCiAEBEiMKCnJlcXVlc3RfaWQYCCABKAlCD+JBAQG6SAjYAQFyA7ABAUIPCgZzb3VyY2USBbpIAggBQgsKCV9jaGFubmVsc0IHCgVfc2VlZCKSAQoRR2V0TmV0d29ya1JlcXVlc3QSfQoEbmFtZRgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9OZXR3b3JrukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL25ldHdvcmtzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kIrIBChNMaXN0TmV0d29ya3NSZXF1ZXN0ElkKBnBhcmVudBgBIAEoCUJJ4kEBAvpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgrcikyJ15wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIeCglwYWdlX3NpemUYAiABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAyABKAlCDOJBAQG6SAVyAxiACCJcChRMaXN0TmV0d29ya3NSZXNwb25zZRIrCghuZXR3b3JrcxgBIAMoCzIZLmhhbmFtaS5reW91a28udjEuTmV0d29yaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki1QEKFERlbGV0ZU5ldHdvcmtSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvTmV0d29ya7pIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9uZXR3b3Jrcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIZCgRldGFnGAIgASgJQgviQQEBukgEcgIYQBIjCgpyZXF1ZXN0X2lkGAMgASgJQg/iQQEBukgI2AEBcgOwAQEijQEKC0dyb3d0aEV2ZW50Eg4KBm51bWJlchgBIAEoAxILCgNyb3cYAiABKAMSKgoEa2luZBgDIAEoDjIcLmhhbmFtaS5reW91a28udjEuR3Jvd3RoS2luZBIUCgdzdWJqZWN0GAQgASgFSACIAQESEwoLY29ubmVjdGlvbnMYBSABKANCCgoIX3N1YmplY3Qi3AEKF0xpc3RHcm93dGhFdmVudHNSZXF1ZXN0En8KBnBhcmVudBgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9OZXR3b3JrukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL25ldHdvcmtzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAIImIKGExpc3RHcm93dGhFdmVudHNSZXNwb25zZRItCgZldmVudHMYASADKAsyHS5oYW5hbWkua3lvdWtvLnYxLkdyb3d0aEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSraAgoKR3Jvd3RoS2luZBIbChdHUk9XVEhfS0lORF9VTlNQRUNJRklFRBAAEhcKE0dST1dUSF9LSU5EX1NUQVJURUQQARIcChhHUk9XVEhfS0lORF9DSEFOTkVMX0dSRVcQAhIdChlHUk9XVEhfS0lORF9TRUNUSU9OX0FEREVEEAMSHQoZR1JPV1RIX0tJTkRfT1VUUFVUX09QRU5FRBAEEh4KGkdST1dUSF9LSU5EX0NIQU5ORUxfUFJVTkVEEAUSGgoWR1JPV1RIX0tJTkRfQkFORF9NT1ZFRBAGEh4KGkdST1dUSF9LSU5EX0NIQU5ORUxTX0FEREVEEAcSIQodR1JPV1RIX0tJTkRfUE9QVUxBVElPTlNfQURERUQQCBIeChpHUk9XVEhfS0lORF9HUk9XVEhfU1RPUFBFRBAJEhsKF0dST1dUSF9LSU5EX0RSSUZUX0FMQVJNEAoyhgYKDk5ldHdvcmtTZXJ2aWNlEogBCg1DcmVhdGVOZXR3b3JrEiYuaGFuYW1pLmt5b3Vrby52MS5DcmVhdGVOZXR3b3JrUmVxdWVzdBoZLmhhbmFtaS5reW91a28udjEuTmV0d29yayI0ytoYBRoDAQIDgtPkkwIlOgEqIiAvdjEve3BhcmVudD1wcm9qZWN0cy8qfS9uZXR3b3JrcxKHAQoKR2V0TmV0d29yaxIjLmhhbmFtaS5reW91a28udjEuR2V0TmV0d29ya1JlcXVlc3QaGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsiOdpBBG5hbWXK2hgGGgQBAgMEgtPkkwIiEiAvdjEve25hbWU9cHJvamVjdHMvKi9uZXR3b3Jrcy8qfRKaAQoMTGlzdE5ldHdvcmtzEiUuaGFuYW1pLmt5b3Vrby52MS5MaXN0TmV0d29ya3NSZXF1ZXN0GiYuaGFuYW1pLmt5b3Vrby52MS5MaXN0TmV0d29ya3NSZXNwb25zZSI72kEGcGFyZW50ytoYBhoEAQIDBILT5JMCIhIgL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vbmV0d29ya3MStQEKEExpc3RHcm93dGhFdmVudHMSKS5oYW5hbWkua3lvdWtvLnYxLkxpc3RHcm93dGhFdmVudHNSZXF1ZXN0GiouaGFuYW1pLmt5b3Vrby52MS5MaXN0R3Jvd3RoRXZlbnRzUmVzcG9uc2UiStpBBnBhcmVudMraGAYaBAECAwSC0+STAjESLy92MS97cGFyZW50PXByb2plY3RzLyovbmV0d29ya3MvKn0vZ3Jvd3RoRXZlbnRzEokBCg1EZWxldGVOZXR3b3JrEiYuaGFuYW1pLmt5b3Vrby52MS5EZWxldGVOZXR3b3JrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSI42kEEbmFtZcraGAUaAwECA4LT5JMCIiogL3YxL3tuYW1lPXByb2plY3RzLyovbmV0d29ya3MvKn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_kyouko_v1_template_service, file_hanami_type_v1_access]);
+  fileDesc("CiZoYW5hbWkva3lvdWtvL3YxL25ldHdvcmtfc2VydmljZS5wcm90bxIQaGFuYW1pLmt5b3Vrby52MSKTAwoHTmV0d29yaxISCgRuYW1lGAEgASgJQgTiQQEIEjoKCXN0cnVjdHVyZRgCIAEoCzIhLmhhbmFtaS5reW91a28udjEuTmV0d29ya1RlbXBsYXRlQgTiQQEDEj0KCnN0YXRpc3RpY3MYAyABKAsyIy5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtTdGF0aXN0aWNzQgTiQQEDEhQKBmxhYmVscxgEIAMoCUIE4kEBAxIXCglrZXB0X3Jvd3MYBSABKANCBOJBAQMSNQoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhUKB2NyZWF0b3IYByABKAlCBOJBAQMSEgoEZXRhZxgIIAEoCUIE4kEBAxIVCgdwcm9ibGVtGAkgASgJQgTiQQEDOlHqQU4KEmhhbmFtaS5kZXYvTmV0d29yaxIlcHJvamVjdHMve3Byb2plY3R9L25ldHdvcmtzL3tuZXR3b3JrfSoIbmV0d29ya3MyB25ldHdvcmsiuQMKEU5ldHdvcmtTdGF0aXN0aWNzEhQKDGxlYXJuZWRfcm93cxgBIAEoAxIPCgduZXVyb25zGAIgASgDEhAKCHNlY3Rpb25zGAMgASgDEhkKEWlucHV0X2Nvbm5lY3Rpb25zGAQgASgDEhoKEm91dHB1dF9jb25uZWN0aW9ucxgFIAEoAxITCgtjb25uZWN0aW9ucxgGIAEoAxIPCgdvdXRwdXRzGAcgASgDEhQKDG1lbW9yeV9ieXRlcxgIIAEoAxIWCg5ncm93dGhfc3RvcHBlZBgJIAEoCRIUCgxydW5uaW5nX2xvc3MYCiABKAESGgoScHJ1bmVkX2Nvbm5lY3Rpb25zGAsgASgDEhUKDXJ1bm5pbmdfZXJyb3IYDCABKAESFAoMZHJpZnRfYWxhcm1zGA0gASgDEhkKEW5vbl9maW5pdGVfdmFsdWVzGA4gASgDEi4KB2V4cGVydHMYDyADKAsyHS5oYW5hbWkua3lvdWtvLnYxLkV4cGVydFNoYXJlEjYKCHBpcGVsaW5lGBAgASgLMiQuaGFuYW1pLmt5b3Vrby52MS5QaXBlbGluZVN0YXRpc3RpY3MitQEKElBpcGVsaW5lU3RhdGlzdGljcxIQCghjaGFubmVscxgBIAEoBRIUCgxwZW5kaW5nX3Jvd3MYAiABKAUSEQoJbGF0ZV9yb3dzGAMgASgDEhQKDHNraXBwZWRfcm93cxgEIAEoAxIWCg5zdHVja19jaGFubmVscxgFIAMoBRI2CgtxdWFyYW50aW5lZBgGIAMoCzIhLmhhbmFtaS5reW91a28udjEuUXVhcmFudGluZUNvdW50ImQKD1F1YXJhbnRpbmVDb3VudBIwCgVjYXVzZRgBIAEoDjIhLmhhbmFtaS5reW91a28udjEuUXVhcmFudGluZUNhdXNlEg8KB2NoYW5uZWwYAiABKAUSDgoGdmFsdWVzGAMgASgDIjoKC0V4cGVydFNoYXJlEgwKBG5hbWUYASABKAkSDgoGd2VpZ2h0GAIgASgBEg0KBWF3YWtlGAMgASgIIv8DChRDcmVhdGVOZXR3b3JrUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSPQoKbmV0d29ya19pZBgCIAEoCUIp4kEBArpIInIgMh5eW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSWwoIdGVtcGxhdGUYAyABKAlCR/pBFQoTaGFuYW1pLmRldi9UZW1wbGF0ZbpILHIqMihedGVtcGxhdGVzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kSAASJAoNdGVtcGxhdGVfeWFtbBgEIAEoCUILukgIcgYQARiAgAhIABI2CglzdHJ1Y3R1cmUYBSABKAsyIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZUgAEiYKCGNoYW5uZWxzGAYgASgFQg/iQQEBukgIGgYYgIBAKAFIAYgBARIeCgRzZWVkGAcgASgDQgviQQEBukgEIgIoAEgCiAEBEiMKCnJlcXVlc3RfaWQYCCABKAlCD+JBAQG6SAjYAQFyA7ABAUIPCgZzb3VyY2USBbpIAggBQgsKCV9jaGFubmVsc0IHCgVfc2VlZCKSAQoRR2V0TmV0d29ya1JlcXVlc3QSfQoEbmFtZRgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9OZXR3b3JrukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL25ldHdvcmtzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kIrIBChNMaXN0TmV0d29ya3NSZXF1ZXN0ElkKBnBhcmVudBgBIAEoCUJJ4kEBAvpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgrcikyJ15wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIeCglwYWdlX3NpemUYAiABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAyABKAlCDOJBAQG6SAVyAxiACCJcChRMaXN0TmV0d29ya3NSZXNwb25zZRIrCghuZXR3b3JrcxgBIAMoCzIZLmhhbmFtaS5reW91a28udjEuTmV0d29yaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki1QEKFERlbGV0ZU5ldHdvcmtSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvTmV0d29ya7pIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9uZXR3b3Jrcy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIZCgRldGFnGAIgASgJQgviQQEBukgEcgIYQBIjCgpyZXF1ZXN0X2lkGAMgASgJQg/iQQEBukgI2AEBcgOwAQEijQEKC0dyb3d0aEV2ZW50Eg4KBm51bWJlchgBIAEoAxILCgNyb3cYAiABKAMSKgoEa2luZBgDIAEoDjIcLmhhbmFtaS5reW91a28udjEuR3Jvd3RoS2luZBIUCgdzdWJqZWN0GAQgASgFSACIAQESEwoLY29ubmVjdGlvbnMYBSABKANCCgoIX3N1YmplY3Qi3AEKF0xpc3RHcm93dGhFdmVudHNSZXF1ZXN0En8KBnBhcmVudBgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9OZXR3b3JrukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL25ldHdvcmtzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAIImIKGExpc3RHcm93dGhFdmVudHNSZXNwb25zZRItCgZldmVudHMYASADKAsyHS5oYW5hbWkua3lvdWtvLnYxLkdyb3d0aEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSqrAQoPUXVhcmFudGluZUNhdXNlEiAKHFFVQVJBTlRJTkVfQ0FVU0VfVU5TUEVDSUZJRUQQABIcChhRVUFSQU5USU5FX0NBVVNFX01JU1NJTkcQARIfChtRVUFSQU5USU5FX0NBVVNFX05PTl9GSU5JVEUQAhIaChZRVUFSQU5USU5FX0NBVVNFX1NUVUNLEAMSGwoXUVVBUkFOVElORV9DQVVTRV9BQlNFTlQQBCraAgoKR3Jvd3RoS2luZBIbChdHUk9XVEhfS0lORF9VTlNQRUNJRklFRBAAEhcKE0dST1dUSF9LSU5EX1NUQVJURUQQARIcChhHUk9XVEhfS0lORF9DSEFOTkVMX0dSRVcQAhIdChlHUk9XVEhfS0lORF9TRUNUSU9OX0FEREVEEAMSHQoZR1JPV1RIX0tJTkRfT1VUUFVUX09QRU5FRBAEEh4KGkdST1dUSF9LSU5EX0NIQU5ORUxfUFJVTkVEEAUSGgoWR1JPV1RIX0tJTkRfQkFORF9NT1ZFRBAGEh4KGkdST1dUSF9LSU5EX0NIQU5ORUxTX0FEREVEEAcSIQodR1JPV1RIX0tJTkRfUE9QVUxBVElPTlNfQURERUQQCBIeChpHUk9XVEhfS0lORF9HUk9XVEhfU1RPUFBFRBAJEhsKF0dST1dUSF9LSU5EX0RSSUZUX0FMQVJNEAoyhgYKDk5ldHdvcmtTZXJ2aWNlEogBCg1DcmVhdGVOZXR3b3JrEiYuaGFuYW1pLmt5b3Vrby52MS5DcmVhdGVOZXR3b3JrUmVxdWVzdBoZLmhhbmFtaS5reW91a28udjEuTmV0d29yayI0ytoYBRoDAQIDgtPkkwIlOgEqIiAvdjEve3BhcmVudD1wcm9qZWN0cy8qfS9uZXR3b3JrcxKHAQoKR2V0TmV0d29yaxIjLmhhbmFtaS5reW91a28udjEuR2V0TmV0d29ya1JlcXVlc3QaGS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmsiOdpBBG5hbWXK2hgGGgQBAgMEgtPkkwIiEiAvdjEve25hbWU9cHJvamVjdHMvKi9uZXR3b3Jrcy8qfRKaAQoMTGlzdE5ldHdvcmtzEiUuaGFuYW1pLmt5b3Vrby52MS5MaXN0TmV0d29ya3NSZXF1ZXN0GiYuaGFuYW1pLmt5b3Vrby52MS5MaXN0TmV0d29ya3NSZXNwb25zZSI72kEGcGFyZW50ytoYBhoEAQIDBILT5JMCIhIgL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vbmV0d29ya3MStQEKEExpc3RHcm93dGhFdmVudHMSKS5oYW5hbWkua3lvdWtvLnYxLkxpc3RHcm93dGhFdmVudHNSZXF1ZXN0GiouaGFuYW1pLmt5b3Vrby52MS5MaXN0R3Jvd3RoRXZlbnRzUmVzcG9uc2UiStpBBnBhcmVudMraGAYaBAECAwSC0+STAjESLy92MS97cGFyZW50PXByb2plY3RzLyovbmV0d29ya3MvKn0vZ3Jvd3RoRXZlbnRzEokBCg1EZWxldGVOZXR3b3JrEiYuaGFuYW1pLmt5b3Vrby52MS5EZWxldGVOZXR3b3JrUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSI42kEEbmFtZcraGAUaAwECA4LT5JMCIiogL3YxL3tuYW1lPXByb2plY3RzLyovbmV0d29ya3MvKn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_kyouko_v1_template_service, file_hanami_type_v1_access]);
 
 /**
  * A growing network.
@@ -210,6 +210,13 @@ export type NetworkStatistics = Message<"hanami.kyouko.v1.NetworkStatistics"> & 
    * @generated from field: repeated hanami.kyouko.v1.ExpertShare experts = 15;
    */
   experts: ExpertShare[];
+
+  /**
+   * What the network's pipeline has seen; not set without one.
+   *
+   * @generated from field: hanami.kyouko.v1.PipelineStatistics pipeline = 16;
+   */
+  pipeline?: PipelineStatistics | undefined;
 };
 
 /**
@@ -218,6 +225,97 @@ export type NetworkStatistics = Message<"hanami.kyouko.v1.NetworkStatistics"> & 
  */
 export const NetworkStatisticsSchema: GenMessage<NetworkStatistics> = /*@__PURE__*/
   messageDesc(file_hanami_kyouko_v1_network_service, 1);
+
+/**
+ * What a network's pipeline has seen.
+ *
+ * @generated from message hanami.kyouko.v1.PipelineStatistics
+ */
+export type PipelineStatistics = Message<"hanami.kyouko.v1.PipelineStatistics"> & {
+  /**
+   * The channels of a row now; more than declared once wider frames came.
+   *
+   * @generated from field: int32 channels = 1;
+   */
+  channels: number;
+
+  /**
+   * Rows of which something was foretold that is not known yet.
+   *
+   * @generated from field: int32 pending_rows = 2;
+   */
+  pendingRows: number;
+
+  /**
+   * Rows that were older than the newest one by more than was allowed.
+   *
+   * @generated from field: int64 late_rows = 3;
+   */
+  lateRows: bigint;
+
+  /**
+   * Rows that were left out, late ones included.
+   *
+   * @generated from field: int64 skipped_rows = 4;
+   */
+  skippedRows: bigint;
+
+  /**
+   * Channels that are stuck now; the first 64.
+   *
+   * @generated from field: repeated int32 stuck_channels = 5;
+   */
+  stuckChannels: number[];
+
+  /**
+   * Values that could not be used, the 64 largest counts of cause and channel.
+   *
+   * @generated from field: repeated hanami.kyouko.v1.QuarantineCount quarantined = 6;
+   */
+  quarantined: QuarantineCount[];
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.PipelineStatistics.
+ * Use `create(PipelineStatisticsSchema)` to create a new message.
+ */
+export const PipelineStatisticsSchema: GenMessage<PipelineStatistics> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_network_service, 2);
+
+/**
+ * How many values of a channel could not be used for one cause.
+ *
+ * @generated from message hanami.kyouko.v1.QuarantineCount
+ */
+export type QuarantineCount = Message<"hanami.kyouko.v1.QuarantineCount"> & {
+  /**
+   * Why.
+   *
+   * @generated from field: hanami.kyouko.v1.QuarantineCause cause = 1;
+   */
+  cause: QuarantineCause;
+
+  /**
+   * The index of the channel in the row.
+   *
+   * @generated from field: int32 channel = 2;
+   */
+  channel: number;
+
+  /**
+   * How many.
+   *
+   * @generated from field: int64 values = 3;
+   */
+  values: bigint;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.QuarantineCount.
+ * Use `create(QuarantineCountSchema)` to create a new message.
+ */
+export const QuarantineCountSchema: GenMessage<QuarantineCount> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_network_service, 3);
 
 /**
  * The share of one expert in the answers of a network.
@@ -253,7 +351,7 @@ export type ExpertShare = Message<"hanami.kyouko.v1.ExpertShare"> & {
  * Use `create(ExpertShareSchema)` to create a new message.
  */
 export const ExpertShareSchema: GenMessage<ExpertShare> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 2);
+  messageDesc(file_hanami_kyouko_v1_network_service, 4);
 
 /**
  * The request of CreateNetwork.
@@ -333,7 +431,7 @@ export type CreateNetworkRequest = Message<"hanami.kyouko.v1.CreateNetworkReques
  * Use `create(CreateNetworkRequestSchema)` to create a new message.
  */
 export const CreateNetworkRequestSchema: GenMessage<CreateNetworkRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 3);
+  messageDesc(file_hanami_kyouko_v1_network_service, 5);
 
 /**
  * The request of GetNetwork.
@@ -354,7 +452,7 @@ export type GetNetworkRequest = Message<"hanami.kyouko.v1.GetNetworkRequest"> & 
  * Use `create(GetNetworkRequestSchema)` to create a new message.
  */
 export const GetNetworkRequestSchema: GenMessage<GetNetworkRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 4);
+  messageDesc(file_hanami_kyouko_v1_network_service, 6);
 
 /**
  * The request of ListNetworks.
@@ -389,7 +487,7 @@ export type ListNetworksRequest = Message<"hanami.kyouko.v1.ListNetworksRequest"
  * Use `create(ListNetworksRequestSchema)` to create a new message.
  */
 export const ListNetworksRequestSchema: GenMessage<ListNetworksRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 5);
+  messageDesc(file_hanami_kyouko_v1_network_service, 7);
 
 /**
  * The response of ListNetworks.
@@ -417,7 +515,7 @@ export type ListNetworksResponse = Message<"hanami.kyouko.v1.ListNetworksRespons
  * Use `create(ListNetworksResponseSchema)` to create a new message.
  */
 export const ListNetworksResponseSchema: GenMessage<ListNetworksResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 6);
+  messageDesc(file_hanami_kyouko_v1_network_service, 8);
 
 /**
  * The request of DeleteNetwork.
@@ -452,7 +550,7 @@ export type DeleteNetworkRequest = Message<"hanami.kyouko.v1.DeleteNetworkReques
  * Use `create(DeleteNetworkRequestSchema)` to create a new message.
  */
 export const DeleteNetworkRequestSchema: GenMessage<DeleteNetworkRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 7);
+  messageDesc(file_hanami_kyouko_v1_network_service, 9);
 
 /**
  * One change of a network's structure, or an alarm.
@@ -502,7 +600,7 @@ export type GrowthEvent = Message<"hanami.kyouko.v1.GrowthEvent"> & {
  * Use `create(GrowthEventSchema)` to create a new message.
  */
 export const GrowthEventSchema: GenMessage<GrowthEvent> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 8);
+  messageDesc(file_hanami_kyouko_v1_network_service, 10);
 
 /**
  * The request of ListGrowthEvents.
@@ -537,7 +635,7 @@ export type ListGrowthEventsRequest = Message<"hanami.kyouko.v1.ListGrowthEvents
  * Use `create(ListGrowthEventsRequestSchema)` to create a new message.
  */
 export const ListGrowthEventsRequestSchema: GenMessage<ListGrowthEventsRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 9);
+  messageDesc(file_hanami_kyouko_v1_network_service, 11);
 
 /**
  * The response of ListGrowthEvents.
@@ -565,7 +663,55 @@ export type ListGrowthEventsResponse = Message<"hanami.kyouko.v1.ListGrowthEvent
  * Use `create(ListGrowthEventsResponseSchema)` to create a new message.
  */
 export const ListGrowthEventsResponseSchema: GenMessage<ListGrowthEventsResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_network_service, 10);
+  messageDesc(file_hanami_kyouko_v1_network_service, 12);
+
+/**
+ * Why a value could not be used.
+ *
+ * @generated from enum hanami.kyouko.v1.QuarantineCause
+ */
+export enum QuarantineCause {
+  /**
+   * Not set; never sent by a server.
+   *
+   * @generated from enum value: QUARANTINE_CAUSE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It was missing (NaN).
+   *
+   * @generated from enum value: QUARANTINE_CAUSE_MISSING = 1;
+   */
+  MISSING = 1,
+
+  /**
+   * It was infinite, or too large for a float32.
+   *
+   * @generated from enum value: QUARANTINE_CAUSE_NON_FINITE = 2;
+   */
+  NON_FINITE = 2,
+
+  /**
+   * The channel was stuck.
+   *
+   * @generated from enum value: QUARANTINE_CAUSE_STUCK = 3;
+   */
+  STUCK = 3,
+
+  /**
+   * The row was too narrow to hold the channel.
+   *
+   * @generated from enum value: QUARANTINE_CAUSE_ABSENT = 4;
+   */
+  ABSENT = 4,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.QuarantineCause.
+ */
+export const QuarantineCauseSchema: GenEnum<QuarantineCause> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_network_service, 0);
 
 /**
  * What a growth event tells.
@@ -655,7 +801,7 @@ export enum GrowthKind {
  * Describes the enum hanami.kyouko.v1.GrowthKind.
  */
 export const GrowthKindSchema: GenEnum<GrowthKind> = /*@__PURE__*/
-  enumDesc(file_hanami_kyouko_v1_network_service, 0);
+  enumDesc(file_hanami_kyouko_v1_network_service, 1);
 
 /**
  * Manages networks.

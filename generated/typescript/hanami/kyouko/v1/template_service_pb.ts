@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/kyouko/v1/template_service.proto.
  */
 export const file_hanami_kyouko_v1_template_service: GenFile = /*@__PURE__*/
-  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL3RlbXBsYXRlX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEivAEKCFRlbXBsYXRlEhIKBG5hbWUYASABKAlCBOJBAQgSEwoLZGVzY3JpcHRpb24YAiABKAkSDAoEeWFtbBgDIAEoCRI0CglzdHJ1Y3R1cmUYBCABKAsyIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZTpD6kFAChNoYW5hbWkuZGV2L1RlbXBsYXRlEhR0ZW1wbGF0ZXMve3RlbXBsYXRlfSoJdGVtcGxhdGVzMgh0ZW1wbGF0ZSLRAwoPTmV0d29ya1RlbXBsYXRlEkIKBmlucHV0cxgBIAMoCzIhLmhhbmFtaS5reW91a28udjEuSW5wdXRQb3B1bGF0aW9uQg/iQQECukgIkgEFCAEQgAISQgoLcG9wdWxhdGlvbnMYAiADKAsyHC5oYW5hbWkua3lvdWtvLnYxLlBvcHVsYXRpb25CD+JBAQK6SAiSAQUIARCAIBJDCgdvdXRwdXRzGAMgAygLMiIuaGFuYW1pLmt5b3Vrby52MS5PdXRwdXRQb3B1bGF0aW9uQg7iQQECukgHkgEECAEQARI3CgdvcHRpb25zGAQgASgLMiAuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrT3B0aW9uc0IE4kEBARI5CgRraW5kGAUgASgOMh0uaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrS2luZEIM4kEBAbpIBYIBAhABEkEKC2Nvbm5lY3Rpb25zGAYgAygLMhwuaGFuYW1pLmt5b3Vrby52MS5Db25uZWN0aW9uQg7iQQEBukgHkgEEEICABBI6CgxvcmdhbmlzYXRpb24YByABKAsyHi5oYW5hbWkua3lvdWtvLnYxLk9yZ2FuaXNhdGlvbkIE4kEBASK5AQoKQ29ubmVjdGlvbhI6CgZzb3VyY2UYASABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBI6CgZ0YXJnZXQYAiABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBIoCgZjaGFuY2UYAyABKAJCE+JBAQG6SAwKCh0AAIA/JQAAAABIAIgBAUIJCgdfY2hhbmNlIuEBCgxPcmdhbmlzYXRpb24SKAoLcG9wdWxhdGlvbnMYASABKAVCDuJBAQG6SAcaBRiAICgBSACIAQESJQoHbmV1cm9ucxgCIAEoBUIP4kEBAbpICBoGGICABCgBSAGIAQESJgoIY2hhbm5lbHMYAyABKAVCD+JBAQG6SAgaBhiAgEAoAUgCiAEBEiQKBmF0X3JvdxgEIAEoBUIP4kEBAbpICBoGGICABChASAOIAQFCDgoMX3BvcHVsYXRpb25zQgoKCF9uZXVyb25zQgsKCV9jaGFubmVsc0IJCgdfYXRfcm93IkYKCFBvc2l0aW9uEhIKAXgYASABKAJCB7pIBAoCQAESEgoBeRgCIAEoAkIHukgECgJAARISCgF6GAMgASgCQge6SAQKAkABIlAKBkV4dGVudBIWCgF4GAEgASgFQgu6SAgaBhiAgEAoARIWCgF5GAIgASgFQgu6SAgaBhiAgEAoARIWCgF6GAMgASgFQgu6SAgaBhiAgEAoASKPAgoPSW5wdXRQb3B1bGF0aW9uEjgKBG5hbWUYASABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBImCghjaGFubmVscxgCIAEoBUIP4kEBAbpICBoGGICAQCgBSACIAQESLgoGZXh0ZW50GAMgASgLMhguaGFuYW1pLmt5b3Vrby52MS5FeHRlbnRCBOJBAQESMgoIcG9zaXRpb24YBCABKAsyGi5oYW5hbWkua3lvdWtvLnYxLlBvc2l0aW9uQgTiQQEBEikKBmRlbGF5cxgFIAMoBUIZ4kEBAbpIEpIBDxCACBgBIggaBhiAgAQoAUILCglfY2hhbm5lbHMivAIKClBvcHVsYXRpb24SOAoEbmFtZRgBIAEoCUIq4kEBArpII3IhMh9eW0EtWmEtel1bQS1aYS16MC05Xy4tXXswLDEyN30kEiAKB25ldXJvbnMYAiABKAVCD+JBAQK6SAgaBhiAgAQoARIyCghwb3NpdGlvbhgDIAEoCzIaLmhhbmFtaS5reW91a28udjEuUG9zaXRpb25CBOJBAQESLAoFcmVhY2gYBCABKAsyFy5oYW5hbWkua3lvdWtvLnYxLlJlYWNoQgTiQQEBEjAKB3NwaWtpbmcYBSABKAsyGS5oYW5hbWkua3lvdWtvLnYxLlNwaWtpbmdCBOJBAQESPgoKYWN0aXZhdGlvbhgGIAEoDjIcLmhhbmFtaS5reW91a28udjEuQWN0aXZhdGlvbkIM4kEBAbpIBYIBAhABIqwBCgdTcGlraW5nEiYKBGxlYWsYASABKAJCE+JBAQG6SAwKChUAAIA/LQAAAABIAIgBARIqCghjb29sZG93bhgCIAEoAkIT4kEBAbpIDAoKFQAAgD8tAAAAAEgBiAEBEigKCnJlZnJhY3RvcnkYAyABKAVCD+JBAQG6SAgaBhiAgAQoAEgCiAEBQgcKBV9sZWFrQgsKCV9jb29sZG93bkINCgtfcmVmcmFjdG9yeSKoAQoFUmVhY2gSFAoGaW5wdXRzGAEgAygJQgTiQQEBEiwKBndpbmRvdxgCIAEoCzIaLmhhbmFtaS5reW91a28udjEuUG9zaXRpb25IABIeCgZyYWRpdXMYAyABKAJCDLpICQoHQAElAAAAAEgAEiYKB2ZhbGxvZmYYBCABKAJCEOJBAQG6SAkKB0ABJQAAAABIAYgBAUIHCgVzaGFwZUIKCghfZmFsbG9mZiK0AQoQT3V0cHV0UG9wdWxhdGlvbhI4CgRuYW1lGAEgASgJQiriQQECukgjciEyH15bQS1aYS16XVtBLVphLXowLTlfLi1dezAsMTI3fSQSOgoEa2luZBgCIAEoDjIcLmhhbmFtaS5reW91a28udjEuT3V0cHV0S2luZEIO4kEBArpIB4IBBBABIAASIQoEc2l6ZRgDIAEoBUIO4kEBAbpIBxoFGIAIKAFIAIgBAUIHCgVfc2l6ZSKnBAoOTmV0d29ya09wdGlvbnMSHgoEc2VlZBgBIAEoA0IL4kEBAbpIBCICKABIAIgBARI0ChJtZW1vcnlfbGltaXRfYnl0ZXMYAiABKANCE+JBAQG6SAwiChiAgICAQCiAgEBIAYgBARInCgptYXhfbGFiZWxzGAMgASgFQg7iQQEBukgHGgUYgCAoAkgCiAEBEiwKDnJlaGVhcnNhbF9yb3dzGAQgASgFQg/iQQEBukgIGgYYgIBAKABIA4gBARIxCg9yZWhlYXJzYWxfc3RlcHMYBSABKAJCE+JBAQG6SAwKCh0AAIBBLQAAAABIBIgBARIaCgdleHBlcnRzGAYgASgIQgTiQQEBSAWIAQESPAoJb3B0aW1pemVyGAcgASgOMhsuaGFuYW1pLmt5b3Vrby52MS5PcHRpbWl6ZXJCDOJBAQG6SAWCAQIQARIvCg1sZWFybmluZ19yYXRlGAggASgCQhPiQQEBukgMCgodAAAgQSUAAAAASAaIAQESNgoGZGV2aWNlGAkgASgOMhguaGFuYW1pLmt5b3Vrby52MS5EZXZpY2VCDOJBAQG6SAWCAQIQAUIHCgVfc2VlZEIVChNfbWVtb3J5X2xpbWl0X2J5dGVzQg0KC19tYXhfbGFiZWxzQhEKD19yZWhlYXJzYWxfcm93c0ISChBfcmVoZWFyc2FsX3N0ZXBzQgoKCF9leHBlcnRzQhAKDl9sZWFybmluZ19yYXRlIjUKFFBhcnNlVGVtcGxhdGVSZXF1ZXN0Eh0KBHlhbWwYASABKAlCD+JBAQK6SAhyBhABGICACCJvChJHZXRUZW1wbGF0ZVJlcXVlc3QSWQoEbmFtZRgBIAEoCUJL4kEBAvpBFQoTaGFuYW1pLmRldi9UZW1wbGF0ZbpILHIqMihedGVtcGxhdGVzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kIlgKFExpc3RUZW1wbGF0ZXNSZXF1ZXN0Eh4KCXBhZ2Vfc2l6ZRgBIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIM4kEBAbpIBXIDGIAIIl8KFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRItCgl0ZW1wbGF0ZXMYASADKAsyGi5oYW5hbWkua3lvdWtvLnYxLlRlbXBsYXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSpeCgtOZXR3b3JrS2luZBIcChhORVRXT1JLX0tJTkRfVU5TUEVDSUZJRUQQABIYChRORVRXT1JLX0tJTkRfR1JPV0lORxABEhcKE05FVFdPUktfS0lORF9TVEFUSUMQAipqCgpBY3RpdmF0aW9uEhoKFkFDVElWQVRJT05fVU5TUEVDSUZJRUQQABITCg9BQ1RJVkFUSU9OX1JFTFUQARITCg9BQ1RJVkFUSU9OX1RBTkgQAhIWChJBQ1RJVkFUSU9OX1NJR01PSUQQAypNCglPcHRpbWl6ZXISGQoVT1BUSU1JWkVSX1VOU1BFQ0lGSUVEEAASEQoNT1BUSU1JWkVSX1NHRBABEhIKDk9QVElNSVpFUl9BREFNEAIqQAoGRGV2aWNlEhYKEkRFVklDRV9VTlNQRUNJRklFRBAAEg4KCkRFVklDRV9DUFUQARIOCgpERVZJQ0VfR1BVEAIqWwoKT3V0cHV0S2luZBIbChdPVVRQVVRfS0lORF9VTlNQRUNJRklFRBAAEhcKE09VVFBVVF9LSU5EX0NMQVNTRVMQARIXChNPVVRQVVRfS0lORF9OVU1CRVJTEAIykQMKD1RlbXBsYXRlU2VydmljZRKAAQoNUGFyc2VUZW1wbGF0ZRImLmhhbmFtaS5reW91a28udjEuUGFyc2VUZW1wbGF0ZVJlcXVlc3QaIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZSIkytoYAhABgtPkkwIYOgEqIhMvdjEvdGVtcGxhdGVzOnBhcnNlEnwKC0dldFRlbXBsYXRlEiQuaGFuYW1pLmt5b3Vrby52MS5HZXRUZW1wbGF0ZVJlcXVlc3QaGi5oYW5hbWkua3lvdWtvLnYxLlRlbXBsYXRlIivaQQRuYW1lytoYAhABgtPkkwIYEhYvdjEve25hbWU9dGVtcGxhdGVzLyp9En0KDUxpc3RUZW1wbGF0ZXMSJi5oYW5hbWkua3lvdWtvLnYxLkxpc3RUZW1wbGF0ZXNSZXF1ZXN0GicuaGFuYW1pLmt5b3Vrby52MS5MaXN0VGVtcGxhdGVzUmVzcG9uc2UiG8raGAIQAYLT5JMCDxINL3YxL3RlbXBsYXRlc2IGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_hanami_type_v1_access]);
+  fileDesc("CidoYW5hbWkva3lvdWtvL3YxL3RlbXBsYXRlX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5reW91a28udjEivAEKCFRlbXBsYXRlEhIKBG5hbWUYASABKAlCBOJBAQgSEwoLZGVzY3JpcHRpb24YAiABKAkSDAoEeWFtbBgDIAEoCRI0CglzdHJ1Y3R1cmUYBCABKAsyIS5oYW5hbWkua3lvdWtvLnYxLk5ldHdvcmtUZW1wbGF0ZTpD6kFAChNoYW5hbWkuZGV2L1RlbXBsYXRlEhR0ZW1wbGF0ZXMve3RlbXBsYXRlfSoJdGVtcGxhdGVzMgh0ZW1wbGF0ZSKFBAoPTmV0d29ya1RlbXBsYXRlEkIKBmlucHV0cxgBIAMoCzIhLmhhbmFtaS5reW91a28udjEuSW5wdXRQb3B1bGF0aW9uQg/iQQECukgIkgEFCAEQgAISQgoLcG9wdWxhdGlvbnMYAiADKAsyHC5oYW5hbWkua3lvdWtvLnYxLlBvcHVsYXRpb25CD+JBAQK6SAiSAQUIARCAIBJDCgdvdXRwdXRzGAMgAygLMiIuaGFuYW1pLmt5b3Vrby52MS5PdXRwdXRQb3B1bGF0aW9uQg7iQQECukgHkgEECAEQARI3CgdvcHRpb25zGAQgASgLMiAuaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrT3B0aW9uc0IE4kEBARI5CgRraW5kGAUgASgOMh0uaGFuYW1pLmt5b3Vrby52MS5OZXR3b3JrS2luZEIM4kEBAbpIBYIBAhABEkEKC2Nvbm5lY3Rpb25zGAYgAygLMhwuaGFuYW1pLmt5b3Vrby52MS5Db25uZWN0aW9uQg7iQQEBukgHkgEEEICABBI6CgxvcmdhbmlzYXRpb24YByABKAsyHi5oYW5hbWkua3lvdWtvLnYxLk9yZ2FuaXNhdGlvbkIE4kEBARIyCghwaXBlbGluZRgIIAEoCzIaLmhhbmFtaS5reW91a28udjEuUGlwZWxpbmVCBOJBAQEimAUKCFBpcGVsaW5lEicKBGxhZ3MYASADKAVCGeJBAQG6SBKSAQ8QgAgYASIIGgYYgIAEKAESIwoGd2luZG93GAIgASgFQg7iQQEBukgHGgUYgAgoAEgBiAEBEi4KC2RpZmZlcmVuY2VzGAMgAygFQhniQQEBukgSkgEPEIAIGAEiCBoGGICABCgBEjIKCGNhbGVuZGFyGAQgASgLMhouaGFuYW1pLmt5b3Vrby52MS5DYWxlbmRhckIE4kEBARIuCghmb3JlY2FzdBgFIAEoCzIaLmhhbmFtaS5reW91a28udjEuRm9yZWNhc3RIABI6Cg5yZWNvbnN0cnVjdGlvbhgGIAEoCzIgLmhhbmFtaS5reW91a28udjEuUmVjb25zdHJ1Y3Rpb25IABI+CgdtaXNzaW5nGAcgASgOMh8uaGFuYW1pLmt5b3Vrby52MS5NaXNzaW5nUG9saWN5QgziQQEBukgFggECEAESKAoKc3R1Y2tfcm93cxgIIAEoBUIP4kEBAbpICBoGGMCEPSgASAKIAQESOwoFcnVsZXMYCSADKAsyHS5oYW5hbWkua3lvdWtvLnYxLkNoYW5uZWxSdWxlQg3iQQEBukgGkgEDEIAgEi4KBGxhdGUYCiABKAsyGi5oYW5hbWkua3lvdWtvLnYxLkxhdGVuZXNzQgTiQQEBEhsKDWdyb3dfY2hhbm5lbHMYCyABKAhCBOJBAQESKwoNbW9zdF9jaGFubmVscxgMIAEoBUIP4kEBAbpICBoGGICAQCgBSAOIAQESGQoLbmFycm93X3Jvd3MYDSABKAhCBOJBAQFCBgoEZ29hbEIJCgdfd2luZG93Qg0KC19zdHVja19yb3dzQhAKDl9tb3N0X2NoYW5uZWxzInsKCENhbGVuZGFyEhkKC2hvdXJfb2ZfZGF5GAEgASgIQgTiQQEBEhkKC2RheV9vZl93ZWVrGAIgASgIQgTiQQEBEhkKC2RheV9vZl95ZWFyGAMgASgIQgTiQQEBEh4KCXRpbWVfem9uZRgEIAEoCUIL4kEBAbpIBHICGEAiXQoIRm9yZWNhc3QSJAoHaG9yaXpvbhgBIAEoBUIO4kEBAbpIBxoFGJBOKAFIAIgBARIfCghjaGFubmVscxgCIAMoCUIN4kEBAbpIBpIBAxCACEIKCghfaG9yaXpvbiIxCg5SZWNvbnN0cnVjdGlvbhIfCghjaGFubmVscxgBIAMoCUIN4kEBAbpIBpIBAxCACCKpAQoLQ2hhbm5lbFJ1bGUSIQoIY2hhbm5lbHMYASADKAlCD+JBAQK6SAiSAQUIARCAIBI+CgdtaXNzaW5nGAIgASgOMh8uaGFuYW1pLmt5b3Vrby52MS5NaXNzaW5nUG9saWN5QgziQQEBukgFggECEAESKAoKc3R1Y2tfcm93cxgDIAEoBUIP4kEBAbpICBoGGMCEPSgASACIAQFCDQoLX3N0dWNrX3Jvd3MifgoITGF0ZW5lc3MSOgoGcG9saWN5GAEgASgOMhwuaGFuYW1pLmt5b3Vrby52MS5MYXRlUG9saWN5QgziQQEBukgFggECEAESNgoRdG9sZXJhbmNlX3NlY29uZHMYAiABKAFCG+JBAQG6SBQSEhkAAAAAUCh+QSkAAAAAAAAAACK5AQoKQ29ubmVjdGlvbhI6CgZzb3VyY2UYASABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBI6CgZ0YXJnZXQYAiABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBIoCgZjaGFuY2UYAyABKAJCE+JBAQG6SAwKCh0AAIA/JQAAAABIAIgBAUIJCgdfY2hhbmNlIuEBCgxPcmdhbmlzYXRpb24SKAoLcG9wdWxhdGlvbnMYASABKAVCDuJBAQG6SAcaBRiAICgBSACIAQESJQoHbmV1cm9ucxgCIAEoBUIP4kEBAbpICBoGGICABCgBSAGIAQESJgoIY2hhbm5lbHMYAyABKAVCD+JBAQG6SAgaBhiAgEAoAUgCiAEBEiQKBmF0X3JvdxgEIAEoBUIP4kEBAbpICBoGGICABChASAOIAQFCDgoMX3BvcHVsYXRpb25zQgoKCF9uZXVyb25zQgsKCV9jaGFubmVsc0IJCgdfYXRfcm93IkYKCFBvc2l0aW9uEhIKAXgYASABKAJCB7pIBAoCQAESEgoBeRgCIAEoAkIHukgECgJAARISCgF6GAMgASgCQge6SAQKAkABIlAKBkV4dGVudBIWCgF4GAEgASgFQgu6SAgaBhiAgEAoARIWCgF5GAIgASgFQgu6SAgaBhiAgEAoARIWCgF6GAMgASgFQgu6SAgaBhiAgEAoASKPAgoPSW5wdXRQb3B1bGF0aW9uEjgKBG5hbWUYASABKAlCKuJBAQK6SCNyITIfXltBLVphLXpdW0EtWmEtejAtOV8uLV17MCwxMjd9JBImCghjaGFubmVscxgCIAEoBUIP4kEBAbpICBoGGICAQCgBSACIAQESLgoGZXh0ZW50GAMgASgLMhguaGFuYW1pLmt5b3Vrby52MS5FeHRlbnRCBOJBAQESMgoIcG9zaXRpb24YBCABKAsyGi5oYW5hbWkua3lvdWtvLnYxLlBvc2l0aW9uQgTiQQEBEikKBmRlbGF5cxgFIAMoBUIZ4kEBAbpIEpIBDxCACBgBIggaBhiAgAQoAUILCglfY2hhbm5lbHMivAIKClBvcHVsYXRpb24SOAoEbmFtZRgBIAEoCUIq4kEBArpII3IhMh9eW0EtWmEtel1bQS1aYS16MC05Xy4tXXswLDEyN30kEiAKB25ldXJvbnMYAiABKAVCD+JBAQK6SAgaBhiAgAQoARIyCghwb3NpdGlvbhgDIAEoCzIaLmhhbmFtaS5reW91a28udjEuUG9zaXRpb25CBOJBAQESLAoFcmVhY2gYBCABKAsyFy5oYW5hbWkua3lvdWtvLnYxLlJlYWNoQgTiQQEBEjAKB3NwaWtpbmcYBSABKAsyGS5oYW5hbWkua3lvdWtvLnYxLlNwaWtpbmdCBOJBAQESPgoKYWN0aXZhdGlvbhgGIAEoDjIcLmhhbmFtaS5reW91a28udjEuQWN0aXZhdGlvbkIM4kEBAbpIBYIBAhABIqwBCgdTcGlraW5nEiYKBGxlYWsYASABKAJCE+JBAQG6SAwKChUAAIA/LQAAAABIAIgBARIqCghjb29sZG93bhgCIAEoAkIT4kEBAbpIDAoKFQAAgD8tAAAAAEgBiAEBEigKCnJlZnJhY3RvcnkYAyABKAVCD+JBAQG6SAgaBhiAgAQoAEgCiAEBQgcKBV9sZWFrQgsKCV9jb29sZG93bkINCgtfcmVmcmFjdG9yeSKoAQoFUmVhY2gSFAoGaW5wdXRzGAEgAygJQgTiQQEBEiwKBndpbmRvdxgCIAEoCzIaLmhhbmFtaS5reW91a28udjEuUG9zaXRpb25IABIeCgZyYWRpdXMYAyABKAJCDLpICQoHQAElAAAAAEgAEiYKB2ZhbGxvZmYYBCABKAJCEOJBAQG6SAkKB0ABJQAAAABIAYgBAUIHCgVzaGFwZUIKCghfZmFsbG9mZiK0AQoQT3V0cHV0UG9wdWxhdGlvbhI4CgRuYW1lGAEgASgJQiriQQECukgjciEyH15bQS1aYS16XVtBLVphLXowLTlfLi1dezAsMTI3fSQSOgoEa2luZBgCIAEoDjIcLmhhbmFtaS5reW91a28udjEuT3V0cHV0S2luZEIO4kEBArpIB4IBBBABIAASIQoEc2l6ZRgDIAEoBUIO4kEBAbpIBxoFGIAIKAFIAIgBAUIHCgVfc2l6ZSKnBAoOTmV0d29ya09wdGlvbnMSHgoEc2VlZBgBIAEoA0IL4kEBAbpIBCICKABIAIgBARI0ChJtZW1vcnlfbGltaXRfYnl0ZXMYAiABKANCE+JBAQG6SAwiChiAgICAQCiAgEBIAYgBARInCgptYXhfbGFiZWxzGAMgASgFQg7iQQEBukgHGgUYgCAoAkgCiAEBEiwKDnJlaGVhcnNhbF9yb3dzGAQgASgFQg/iQQEBukgIGgYYgIBAKABIA4gBARIxCg9yZWhlYXJzYWxfc3RlcHMYBSABKAJCE+JBAQG6SAwKCh0AAIBBLQAAAABIBIgBARIaCgdleHBlcnRzGAYgASgIQgTiQQEBSAWIAQESPAoJb3B0aW1pemVyGAcgASgOMhsuaGFuYW1pLmt5b3Vrby52MS5PcHRpbWl6ZXJCDOJBAQG6SAWCAQIQARIvCg1sZWFybmluZ19yYXRlGAggASgCQhPiQQEBukgMCgodAAAgQSUAAAAASAaIAQESNgoGZGV2aWNlGAkgASgOMhguaGFuYW1pLmt5b3Vrby52MS5EZXZpY2VCDOJBAQG6SAWCAQIQAUIHCgVfc2VlZEIVChNfbWVtb3J5X2xpbWl0X2J5dGVzQg0KC19tYXhfbGFiZWxzQhEKD19yZWhlYXJzYWxfcm93c0ISChBfcmVoZWFyc2FsX3N0ZXBzQgoKCF9leHBlcnRzQhAKDl9sZWFybmluZ19yYXRlIjUKFFBhcnNlVGVtcGxhdGVSZXF1ZXN0Eh0KBHlhbWwYASABKAlCD+JBAQK6SAhyBhABGICACCJvChJHZXRUZW1wbGF0ZVJlcXVlc3QSWQoEbmFtZRgBIAEoCUJL4kEBAvpBFQoTaGFuYW1pLmRldi9UZW1wbGF0ZbpILHIqMihedGVtcGxhdGVzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kIlgKFExpc3RUZW1wbGF0ZXNSZXF1ZXN0Eh4KCXBhZ2Vfc2l6ZRgBIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIM4kEBAbpIBXIDGIAIIl8KFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRItCgl0ZW1wbGF0ZXMYASADKAsyGi5oYW5hbWkua3lvdWtvLnYxLlRlbXBsYXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSqWAQoNTWlzc2luZ1BvbGljeRIeChpNSVNTSU5HX1BPTElDWV9VTlNQRUNJRklFRBAAEhgKFE1JU1NJTkdfUE9MSUNZX0xFQVJOEAESFwoTTUlTU0lOR19QT0xJQ1lfSE9MRBACEhcKE01JU1NJTkdfUE9MSUNZX1NLSVAQAxIZChVNSVNTSU5HX1BPTElDWV9SRUpFQ1QQBCpXCgpMYXRlUG9saWN5EhsKF0xBVEVfUE9MSUNZX1VOU1BFQ0lGSUVEEAASFAoQTEFURV9QT0xJQ1lfU0tJUBABEhYKEkxBVEVfUE9MSUNZX1JFSkVDVBACKl4KC05ldHdvcmtLaW5kEhwKGE5FVFdPUktfS0lORF9VTlNQRUNJRklFRBAAEhgKFE5FVFdPUktfS0lORF9HUk9XSU5HEAESFwoTTkVUV09SS19LSU5EX1NUQVRJQxACKmoKCkFjdGl2YXRpb24SGgoWQUNUSVZBVElPTl9VTlNQRUNJRklFRBAAEhMKD0FDVElWQVRJT05fUkVMVRABEhMKD0FDVElWQVRJT05fVEFOSBACEhYKEkFDVElWQVRJT05fU0lHTU9JRBADKk0KCU9wdGltaXplchIZChVPUFRJTUlaRVJfVU5TUEVDSUZJRUQQABIRCg1PUFRJTUlaRVJfU0dEEAESEgoOT1BUSU1JWkVSX0FEQU0QAipACgZEZXZpY2USFgoSREVWSUNFX1VOU1BFQ0lGSUVEEAASDgoKREVWSUNFX0NQVRABEg4KCkRFVklDRV9HUFUQAipbCgpPdXRwdXRLaW5kEhsKF09VVFBVVF9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTT1VUUFVUX0tJTkRfQ0xBU1NFUxABEhcKE09VVFBVVF9LSU5EX05VTUJFUlMQAjKRAwoPVGVtcGxhdGVTZXJ2aWNlEoABCg1QYXJzZVRlbXBsYXRlEiYuaGFuYW1pLmt5b3Vrby52MS5QYXJzZVRlbXBsYXRlUmVxdWVzdBohLmhhbmFtaS5reW91a28udjEuTmV0d29ya1RlbXBsYXRlIiTK2hgCEAGC0+STAhg6ASoiEy92MS90ZW1wbGF0ZXM6cGFyc2USfAoLR2V0VGVtcGxhdGUSJC5oYW5hbWkua3lvdWtvLnYxLkdldFRlbXBsYXRlUmVxdWVzdBoaLmhhbmFtaS5reW91a28udjEuVGVtcGxhdGUiK9pBBG5hbWXK2hgCEAGC0+STAhgSFi92MS97bmFtZT10ZW1wbGF0ZXMvKn0SfQoNTGlzdFRlbXBsYXRlcxImLmhhbmFtaS5reW91a28udjEuTGlzdFRlbXBsYXRlc1JlcXVlc3QaJy5oYW5hbWkua3lvdWtvLnYxLkxpc3RUZW1wbGF0ZXNSZXNwb25zZSIbytoYAhABgtPkkwIPEg0vdjEvdGVtcGxhdGVzYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_hanami_type_v1_access]);
 
 /**
  * A template that comes with Hanami.
@@ -114,6 +114,13 @@ export type NetworkTemplate = Message<"hanami.kyouko.v1.NetworkTemplate"> & {
    * @generated from field: hanami.kyouko.v1.Organisation organisation = 7;
    */
   organisation?: Organisation | undefined;
+
+  /**
+   * What happens to rows before they reach the network; nothing when left out.
+   *
+   * @generated from field: hanami.kyouko.v1.Pipeline pipeline = 8;
+   */
+  pipeline?: Pipeline | undefined;
 };
 
 /**
@@ -122,6 +129,283 @@ export type NetworkTemplate = Message<"hanami.kyouko.v1.NetworkTemplate"> & {
  */
 export const NetworkTemplateSchema: GenMessage<NetworkTemplate> = /*@__PURE__*/
   messageDesc(file_hanami_kyouko_v1_template_service, 1);
+
+/**
+ * What happens to rows before they reach a network, and what it learns from them by itself.
+ *
+ * Channels are named by their index in the row, by the name of an input population (all its
+ * channels), or as `name[index]`.
+ *
+ * @generated from message hanami.kyouko.v1.Pipeline
+ */
+export type Pipeline = Message<"hanami.kyouko.v1.Pipeline"> & {
+  /**
+   * Ascending numbers of rows: what each channel was that many rows ago enters, too.
+   *
+   * @generated from field: repeated int32 lags = 1;
+   */
+  lags: number[];
+
+  /**
+   * The same for each of the latest rows, this many; none when left out.
+   *
+   * @generated from field: optional int32 window = 2;
+   */
+  window?: number | undefined;
+
+  /**
+   * Ascending numbers of rows: how much each channel changed since enters, too.
+   *
+   * @generated from field: repeated int32 differences = 3;
+   */
+  differences: number[];
+
+  /**
+   * Cycles of the clock and the calendar that enter with each row; none when left out. Each frame
+   * has to bring `event_times` then.
+   *
+   * @generated from field: hanami.kyouko.v1.Calendar calendar = 4;
+   */
+  calendar?: Calendar | undefined;
+
+  /**
+   * What the network learns from rows alone, so that nobody sends targets; its output has to be
+   * of the kind NUMBERS, and has as many numbers as there are channels.
+   *
+   * @generated from oneof hanami.kyouko.v1.Pipeline.goal
+   */
+  goal: {
+    /**
+     * What some channels will be.
+     *
+     * @generated from field: hanami.kyouko.v1.Forecast forecast = 5;
+     */
+    value: Forecast;
+    case: "forecast";
+  } | {
+    /**
+     * What some channels are.
+     *
+     * @generated from field: hanami.kyouko.v1.Reconstruction reconstruction = 6;
+     */
+    value: Reconstruction;
+    case: "reconstruction";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What becomes of values that are missing (NaN), infinite or stuck; learned as missing when left
+   * out.
+   *
+   * @generated from field: hanami.kyouko.v1.MissingPolicy missing = 7;
+   */
+  missing: MissingPolicy;
+
+  /**
+   * A channel that says one and the same for this many rows is stuck, and counts as missing until
+   * it says something else; 0, or left out, lets channels stand still.
+   *
+   * @generated from field: optional int32 stuck_rows = 8;
+   */
+  stuckRows?: number | undefined;
+
+  /**
+   * What differs for some channels.
+   *
+   * @generated from field: repeated hanami.kyouko.v1.ChannelRule rules = 9;
+   */
+  rules: ChannelRule[];
+
+  /**
+   * What is done about rows older than the newest one; they are taken as they come when left out.
+   * Each frame has to bring `event_times` then.
+   *
+   * @generated from field: hanami.kyouko.v1.Lateness late = 10;
+   */
+  late?: Lateness | undefined;
+
+  /**
+   * A frame with more channels than the network has widens it.
+   *
+   * @generated from field: bool grow_channels = 11;
+   */
+  growChannels: boolean;
+
+  /**
+   * The most channels it may have then; twice the declared ones when left out.
+   *
+   * @generated from field: optional int32 most_channels = 12;
+   */
+  mostChannels?: number | undefined;
+
+  /**
+   * A frame may lack its last channels; they count as missing.
+   *
+   * @generated from field: bool narrow_rows = 13;
+   */
+  narrowRows: boolean;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Pipeline.
+ * Use `create(PipelineSchema)` to create a new message.
+ */
+export const PipelineSchema: GenMessage<Pipeline> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 2);
+
+/**
+ * Which cycles enter with each row, each as the sine and the cosine of its phase; all three when
+ * none is chosen.
+ *
+ * @generated from message hanami.kyouko.v1.Calendar
+ */
+export type Calendar = Message<"hanami.kyouko.v1.Calendar"> & {
+  /**
+   * The time of day.
+   *
+   * @generated from field: bool hour_of_day = 1;
+   */
+  hourOfDay: boolean;
+
+  /**
+   * The time of the week, from Monday.
+   *
+   * @generated from field: bool day_of_week = 2;
+   */
+  dayOfWeek: boolean;
+
+  /**
+   * The time of the year.
+   *
+   * @generated from field: bool day_of_year = 3;
+   */
+  dayOfYear: boolean;
+
+  /**
+   * `UTC`, also when left out, or an IANA name such as `Europe/Berlin`.
+   *
+   * @generated from field: string time_zone = 4;
+   */
+  timeZone: string;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Calendar.
+ * Use `create(CalendarSchema)` to create a new message.
+ */
+export const CalendarSchema: GenMessage<Calendar> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 3);
+
+/**
+ * The network learns what some channels will be.
+ *
+ * @generated from message hanami.kyouko.v1.Forecast
+ */
+export type Forecast = Message<"hanami.kyouko.v1.Forecast"> & {
+  /**
+   * How many rows ahead; 1 when left out.
+   *
+   * @generated from field: optional int32 horizon = 1;
+   */
+  horizon?: number | undefined;
+
+  /**
+   * The channels, in the order of the outputs; all when empty.
+   *
+   * @generated from field: repeated string channels = 2;
+   */
+  channels: string[];
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Forecast.
+ * Use `create(ForecastSchema)` to create a new message.
+ */
+export const ForecastSchema: GenMessage<Forecast> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 4);
+
+/**
+ * The network learns to say its rows again, through fewer neurons than they have channels.
+ *
+ * @generated from message hanami.kyouko.v1.Reconstruction
+ */
+export type Reconstruction = Message<"hanami.kyouko.v1.Reconstruction"> & {
+  /**
+   * The channels, in the order of the outputs; all when empty.
+   *
+   * @generated from field: repeated string channels = 1;
+   */
+  channels: string[];
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Reconstruction.
+ * Use `create(ReconstructionSchema)` to create a new message.
+ */
+export const ReconstructionSchema: GenMessage<Reconstruction> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 5);
+
+/**
+ * What differs for some channels.
+ *
+ * @generated from message hanami.kyouko.v1.ChannelRule
+ */
+export type ChannelRule = Message<"hanami.kyouko.v1.ChannelRule"> & {
+  /**
+   * The channels; each is in one rule at most.
+   *
+   * @generated from field: repeated string channels = 1;
+   */
+  channels: string[];
+
+  /**
+   * What becomes of values that cannot be used; what holds for all when left out.
+   *
+   * @generated from field: hanami.kyouko.v1.MissingPolicy missing = 2;
+   */
+  missing: MissingPolicy;
+
+  /**
+   * From how many same rows on the channel is stuck, 0 for never; what holds for all when left out.
+   *
+   * @generated from field: optional int32 stuck_rows = 3;
+   */
+  stuckRows?: number | undefined;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.ChannelRule.
+ * Use `create(ChannelRuleSchema)` to create a new message.
+ */
+export const ChannelRuleSchema: GenMessage<ChannelRule> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 6);
+
+/**
+ * What is done about rows older than the newest one.
+ *
+ * @generated from message hanami.kyouko.v1.Lateness
+ */
+export type Lateness = Message<"hanami.kyouko.v1.Lateness"> & {
+  /**
+   * What becomes of them; skipped when left out.
+   *
+   * @generated from field: hanami.kyouko.v1.LatePolicy policy = 1;
+   */
+  policy: LatePolicy;
+
+  /**
+   * How much older they may be, in seconds, and still count as in order.
+   *
+   * @generated from field: double tolerance_seconds = 2;
+   */
+  toleranceSeconds: number;
+};
+
+/**
+ * Describes the message hanami.kyouko.v1.Lateness.
+ * Use `create(LatenessSchema)` to create a new message.
+ */
+export const LatenessSchema: GenMessage<Lateness> = /*@__PURE__*/
+  messageDesc(file_hanami_kyouko_v1_template_service, 7);
 
 /**
  * A long connection: a population reaches another one wherever the two lie.
@@ -156,7 +440,7 @@ export type Connection = Message<"hanami.kyouko.v1.Connection"> & {
  * Use `create(ConnectionSchema)` to create a new message.
  */
 export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 2);
+  messageDesc(file_hanami_kyouko_v1_template_service, 8);
 
 /**
  * Local populations that a network adds by itself once it has seen some rows.
@@ -198,7 +482,7 @@ export type Organisation = Message<"hanami.kyouko.v1.Organisation"> & {
  * Use `create(OrganisationSchema)` to create a new message.
  */
 export const OrganisationSchema: GenMessage<Organisation> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 3);
+  messageDesc(file_hanami_kyouko_v1_template_service, 9);
 
 /**
  * A point in the network's space, in units of the inputs' spacing.
@@ -233,7 +517,7 @@ export type Position = Message<"hanami.kyouko.v1.Position"> & {
  * Use `create(PositionSchema)` to create a new message.
  */
 export const PositionSchema: GenMessage<Position> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 4);
+  messageDesc(file_hanami_kyouko_v1_template_service, 10);
 
 /**
  * The edge lengths of a box, in numbers of channels.
@@ -268,7 +552,7 @@ export type Extent = Message<"hanami.kyouko.v1.Extent"> & {
  * Use `create(ExtentSchema)` to create a new message.
  */
 export const ExtentSchema: GenMessage<Extent> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 5);
+  messageDesc(file_hanami_kyouko_v1_template_service, 11);
 
 /**
  * A group of input channels on a regular grid.
@@ -318,7 +602,7 @@ export type InputPopulation = Message<"hanami.kyouko.v1.InputPopulation"> & {
  * Use `create(InputPopulationSchema)` to create a new message.
  */
 export const InputPopulationSchema: GenMessage<InputPopulation> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 6);
+  messageDesc(file_hanami_kyouko_v1_template_service, 12);
 
 /**
  * A group of hidden neurons at one place; in a static network, one layer.
@@ -374,7 +658,7 @@ export type Population = Message<"hanami.kyouko.v1.Population"> & {
  * Use `create(PopulationSchema)` to create a new message.
  */
 export const PopulationSchema: GenMessage<Population> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 7);
+  messageDesc(file_hanami_kyouko_v1_template_service, 13);
 
 /**
  * How neurons hold and lose potential from row to row.
@@ -409,7 +693,7 @@ export type Spiking = Message<"hanami.kyouko.v1.Spiking"> & {
  * Use `create(SpikingSchema)` to create a new message.
  */
 export const SpikingSchema: GenMessage<Spiking> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 8);
+  messageDesc(file_hanami_kyouko_v1_template_service, 14);
 
 /**
  * Which channels and neurons a population may connect to.
@@ -461,7 +745,7 @@ export type Reach = Message<"hanami.kyouko.v1.Reach"> & {
  * Use `create(ReachSchema)` to create a new message.
  */
 export const ReachSchema: GenMessage<Reach> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 9);
+  messageDesc(file_hanami_kyouko_v1_template_service, 15);
 
 /**
  * A group of outputs.
@@ -496,7 +780,7 @@ export type OutputPopulation = Message<"hanami.kyouko.v1.OutputPopulation"> & {
  * Use `create(OutputPopulationSchema)` to create a new message.
  */
 export const OutputPopulationSchema: GenMessage<OutputPopulation> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 10);
+  messageDesc(file_hanami_kyouko_v1_template_service, 16);
 
 /**
  * Bounds and choices of a network.
@@ -575,7 +859,7 @@ export type NetworkOptions = Message<"hanami.kyouko.v1.NetworkOptions"> & {
  * Use `create(NetworkOptionsSchema)` to create a new message.
  */
 export const NetworkOptionsSchema: GenMessage<NetworkOptions> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 11);
+  messageDesc(file_hanami_kyouko_v1_template_service, 17);
 
 /**
  * The request of ParseTemplate.
@@ -596,7 +880,7 @@ export type ParseTemplateRequest = Message<"hanami.kyouko.v1.ParseTemplateReques
  * Use `create(ParseTemplateRequestSchema)` to create a new message.
  */
 export const ParseTemplateRequestSchema: GenMessage<ParseTemplateRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 12);
+  messageDesc(file_hanami_kyouko_v1_template_service, 18);
 
 /**
  * The request of GetTemplate.
@@ -617,7 +901,7 @@ export type GetTemplateRequest = Message<"hanami.kyouko.v1.GetTemplateRequest"> 
  * Use `create(GetTemplateRequestSchema)` to create a new message.
  */
 export const GetTemplateRequestSchema: GenMessage<GetTemplateRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 13);
+  messageDesc(file_hanami_kyouko_v1_template_service, 19);
 
 /**
  * The request of ListTemplates.
@@ -645,7 +929,7 @@ export type ListTemplatesRequest = Message<"hanami.kyouko.v1.ListTemplatesReques
  * Use `create(ListTemplatesRequestSchema)` to create a new message.
  */
 export const ListTemplatesRequestSchema: GenMessage<ListTemplatesRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 14);
+  messageDesc(file_hanami_kyouko_v1_template_service, 20);
 
 /**
  * The response of ListTemplates.
@@ -673,7 +957,90 @@ export type ListTemplatesResponse = Message<"hanami.kyouko.v1.ListTemplatesRespo
  * Use `create(ListTemplatesResponseSchema)` to create a new message.
  */
 export const ListTemplatesResponseSchema: GenMessage<ListTemplatesResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_kyouko_v1_template_service, 15);
+  messageDesc(file_hanami_kyouko_v1_template_service, 21);
+
+/**
+ * What becomes of a value that cannot be used.
+ *
+ * @generated from enum hanami.kyouko.v1.MissingPolicy
+ */
+export enum MissingPolicy {
+  /**
+   * Not set: learned as missing, or what holds for all channels.
+   *
+   * @generated from enum value: MISSING_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The network learns that it is missing.
+   *
+   * @generated from enum value: MISSING_POLICY_LEARN = 1;
+   */
+  LEARN = 1,
+
+  /**
+   * The last good value of the channel stands in, unless the channel is stuck. It is never a
+   * target.
+   *
+   * @generated from enum value: MISSING_POLICY_HOLD = 2;
+   */
+  HOLD = 2,
+
+  /**
+   * The row is left out, as if it had never come.
+   *
+   * @generated from enum value: MISSING_POLICY_SKIP = 3;
+   */
+  SKIP = 3,
+
+  /**
+   * The frame is refused; the fault names row and channel.
+   *
+   * @generated from enum value: MISSING_POLICY_REJECT = 4;
+   */
+  REJECT = 4,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.MissingPolicy.
+ */
+export const MissingPolicySchema: GenEnum<MissingPolicy> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_template_service, 0);
+
+/**
+ * What becomes of a row that comes too late.
+ *
+ * @generated from enum hanami.kyouko.v1.LatePolicy
+ */
+export enum LatePolicy {
+  /**
+   * Not set: skipped.
+   *
+   * @generated from enum value: LATE_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The row is left out, as if it had never come.
+   *
+   * @generated from enum value: LATE_POLICY_SKIP = 1;
+   */
+  SKIP = 1,
+
+  /**
+   * The frame is refused; the fault names the row.
+   *
+   * @generated from enum value: LATE_POLICY_REJECT = 2;
+   */
+  REJECT = 2,
+}
+
+/**
+ * Describes the enum hanami.kyouko.v1.LatePolicy.
+ */
+export const LatePolicySchema: GenEnum<LatePolicy> = /*@__PURE__*/
+  enumDesc(file_hanami_kyouko_v1_template_service, 1);
 
 /**
  * How a network comes to its connections.
@@ -707,7 +1074,7 @@ export enum NetworkKind {
  * Describes the enum hanami.kyouko.v1.NetworkKind.
  */
 export const NetworkKindSchema: GenEnum<NetworkKind> = /*@__PURE__*/
-  enumDesc(file_hanami_kyouko_v1_template_service, 0);
+  enumDesc(file_hanami_kyouko_v1_template_service, 2);
 
 /**
  * What a neuron of a static network makes of its sum.
@@ -748,7 +1115,7 @@ export enum Activation {
  * Describes the enum hanami.kyouko.v1.Activation.
  */
 export const ActivationSchema: GenEnum<Activation> = /*@__PURE__*/
-  enumDesc(file_hanami_kyouko_v1_template_service, 1);
+  enumDesc(file_hanami_kyouko_v1_template_service, 3);
 
 /**
  * The rule by which a static network changes its weights.
@@ -782,7 +1149,7 @@ export enum Optimizer {
  * Describes the enum hanami.kyouko.v1.Optimizer.
  */
 export const OptimizerSchema: GenEnum<Optimizer> = /*@__PURE__*/
-  enumDesc(file_hanami_kyouko_v1_template_service, 2);
+  enumDesc(file_hanami_kyouko_v1_template_service, 4);
 
 /**
  * Where a static network computes.
@@ -816,7 +1183,7 @@ export enum Device {
  * Describes the enum hanami.kyouko.v1.Device.
  */
 export const DeviceSchema: GenEnum<Device> = /*@__PURE__*/
-  enumDesc(file_hanami_kyouko_v1_template_service, 3);
+  enumDesc(file_hanami_kyouko_v1_template_service, 5);
 
 /**
  * What a network's outputs mean.
@@ -850,7 +1217,7 @@ export enum OutputKind {
  * Describes the enum hanami.kyouko.v1.OutputKind.
  */
 export const OutputKindSchema: GenEnum<OutputKind> = /*@__PURE__*/
-  enumDesc(file_hanami_kyouko_v1_template_service, 4);
+  enumDesc(file_hanami_kyouko_v1_template_service, 6);
 
 /**
  * Knows the templates that networks are made from, and checks new ones.
