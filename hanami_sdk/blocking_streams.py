@@ -51,6 +51,7 @@ class BlockingLearnStream(StreamView):
         targets: ArrayLike | None = None,
         *,
         message_id: str = "",
+        event_times: ArrayLike | None = None,
     ) -> Future[Result]:
         """Send a frame without waiting for its answer, only for room in the window.
 
@@ -61,7 +62,7 @@ class BlockingLearnStream(StreamView):
             A future of the answer. It raises FrameRefused if the frame cannot be
             learned; the stream lives on.
         """
-        return self._submit(Frame(inputs, labels, targets, message_id))
+        return self._submit(Frame(inputs, labels, targets, message_id, event_times))
 
     def submit_targets(
         self, sequence: int, labels: Labels | None = None, targets: ArrayLike | None = None
@@ -90,14 +91,19 @@ class BlockingLearnStream(StreamView):
         return future
 
     def send(
-        self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
+        self,
+        inputs: ArrayLike,
+        labels: Labels | None = None,
+        targets: ArrayLike | None = None,
+        *,
+        event_times: ArrayLike | None = None,
     ) -> Result:
         """Send a frame and wait for its answer.
 
         Raises:
             FrameRefused: the frame cannot be learned; the stream lives on.
         """
-        return self.submit(inputs, labels, targets).result()
+        return self.submit(inputs, labels, targets, event_times=event_times).result()
 
     def results(self, frames: Iterable[Frame | ArrayLike]) -> Iterator[Result]:
         """Send frames ahead and yield their answers in order.
@@ -124,12 +130,14 @@ class BlockingLearnStream(StreamView):
         labels: Labels | None = None,
         targets: ArrayLike | None = None,
         *,
+        event_times: ArrayLike | None = None,
         frame_rows: int = DEFAULT_FRAME_ROWS,
         progress: Callable[[Score], None] | None = None,
     ) -> Score:
         """Learn long arrays row by row and return how well they were predicted."""
         score = Score()
-        for result in self.results(split_rows(inputs, labels, targets, frame_rows=frame_rows)):
+        frames = split_rows(inputs, labels, targets, event_times=event_times, frame_rows=frame_rows)
+        for result in self.results(frames):
             score.add(result)
             if progress is not None:
                 progress(score)

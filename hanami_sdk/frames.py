@@ -32,12 +32,15 @@ class Frame:
         targets: numbers to learn, shape [rows, outputs], or [rows] for one output.
         message_id: what the rows' source calls them, so that a message that it
             delivers again is not learned again.
+        event_times: when each row was measured, shape [rows]: whole nanoseconds since
+            1970-01-01 UTC, or numpy's datetime64; for networks whose pipeline needs times.
     """
 
     inputs: ArrayLike
     labels: Labels | None = None
     targets: ArrayLike | None = None
     message_id: str = ""
+    event_times: ArrayLike | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def encode_frame(frame: Frame | LateTargets) -> pb.LearnFrame:
         message.targets.CopyFrom(encode(as_targets(frame.targets, rows)))
     elif frame.labels is not None:
         _set_labels(message, frame.labels, rows)
+    if frame.event_times is not None:
+        message.event_times.extend(_as_nanoseconds(frame.event_times, rows))
     return message
 
 
@@ -105,13 +110,15 @@ def split_rows(
     labels: Labels | None = None,
     targets: ArrayLike | None = None,
     *,
+    event_times: ArrayLike | None = None,
     frame_rows: int = DEFAULT_FRAME_ROWS,
 ) -> Iterator[Frame]:
     """Yield long arrays as frames of at most `frame_rows` rows, in order."""
     array = np.asarray(inputs)
     rows = array[np.newaxis, :] if array.ndim == 1 else array
     numbers = None if targets is None else np.asarray(targets)
-    for name, values in (("labels", labels), ("targets", numbers)):
+    times = None if event_times is None else np.asarray(event_times)
+    for name, values in (("labels", labels), ("targets", numbers), ("event times", times)):
         if values is not None and len(values) != len(rows):
             raise InvalidArgument(
                 f"There are {len(rows)} rows, but {len(values)} {name}.", reason="TARGET_INVALID"
@@ -122,12 +129,27 @@ def split_rows(
             rows[part],
             None if labels is None else labels[part],
             None if numbers is None else numbers[part],
+            event_times=None if times is None else times[part],
         )
 
 
 def as_frame(item: Frame | ArrayLike) -> Frame:
     """Return a frame as it is, and bare inputs as one that is only predicted."""
     return item if isinstance(item, Frame) else Frame(item)
+
+
+def _as_nanoseconds(event_times: ArrayLike, rows: int) -> list[int]:
+    times = np.asarray(event_times)
+    if times.dtype.kind == "M":
+        times = times.astype("datetime64[ns]").astype(np.int64)
+    if times.shape != (rows,) or times.dtype.kind not in "iu":
+        raise InvalidArgument(
+            f"There are {rows} rows, but event times of type {times.dtype} and shape "
+            f"{list(times.shape)}; one whole number of nanoseconds or datetime64 for each row.",
+            reason="FIELD_INVALID",
+        )
+    nanoseconds: list[int] = times.tolist()
+    return nanoseconds
 
 
 def _set_labels(message: pb.LearnFrame, labels: Labels, rows: int) -> None:

@@ -102,6 +102,7 @@ class LearnStream(StreamView):
         targets: ArrayLike | None = None,
         *,
         message_id: str = "",
+        event_times: ArrayLike | None = None,
     ) -> asyncio.Future[Result]:
         """Send a frame without waiting for its answer, only for room in the window.
 
@@ -112,7 +113,7 @@ class LearnStream(StreamView):
             A future of the answer. It raises FrameRefused if the frame cannot be
             learned; the stream lives on.
         """
-        return await self._submit(Frame(inputs, labels, targets, message_id))
+        return await self._submit(Frame(inputs, labels, targets, message_id, event_times))
 
     async def submit_targets(
         self, sequence: int, labels: Labels | None = None, targets: ArrayLike | None = None
@@ -136,14 +137,19 @@ class LearnStream(StreamView):
         return future
 
     async def send(
-        self, inputs: ArrayLike, labels: Labels | None = None, targets: ArrayLike | None = None
+        self,
+        inputs: ArrayLike,
+        labels: Labels | None = None,
+        targets: ArrayLike | None = None,
+        *,
+        event_times: ArrayLike | None = None,
     ) -> Result:
         """Send a frame and wait for its answer.
 
         Raises:
             FrameRefused: the frame cannot be learned; the stream lives on.
         """
-        return await (await self.submit(inputs, labels, targets))
+        return await (await self.submit(inputs, labels, targets, event_times=event_times))
 
     async def results(
         self, frames: Iterable[Frame | ArrayLike] | AsyncIterable[Frame | ArrayLike]
@@ -174,12 +180,13 @@ class LearnStream(StreamView):
         labels: Labels | None = None,
         targets: ArrayLike | None = None,
         *,
+        event_times: ArrayLike | None = None,
         frame_rows: int = DEFAULT_FRAME_ROWS,
         progress: Callable[[Score], None] | None = None,
     ) -> Score:
         """Learn long arrays row by row and return how well they were predicted."""
         score = Score()
-        frames = split_rows(inputs, labels, targets, frame_rows=frame_rows)
+        frames = split_rows(inputs, labels, targets, event_times=event_times, frame_rows=frame_rows)
         async for result in self.results(frames):
             score.add(result)
             if progress is not None:

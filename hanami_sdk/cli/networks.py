@@ -14,7 +14,12 @@ from hanami_sdk.cli.output import bytes_text, print_json, print_message, print_m
 from hanami_sdk.cli.templates import read_template
 
 if TYPE_CHECKING:
-    from hanami.kyouko.v1.network_service_pb2 import ExpertShare, GrowthEvent, Network
+    from hanami.kyouko.v1.network_service_pb2 import (
+        ExpertShare,
+        GrowthEvent,
+        Network,
+        PipelineStatistics,
+    )
 
 app = typer.Typer(no_args_is_help=True, help="Networks that grow while they learn.")
 
@@ -170,6 +175,8 @@ def delete(
 def _fields(network: Network) -> list[tuple[str, str]]:
     statistics = network.statistics
     channels = sum(population.channels for population in network.structure.inputs)
+    if statistics.HasField("pipeline"):
+        channels = statistics.pipeline.channels
     return [
         ("Network", network.name),
         ("Channels", str(channels)),
@@ -183,7 +190,29 @@ def _fields(network: Network) -> list[tuple[str, str]]:
         ("Drift alarms", str(statistics.drift_alarms or "")),
         ("Missing values", str(statistics.non_finite_values or "")),
         ("Experts", ", ".join(_expert_text(expert) for expert in statistics.experts)),
+        *_pipeline_fields(statistics.pipeline),
         ("Created", network.create_time.ToJsonString()),
+    ]
+
+
+def _pipeline_fields(pipeline: PipelineStatistics) -> list[tuple[str, str]]:
+    """Return what a pipeline has seen; nothing of what did not happen."""
+    from hanami.kyouko.v1.network_service_pb2 import QuarantineCause
+
+    counts = [
+        f"channel {item.channel}: {item.values} "
+        + QuarantineCause.Name(item.cause)
+        .removeprefix("QUARANTINE_CAUSE_")
+        .lower()
+        .replace("_", " ")
+        for item in pipeline.quarantined
+    ]
+    return [
+        ("Waiting forecasts", str(pipeline.pending_rows or "")),
+        ("Late rows", str(pipeline.late_rows or "")),
+        ("Skipped rows", str(pipeline.skipped_rows or "")),
+        ("Stuck channels", ", ".join(map(str, pipeline.stuck_channels))),
+        ("Quarantine", ", ".join(counts)),
     ]
 
 

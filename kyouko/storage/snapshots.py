@@ -16,8 +16,8 @@ import structlog
 from kyouko.domain.engine import EngineState
 from kyouko.domain.networks.network import SnapshotContent
 from kyouko.domain.networks.sessions import SessionsState
-from kyouko.ports import DamagedSnapshot
 from kyouko.domain.pipeline.state import PipelineState
+from kyouko.ports import DamagedSnapshot
 from mesh.blobs import BlobStore
 from mesh.clients import unavailable
 

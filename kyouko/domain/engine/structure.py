@@ -308,8 +308,8 @@ class NetworkStructure:
 
     @property
     def has_past(self) -> bool:
-        """Whether an answer may depend on the rows that went before."""
-        if self.pipeline is not None and self.pipeline.has_past:
+        """Whether rows leave a mark also if they are not learned: a pipeline counts them all."""
+        if self.pipeline is not None:
             return True
         return self.is_spiking or any(item.delays for item in self.inputs)
 

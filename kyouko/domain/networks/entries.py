@@ -1,7 +1,7 @@
 """What a journal holds: each change of a network as bytes, and back.
 
-An entry is a header of fixed size, the id of the source's message, the inputs and
-the targets. The inputs are not copied: they are written from where they are.
+An entry is a header of fixed size, the id of the source's message, the inputs, the
+times of the rows if they came, and the targets. The inputs are not copied: they are written from where they are.
 """
 
 import json
@@ -20,9 +20,10 @@ from kyouko.domain.networks.sessions import KEY_BYTES
 
 NO_SESSION: Final = bytes(KEY_BYTES)
 _VERSION: Final = 1
-# version, kind, arrival, type of the inputs, kind of the target, length of the message id,
+# version, kind, arrival, type of the inputs, kind of the target, whether the rows have times,
+# length of the message id,
 # session, sequence, target sequence, rows, channels, columns of the target
-_HEADER: Final = struct.Struct("<BBBBBxH16sqqIII")
+_HEADER: Final = struct.Struct("<BBBBBBH16sqqIII")
 _ARRIVALS: Final = (Arrival.STREAMED, Arrival.STORED)
 _INPUT_TYPES: Final = (np.dtype(np.uint8), np.dtype(np.float32))
 Array = npt.NDArray[Any]
@@ -80,6 +81,7 @@ def encode(entry: Entry) -> Sequence[bytes | memoryview]:
     """Return an entry as the parts of a record."""
     inputs = entry.rows.inputs if entry.rows is not None else np.empty((0, 0), np.uint8)
     target_kind, columns, target = _encode_target(entry.rows.target if entry.rows else None)
+    times = entry.rows.event_times if entry.rows is not None else None
     message_id = entry.message_id.encode()
     if entry.kind is EntryKind.OPENED:
         target = entry.user.encode()
@@ -89,6 +91,7 @@ def encode(entry: Entry) -> Sequence[bytes | memoryview]:
         _ARRIVALS.index(entry.arrival),
         _INPUT_TYPES.index(inputs.dtype),
         target_kind,
+        times is not None,
         len(message_id),
         entry.session,
         entry.sequence,
@@ -101,6 +104,7 @@ def encode(entry: Entry) -> Sequence[bytes | memoryview]:
     return [
         header + message_id,
         np.ascontiguousarray(inputs).reshape(-1).view(np.uint8).data,
+        b"" if times is None else np.ascontiguousarray(times, np.int64).tobytes(),
         target,
     ]
 
@@ -119,8 +123,8 @@ def decode(data: bytes) -> Entry:
 
 def _decode(data: bytes) -> Entry:
     fields = _HEADER.unpack_from(data)
-    version, kind, arrival, input_type, target_kind, id_length, session, sequence = fields[:8]
-    other, row_count, channels, columns = fields[8:]
+    version, kind, arrival, input_type, target_kind, has_times, id_length = fields[:7]
+    session, sequence, other, row_count, channels, columns = fields[7:]
     if version != _VERSION:
         raise ValueError(f"an entry of version {version}, not {_VERSION}")
     place = _HEADER.size + id_length
@@ -128,12 +132,15 @@ def _decode(data: bytes) -> Entry:
     if kind == EntryKind.OPENED:
         return Entry(EntryKind.OPENED, session, user=data[place:].decode(), horizon_rows=int(other))
     inputs = np.frombuffer(data, _INPUT_TYPES[input_type], row_count * channels, place)
-    target = _decode_target(_TargetKind(target_kind), columns, data[place + inputs.nbytes :])
+    place += inputs.nbytes
+    times = np.frombuffer(data, np.int64, row_count, place) if has_times and inputs.size else None
+    place += times.nbytes if times is not None else 0
+    target = _decode_target(_TargetKind(target_kind), columns, data[place:])
     return Entry(
         EntryKind(kind),
         session,
         sequence,
-        Rows(inputs.reshape(row_count, channels), target),
+        Rows(inputs.reshape(row_count, channels), target, event_times=times),
         _ARRIVALS[arrival],
         int(other),
         message_id,

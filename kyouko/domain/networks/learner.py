@@ -171,8 +171,7 @@ class Learner:
         Without a memory of past rows that is this one; else a copy, of which nobody but the
         caller knows: it takes as much memory as the network.
         """
-        is_changed = self.structure.has_past or self._pipeline is not None
-        return Learner(self.structure, self.export()) if is_changed else self
+        return Learner(self.structure, self.export()) if self.structure.has_past else self
 
     def score(self, results: RowResults, rows: Rows) -> RowResults:
         """Return the results of predicted rows with the scores that their targets give them.

@@ -239,7 +239,7 @@ class Ledger:
 
 def _with_storable(rows: Rows) -> Rows:
     inputs = storable(rows.inputs)
-    return rows if inputs is rows.inputs else Rows(inputs, rows.target, rows.place)
+    return rows if inputs is rows.inputs else replace(rows, inputs=inputs)
 
 
 def _check_next(session: Session, sequence: int) -> None:

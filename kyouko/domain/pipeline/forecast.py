@@ -23,6 +23,8 @@ Float64 = npt.NDArray[np.float64]
 
 # What a number may be at most: it goes into float32 tensors, and into JSON.
 _GREATEST: Final = np.finfo(np.float32).max
+# Larger numbers are not learned: their squares, and the squares' sums, have to stay finite.
+_MOST_TARGET: Final = 2.0**100
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,7 @@ def _learn(
     engine: Engine, features: Float32, actual: Float32, arrival: Arrival | None, said: Float32
 ) -> bool:
     """Learn one row as far as it is known; puts what was said of it before into `said`."""
-    known = np.isfinite(actual)
+    known = np.abs(actual) <= _MOST_TARGET
     if arrival is None or not known.any():
         said[:] = engine.observe(features)[0]
         return False

@@ -1,6 +1,7 @@
 """The rows that went before, and the wide rows made of them: earlier values and differences."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ __all__ = ["CALENDAR", "LagWindow", "WideRow", "engine_structure"]
 
 Float32 = npt.NDArray[np.float32]
 
+_GREATEST: Final = np.finfo(np.float32).max
 # The name of the population of calendar columns.
 CALENDAR = "calendar"
 
@@ -139,9 +141,9 @@ class WideRow:
 
 
 def _change(values: Float32, before: Float32) -> Float32:
-    # What float32 cannot hold becomes infinite, as in the engine's policy.
     with np.errstate(over="ignore"):
-        return values - before
+        change: Float32 = np.clip(values - before, -_GREATEST, _GREATEST)
+    return change
 
 
 def engine_structure(structure: NetworkStructure) -> NetworkStructure:

@@ -164,16 +164,3 @@ class PipelineOptions:
     def needs_times(self) -> bool:
         """Whether each row has to come with its time."""
         return self.calendar is not None or self.late is not None
-
-    @property
-    def has_past(self) -> bool:
-        """Whether an answer may depend on the rows that went before."""
-        policies = {self.missing, *(rule.missing for rule in self.rules)}
-        limits = {self.stuck_rows, *(rule.stuck_rows or 0 for rule in self.rules)}
-        return (
-            self.longest > 0
-            or self.forecast is not None
-            or self.late is not None
-            or MissingPolicy.HOLD in policies
-            or limits != {0}
-        )

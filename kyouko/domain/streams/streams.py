@@ -207,7 +207,8 @@ def _check_horizon(live: LiveNetwork, opening: Opening, terms: StreamTerms) -> N
     field, rows = "open.label_horizon_rows", opening.label_horizon_rows
     if rows and live.network.structure.has_past:
         raise InvalidArgument.for_field(
-            field, "a network with delays or potentials learns each row when it comes, or never"
+            field,
+            "a network with delays, potentials or a pipeline learns each row when it comes, or never",
         )
     needed = rows * terms.channels * 4
     if needed > terms.window_bytes:

@@ -22,7 +22,7 @@ from kyouko.domain.engine import (
     TaskKind,
 )
 from kyouko.domain.engine.growing.topology import lay_out
-from kyouko.domain.pipeline.lags import CALENDAR
+from kyouko.domain.pipeline.lags import CALENDAR, engine_structure
 from kyouko.domain.template import limits
 from kyouko.domain.template.pipeline_problems import problems_of_pipeline
 from kyouko.domain.template.sizes import count_channels, problems_of_size
@@ -46,7 +46,7 @@ def problems_of(template: NetworkTemplate) -> Iterator[TemplateProblem]:
     has_reach = all(item.known_channels is not None for item in template.inputs)
     # What is wrong above would be said a second time, or make the layout fail.
     if has_reach and not before and template.kind is NetworkKind.GROWING:
-        yield from _problems_of_reach(structure_of(template))
+        yield from _problems_of_reach(engine_structure(structure_of(template)))
 
 
 def _problems_before_layout(template: NetworkTemplate) -> Iterator[TemplateProblem]:

@@ -25,7 +25,7 @@ def problems_of_size(
         found: its organisation, unless that is wrong itself.
     """
     populations = template.populations
-    channels = count_channels(template.inputs)
+    channels = count_channels(template.inputs) * (1 + _count_copies(template))
     width = choose_block_width(populations + expected_populations(found)) if populations else 8
     blocks = {item.name: -(-item.neurons // width) for item in populations}
     neurons = {item.name: item.neurons for item in populations}
@@ -54,9 +54,15 @@ def problems_of_size(
         )
 
 
+def _count_copies(template: NetworkTemplate) -> int:
+    """Return what a pipeline puts beside each channel."""
+    return template.pipeline.copies if template.pipeline is not None else 0
+
+
 def _count_pairs(template: NetworkTemplate, blocks: Mapping[str, int]) -> int:
     """Count blocks times the populations that lead to each of them one by one."""
-    copies = {item.name: 1 + len(item.delays) for item in template.inputs}
+    more = _count_copies(template)
+    copies = {item.name: 1 + more + len(item.delays) for item in template.inputs}
     everything = sum(copies.values())
     pairs = 0
     for item in template.populations:

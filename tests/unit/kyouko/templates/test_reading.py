@@ -262,7 +262,15 @@ def test_the_shipped_templates_are_good() -> None:
     """All of them read, with a description, under the names that the documents use."""
     shipped = shipped_templates()
 
-    assert ["flat", "flat-numbers", "grid", "self-organised", "static"] == list(shipped)
+    assert [
+        "anomaly",
+        "flat",
+        "flat-numbers",
+        "forecast",
+        "grid",
+        "self-organised",
+        "static",
+    ] == list(shipped)
     assert all(item.template.description for item in shipped.values())
     grid = shipped["grid"].template
     assert {(ReachKind.WINDOW, (12.0, 12.0, 1.0), 32)} == {

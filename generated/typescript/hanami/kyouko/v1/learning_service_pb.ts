@@ -200,7 +200,7 @@ export type LearnOpen = Message<"hanami.kyouko.v1.LearnOpen"> & {
   /**
    * Rows for which labels or targets may still come later, as a frame with
    * `target_sequence`; older rows are forgotten. None when zero. For the mode
-   * LEARN, and for networks without delays or potentials.
+   * LEARN, and for networks without delays, potentials or a pipeline.
    *
    * @generated from field: int32 label_horizon_rows = 6;
    */

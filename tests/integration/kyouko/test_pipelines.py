@@ -1,0 +1,121 @@
+"""Networks with pipelines on the wire: rows alone, times, growth, and what was set aside."""
+
+from pathlib import Path
+
+import numpy as np
+from hanami.kyouko.v1 import learning_service_pb2 as pb
+from hanami.kyouko.v1 import network_service_pb2
+
+from mesh.tensors import array_of, tensor_of
+from tests.integration.kyouko.servers import RunningKyouko, Stream, reason_in, start_kyouko
+from tests.integration.meshes import RunningMisaki
+from tests.integration.shiori.servers import RunningShiori
+
+SECOND = 1_000_000_000
+PIPELINE = """
+inputs: [{name: row}]
+populations: [{name: all, neurons: 16}]
+outputs: [{name: next, kind: numbers}]
+pipeline:
+  lags: [1, 2]
+  calendar: {}
+  forecast: {horizon: 2}
+  late: {}
+  missing: skip
+  grow_channels: true
+"""
+
+
+async def send(stream: Stream, frame: pb.LearnFrame) -> pb.LearnResponse:
+    """Send a frame and return its answer."""
+    await stream.call.write(pb.LearnRequest(frame=frame))
+    return await stream.read()
+
+
+def frame_of(sequence: int, rows: int, *, channels: int = 2, start: int = 0) -> pb.LearnFrame:
+    """Return a frame of rows a second apart."""
+    places = np.arange(start, start + rows)
+    values = np.sin(places[:, np.newaxis] + np.arange(channels)).astype(np.float32)
+    return pb.LearnFrame(
+        sequence=sequence,
+        inputs=tensor_of(values),
+        event_times=(places * SECOND).tolist(),
+    )
+
+
+async def test_a_forecast_learns_from_rows_alone(kyouko: RunningKyouko) -> None:
+    """Two rows have no loss, all have a forecast, and a late row is left out and counted."""
+    await kyouko.create_network(template_yaml=PIPELINE, channels=2)
+
+    async with kyouko.stream() as stream:
+        await stream.opened()
+        first = await send(stream, frame_of(1, 10))
+        late = await send(stream, frame_of(2, 1, start=3))
+        wide = await send(stream, frame_of(3, 3, channels=3, start=10))
+        closed = await stream.close()
+
+    loss, outputs = (
+        array_of(first.result.loss, field="tensor"),
+        array_of(first.result.outputs, field="tensor"),
+    )
+    assert [True] * 2 + [False] * 8 == np.isnan(loss).tolist()
+    assert ((10, 2), True) == (outputs.shape, bool(np.isfinite(outputs).all()))
+    assert np.isnan(array_of(late.result.outputs, field="tensor")).all()
+    assert (3, 2) == tuple(wide.result.outputs.shape)
+    found = closed.network.statistics.pipeline
+    assert (3, 2, 1, 1) == (
+        found.channels,
+        found.pending_rows,
+        found.late_rows,
+        found.skipped_rows,
+    )
+    assert 11 == closed.network.statistics.learned_rows
+
+
+async def test_frames_without_times_are_refused(kyouko: RunningKyouko) -> None:
+    """The fault says what the pipeline needs, and the stream goes on."""
+    await kyouko.create_network(template_yaml=PIPELINE, channels=2)
+    nameless = frame_of(1, 2)
+    nameless.ClearField("event_times")
+
+    async with kyouko.stream() as stream:
+        await stream.opened()
+        refused = await send(stream, nameless)
+        after = await send(stream, frame_of(2, 2))
+
+    assert "FIELD_INVALID" == reason_in(refused.fault.status).reason
+    assert "needs the time of each row" in refused.fault.status.message
+    assert 2 == after.result.sequence
+
+
+async def test_a_pipeline_outlives_the_process(
+    misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path
+) -> None:
+    """What waits and what was set aside is in the snapshot; the next process goes on with it."""
+    broken = frame_of(1, 12)
+    values = array_of(broken.inputs, field="inputs").copy()
+    values[4, 1] = np.nan
+    broken.inputs.CopyFrom(tensor_of(values))
+    address = f"127.0.0.1:{shiori.running.port}"
+
+    async with start_kyouko(misaki, address, tmp_path, shiori.alice) as kyouko:
+        await kyouko.create_network(template="templates/forecast", channels=2)
+        async with kyouko.stream() as stream:
+            await stream.opened()
+            await send(stream, broken)
+            await stream.close()
+    async with start_kyouko(misaki, address, tmp_path, shiori.alice) as kyouko:
+        found = (await kyouko.network()).statistics.pipeline
+        async with kyouko.stream() as stream:
+            opened = await stream.opened()
+            result = (await send(stream, frame_of(1, 1, start=12))).result
+
+    missing = network_service_pb2.QUARANTINE_CAUSE_MISSING
+    assert [(missing, 1, 1)] == [
+        (item.cause, item.channel, item.values) for item in found.quarantined
+    ]
+    assert [1, 2, 3, 6, 12, 24] == [*opened.network.structure.pipeline.lags]
+    assert (12, False) == (
+        result.learned_rows,
+        bool(np.isnan(array_of(result.loss, field="loss")).any()),
+    )
