@@ -1,7 +1,8 @@
 """What a journal holds: each change of a network as bytes, and back.
 
 An entry is a header of fixed size, the id of the source's message, the inputs, the
-times of the rows if they came, and the targets. The inputs are not copied: they are written from where they are.
+times of the rows if they came, and the targets. The inputs are not copied: they are
+written from where they are.
 """
 
 import json

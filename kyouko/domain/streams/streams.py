@@ -208,7 +208,7 @@ def _check_horizon(live: LiveNetwork, opening: Opening, terms: StreamTerms) -> N
     if rows and live.network.structure.has_past:
         raise InvalidArgument.for_field(
             field,
-            "a network with delays, potentials or a pipeline learns each row when it comes, or never",
+            "a network with delays, potentials or a pipeline learns a row when it comes, or never",
         )
     needed = rows * terms.channels * 4
     if needed > terms.window_bytes:

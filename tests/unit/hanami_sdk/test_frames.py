@@ -89,3 +89,22 @@ def test_labels_have_to_be_as_many_as_rows() -> None:
 def test_bare_arrays_are_frames_without_labels() -> None:
     """What has no labels is only predicted."""
     assert as_frame(PIXELS).labels is None
+
+
+@pytest.mark.parametrize(
+    "times", [[0, 10**9, 2 * 10**9], np.arange(3).astype("datetime64[s]")], ids=["ns", "datetime"]
+)
+def test_event_times_are_nanoseconds(times: object) -> None:
+    """Whole numbers are taken as they are, moments are converted, and long arrays are divided."""
+    frames = split_rows(PIXELS, event_times=times, frame_rows=2)  # type: ignore[arg-type]
+
+    messages = [encode_frame(frame) for frame in frames]
+
+    assert [[0, 10**9], [2 * 10**9]] == [list(message.event_times) for message in messages]
+
+
+@pytest.mark.parametrize("times", [[1], [0.5, 1.5, 2.5]], ids=["too_few", "fractions"])
+def test_event_times_that_do_not_fit_are_refused(times: list[float]) -> None:
+    """There has to be one whole number for each row."""
+    with pytest.raises(InvalidArgument, match="one whole number of nanoseconds"):
+        encode_frame(Frame(PIXELS, event_times=times))

@@ -82,3 +82,13 @@ def test_a_fault_becomes_an_error_with_its_row(row: int | None) -> None:
     error = refusal(fault)
 
     assert (error.sequence, error.row, error.message) == (9, row, "No.")
+
+
+def test_rows_without_a_loss_do_not_count() -> None:
+    """A row that a pipeline left out, or that nobody foretold, is no part of the score."""
+    loss = encode(np.array([0.5, np.nan, 1.5], np.float32))
+    score = Score()
+
+    score.add(Result(pb.LearnResult(loss=loss), rows=3, labels=[]))
+
+    assert (3, 2, 1.0) == (score.rows, score.scored_rows, score.mean_loss)
