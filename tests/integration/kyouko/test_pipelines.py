@@ -4,10 +4,16 @@ from pathlib import Path
 
 import numpy as np
 from hanami.kyouko.v1 import learning_service_pb2 as pb
-from hanami.kyouko.v1 import network_service_pb2
+from hanami.kyouko.v1 import network_service_pb2, task_service_pb2
 
 from mesh.tensors import array_of, tensor_of
-from tests.integration.kyouko.servers import RunningKyouko, Stream, reason_in, start_kyouko
+from tests.integration.kyouko.servers import (
+    RunningKyouko,
+    Stream,
+    reason_in,
+    start_kyouko,
+    upload_two_kinds,
+)
 from tests.integration.meshes import RunningMisaki
 from tests.integration.shiori.servers import RunningShiori
 
@@ -119,3 +125,17 @@ async def test_a_pipeline_outlives_the_process(
         result.learned_rows,
         bool(np.isnan(array_of(result.loss, field="loss")).any()),
     )
+
+
+async def test_a_task_teaches_a_forecast_without_a_target_column(
+    kyouko: RunningKyouko, shiori: RunningShiori
+) -> None:
+    """All rows are done; the first one has no score, because nothing was said of it."""
+    await kyouko.create_network(template="templates/forecast")
+    await upload_two_kinds(shiori)
+
+    task = await kyouko.finish(await kyouko.create_task("kinds"))
+
+    assert task_service_pb2.TASK_STATE_SUCCEEDED == task.state
+    assert (200, 199) == (task.progress.done_rows, task.progress.statistics.learned_rows)
+    assert 0.0 < task.progress.loss < 13.0
