@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,7 +22,9 @@ from kyouko.clients.datasets import ShioriDatasets
 from kyouko.cpu_quota import usable_processors
 from kyouko.domain.networks.catalogue import NetworkLimits, Networks
 from kyouko.domain.networks.inference import Inference
-from kyouko.domain.networks.live import LiveLimits, LiveNetworks
+from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.live_network import LiveLimits
+from kyouko.domain.networks.workers import Workers
 from kyouko.domain.streams.pairs import Pairs
 from kyouko.domain.streams.streams import StreamLimits, Streams
 from kyouko.domain.tasks.board import TaskBoard
@@ -73,7 +75,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         stack.push_async_callback(database.close)
         await database.migrate(migrations.DIRECTORY)
         threads = settings.worker_threads or usable_processors()
-        executor = stack.enter_context(ThreadPoolExecutor(threads, "kernels"))
+        executor = stack.enter_context(Workers(threads, "kernels"))
         await _warm_up(executor)
         misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
         shiori = await stack.enter_async_context(channel_to(settings.shiori_address))
@@ -106,7 +108,7 @@ class _Parts:
         database: Database,
         blobs: BlobStore,
         journals: Journals,
-        executor: Executor,
+        executor: Workers,
         misaki: grpc.aio.Channel,
         shiori: grpc.aio.Channel,
     ) -> None:
@@ -244,6 +246,7 @@ def _live_limits(settings: KyoukoSettings) -> LiveLimits:
         memory_bytes=_live_memory(settings),
         snapshot_rows=settings.snapshot_rows,
         snapshot_seconds=settings.snapshot_seconds,
+        idle_seconds=settings.network_idle_seconds,
     )
 
 

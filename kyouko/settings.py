@@ -71,6 +71,9 @@ class KyoukoSettings(MeshSettings):
     snapshot_seconds: float = Field(
         default=30.0, gt=0, description="time after which learned rows get a snapshot"
     )
+    network_idle_seconds: float = Field(
+        default=60.0, gt=0, description="time after which a network nobody uses leaves memory"
+    )
     task_frame_rows: int = Field(
         default=512, ge=1, le=65536, description="rows a task hands to a network at a time"
     )

@@ -11,102 +11,27 @@ while others pass those of other networks.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Hashable, Sequence
-from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 from weakref import WeakValueDictionary
 
 import structlog
 
 from kyouko.domain.networks.ledger import Exported, Ledger
+from kyouko.domain.networks.live_network import LiveLimits, LiveNetwork, most_bytes
 from kyouko.domain.networks.loading import Loader
 from kyouko.domain.networks.network import Network, SnapshotRecord
 from kyouko.domain.networks.owner import Owner
 from kyouko.domain.networks.room import Room
-from kyouko.ports import Journals, NetworkJournal, NetworkRepository, SnapshotStore
+from kyouko.domain.networks.workers import Workers
+from kyouko.ports import Journals, NetworkRepository, SnapshotStore
 from mesh.errors import DomainError, NotFound
 
 _log = structlog.get_logger(__name__)
 _WATCH_SECONDS: Final = 0.25
 # A snapshot under way is a second copy of its network.
 _SNAPSHOTS_AT_ONCE: Final = 4
-
-
-@dataclass(frozen=True)
-class LiveLimits:
-    """Bounds of what is in memory and of what has to be learned again after a crash.
-
-    Attributes:
-        networks: most networks in memory.
-        memory_bytes: most memory for all of them, copies to predict with too; one in use counts
-            as large as it may grow.
-        snapshot_rows: rows learned after which a snapshot is due.
-        snapshot_seconds: the same in time, when anything was learned at all.
-    """
-
-    networks: int = 64
-    memory_bytes: int = 4 * 2**30
-    snapshot_rows: int = 1_000_000
-    snapshot_seconds: float = 30.0
-
-
-@dataclass
-class LiveNetwork:
-    """A network in memory, with its owner.
-
-    Attributes:
-        network: its row, as far as the last snapshot.
-        journal: what was learned, in order.
-        users: streams and tasks that hold it.
-        snapshot_rows: learned rows that the last snapshot holds.
-        kept_at: moment of the last snapshot, on the monotonic clock.
-        keeping: held while a snapshot is taken.
-        closed: whether it has left memory.
-        deleted: whether it is gone for good.
-    """
-
-    network: Network
-    owner: Owner
-    journal: NetworkJournal
-    users: int = 0
-    snapshot_rows: int = 0
-    kept_at: float = field(default_factory=time.monotonic)
-    keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
-    closed: bool = False
-    deleted: bool = False
-
-    @property
-    def kept_rows(self) -> int:
-        """Learned rows that no crash can take."""
-        return self.owner.ledger.durable_rows
-
-    @property
-    def has_changed(self) -> bool:
-        """Whether anything happened that the last snapshot does not hold."""
-        return self.owner.ledger.position > self.network.journal_position
-
-    @property
-    def unsaved_rows(self) -> int:
-        """Learned rows that the last snapshot does not hold."""
-        return self.owner.learner.learned_rows - self.snapshot_rows
-
-    @property
-    def memory_bytes(self) -> int:
-        """What the network may need before anybody can be refused more."""
-        if self.users:
-            return _most_bytes(self.network)
-        return self.owner.learner.statistics().memory_bytes
-
-    def now(self) -> Network:
-        """Return the network as it is at this moment, learning or not."""
-        learner = self.owner.learner
-        return replace(
-            self.network,
-            statistics=learner.statistics(),
-            labels=learner.labels.labels,
-            kept_rows=self.kept_rows,
-        )
 
 
 class LiveNetworks:
@@ -117,19 +42,21 @@ class LiveNetworks:
         repository: NetworkRepository,
         snapshots: SnapshotStore,
         journals: Journals,
-        executor: Executor,
+        workers: Workers,
         *,
         limits: LiveLimits,
     ) -> None:
         self._repository = repository
         self._snapshots = snapshots
         self._journals = journals
-        self._executor = executor
-        self._loader = Loader(snapshots, journals, executor)
+        self._workers = workers
+        self._loader = Loader(snapshots, journals, workers)
         self._limits = limits
         self._live: dict[str, LiveNetwork] = {}
         self._deleting: set[str] = set()
         self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # Networks on their way out, whose journals are being closed.
+        self._leaving: dict[str, asyncio.Future[None]] = {}
         self._room = Room(limits.networks, limits.memory_bytes)
         self._making_room = asyncio.Lock()
         self._snapshots_at_once = asyncio.Semaphore(_SNAPSHOTS_AT_ONCE)
@@ -156,12 +83,12 @@ class LiveNetworks:
                 raise NotFound(live.network.name)
             yield live
         finally:
-            live.users -= 1
+            live.leave()
 
     @asynccontextmanager
     async def beside(self, live: LiveNetwork) -> AsyncIterator[None]:
         """Hold room for a copy of a network in use, or raise ResourceExhausted: LIMIT_REACHED."""
-        key, size = object(), _most_bytes(live.network)
+        key, size = object(), most_bytes(live.network)
         # As in `using`: a caller who leaves must not stop it half-way.
         await asyncio.shield(self._make_room_for(key, size))
         with self._room.reserved(key, size):
@@ -221,10 +148,26 @@ class LiveNetworks:
         await live.journal.release(network.journal_position)
 
     async def watch(self) -> None:
-        """Take snapshots of networks at work, until cancelled."""
+        """Take snapshots of networks at work and let idle ones go, until cancelled."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             await self.keep_due()
+            await self.let_idle_go()
+
+    async def let_idle_go(self) -> None:
+        """Let networks leave memory that nobody has used for a while."""
+        before = time.monotonic() - self._limits.idle_seconds
+        for live in list(self._live.values()):
+            if not self._is_idle(live) or live.used_at > before:
+                continue
+            try:
+                await self._evict(live)
+            except NotFound:
+                # It is being deleted.
+                continue
+            except DomainError as error:
+                _log.warning("cannot evict", network=live.network.name, error=repr(error))
+                live.used_at = time.monotonic()
 
     async def keep_due(self) -> None:
         """Take the snapshots that are due by rows or by time."""
@@ -330,12 +273,14 @@ class LiveNetworks:
 
     async def _ready(self, network: Network) -> LiveNetwork:
         """Return a network that nobody uses yet, with room for all it may grow to."""
-        size = _most_bytes(network)
+        size = most_bytes(network)
         await self._make_room_for(network.uid, size)
         with self._room.reserved(network.uid, size):
             return self._live.get(network.uid) or await self._load(network)
 
     async def _load(self, known: Network) -> LiveNetwork:
+        if known.uid in self._leaving:
+            await asyncio.shield(self._leaving[known.uid])
         # At the gate it may have been deleted, or have got a newer snapshot on leaving memory.
         network = await self._repository.get(known.project_id, known.network_id)
         if network.uid != known.uid:
@@ -344,7 +289,7 @@ class LiveNetworks:
         if loaded.problem:
             await self._repository.record_problem(network.uid, loaded.problem)
             network = replace(network, problem=loaded.problem)
-        owner = Owner(loaded.ledger, self._executor)
+        owner = Owner(loaded.ledger, self._workers)
         return LiveNetwork(
             network, owner, loaded.journal, snapshot_rows=network.statistics.learned_rows
         )
@@ -384,9 +329,14 @@ class LiveNetworks:
         await self.keep(live)
         # Somebody may have come meanwhile, and may even have gone again.
         if self._is_idle(live) and not live.has_changed:
+            uid = live.network.uid
             live.closed = True
-            del self._live[live.network.uid]
-            await self._close(live)
+            del self._live[uid]
+            self._leaving[uid] = asyncio.ensure_future(self._close(live))
+            try:
+                await asyncio.shield(self._leaving[uid])
+            finally:
+                del self._leaving[uid]
 
     async def _close(self, live: LiveNetwork) -> None:
         async with live.keeping:
@@ -416,10 +366,6 @@ class LiveNetworks:
             live.kept_at = time.monotonic()
 
 
-def _most_bytes(network: Network) -> int:
-    return network.structure.options.memory_limit_bytes
-
-
 def _give_back(acquired: "asyncio.Future[LiveNetwork]") -> None:
     if not acquired.cancelled() and acquired.exception() is None:
-        acquired.result().users -= 1
+        acquired.result().leave()

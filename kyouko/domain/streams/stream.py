@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kyouko.domain.networks.learner import RowResults, check_shape
 from kyouko.domain.networks.ledger import Duplicate
-from kyouko.domain.networks.live import LiveNetwork
+from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
 from kyouko.domain.streams.authority import Authority
 from kyouko.domain.streams.durability import Durability

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import structlog
 
-from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
+from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.sessions import key_of, new_token, taken_over
 from kyouko.domain.streams.authority import Authority

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from kyouko.domain.engine import NetworkStructure
-from kyouko.domain.networks.live import LiveNetwork, LiveNetworks
+from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import network_name
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.patience import Patience

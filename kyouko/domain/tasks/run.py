@@ -10,7 +10,7 @@ from typing import Final
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Learner, RowResults
 from kyouko.domain.networks.ledger import Ledger
-from kyouko.domain.networks.live import LiveNetwork
+from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.tasks.columns import TaskRows, missing_target, target_invalid, task_rows
 from kyouko.domain.tasks.meter import ProgressMeter
 from kyouko.domain.tasks.predictions import prediction_columns
@@ -110,8 +110,12 @@ class TaskRun:
             if rows.rows.target is None and self._task.target_column:
                 raise missing_target(rows)
             await self._live.journal.room()
-            return await self._live.owner.submit(lambda ledger: self._learn(ledger, rows))
-        return await self._live.owner.submit(lambda ledger: self._predict(ledger.learner, rows))
+            return await self._live.owner.submit(
+                lambda ledger: self._learn(ledger, rows), is_batch=True
+            )
+        return await self._live.owner.submit(
+            lambda ledger: self._predict(ledger.learner, rows), is_batch=True
+        )
 
     def _learn(self, ledger: Ledger, rows: TaskRows) -> _Done:
         started = time.perf_counter()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,9 @@ import pytest
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.catalogue import NetworkLimits, Networks, NewNetwork
 from kyouko.domain.networks.learner import Labels, Rows
-from kyouko.domain.networks.live import LiveLimits, LiveNetworks
+from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.live_network import LiveLimits
+from kyouko.domain.networks.workers import Workers
 from kyouko.templates import shipped_templates
 from mesh.access import Role
 from mesh.errors import NotFound
@@ -40,7 +42,7 @@ async def test_a_deletion_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> N
         await delete(name)
         deleted.set()
 
-    with ThreadPoolExecutor(1) as executor:
+    with Workers(1, "kernels") as executor:
         live = LiveNetworks(repository, snapshots, MemoryJournals(), executor, limits=LiveLimits())
         networks = Networks(
             repository,
@@ -70,11 +72,11 @@ async def test_a_deletion_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> N
             await networks.get(ALICE, "flowers", "net")
 
 
-class CountingExecutor(ThreadPoolExecutor):
+class CountingExecutor(Workers):
     """Notes how much work was under way whenever some more was handed over."""
 
     def __init__(self) -> None:
-        super().__init__(4)
+        super().__init__(4, "kernels")
         self.under_way: list[int] = []
         self._futures: list[Future[Any]] = []
 

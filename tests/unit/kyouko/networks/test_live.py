@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,8 +11,10 @@ import pytest
 from kyouko.domain.engine import Arrival, NetworkStructure
 from kyouko.domain.networks.learner import Labels, Rows
 from kyouko.domain.networks.ledger import Ledger
-from kyouko.domain.networks.live import LiveLimits, LiveNetwork, LiveNetworks
+from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.live_network import LiveLimits, LiveNetwork
 from kyouko.domain.networks.network import Network, SnapshotContent
+from kyouko.domain.networks.workers import Workers
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.clients import unavailable
@@ -34,7 +35,7 @@ class House:
         self.repository = MemoryNetworkRepository()
         self.snapshots = MemorySnapshotStore()
         self.journals = MemoryJournals()
-        self.executor = ThreadPoolExecutor(2)
+        self.executor = Workers(2, "kernels")
         self._limits = LiveLimits(**limits)  # type: ignore[arg-type]
         self.live = self.restarted()
 
@@ -269,6 +270,36 @@ async def test_idle_networks_make_room(house: House) -> None:
     assert 4 == kept.kept_rows
     async with house.live.using("flowers", "one") as live:
         assert 4 == live.owner.learner.learned_rows
+
+
+async def test_networks_that_nobody_uses_leave_memory_after_a_while() -> None:
+    """What they learned is in a snapshot, and comes back with them; those in use stay."""
+    house = House(idle_seconds=0.0)
+    for network_id in ("idle", "used"):
+        await house.create(network_id)
+
+    async with house.live.using("flowers", "idle") as idle:
+        await teach(idle)
+    async with house.live.using("flowers", "used") as used:
+        await house.live.let_idle_go()
+        closed = (idle.closed, used.closed)
+        async with house.live.using("flowers", "idle") as back:
+            learned = back.owner.learner.learned_rows
+    await house.live.close()
+    house.executor.shutdown()
+
+    assert ((True, False), 4) == (closed, learned)
+
+
+async def test_a_network_used_just_now_stays(house: House) -> None:
+    """Loading costs more than a minute of memory."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+
+    await house.live.let_idle_go()
+
+    assert not live.closed
 
 
 async def test_networks_in_use_stay(house: House) -> None:

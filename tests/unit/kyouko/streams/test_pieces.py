@@ -1,7 +1,6 @@
 """Pieces of a stream's work, as they run in the network's thread."""
 
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
 from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.owner import Owner
+from kyouko.domain.networks.workers import Workers
 from kyouko.domain.streams.pieces import Frame, Hold, Refused, Waiting, queue_piece
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
@@ -24,7 +24,7 @@ HOLD = Hold(b"k" * 16, 1)
 async def owner() -> AsyncIterator[Owner]:
     """Return the owner of a new network of three channels."""
     structure = resolve(shipped_templates()["flat"].template, channels=3)
-    with ThreadPoolExecutor(1) as executor:
+    with Workers(1, "kernels") as executor:
         ledger = Ledger(Learner(structure, None), None)
         ledger.write_to(MemoryJournal({}, 0))
         ledger.open_session(HOLD.key, "users/alice", is_new=True, horizon=0, holder=HOLD.holder)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -12,8 +11,10 @@ import numpy as np
 import pytest
 
 from kyouko.domain.engine import NetworkStructure
-from kyouko.domain.networks.live import LiveLimits, LiveNetworks
+from kyouko.domain.networks.live import LiveNetworks
+from kyouko.domain.networks.live_network import LiveLimits
 from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.workers import Workers
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
 from kyouko.domain.tasks.task import Task, TaskState, TaskWork
@@ -96,9 +97,7 @@ class Archive:
 class Office:
     """Tasks on stores in memory, with one network of one channel."""
 
-    def __init__(
-        self, folder: Path, executor: ThreadPoolExecutor, limits: LiveLimits | None = None
-    ) -> None:
+    def __init__(self, folder: Path, executor: Workers, limits: LiveLimits | None = None) -> None:
         ids = count(1)
         self.repository = MemoryTaskRepository()
         self.networks = MemoryNetworkRepository(self.repository)
@@ -145,7 +144,7 @@ class Office:
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     """Return an office that is open."""
-    with ThreadPoolExecutor(1) as executor:
+    with Workers(1, "kernels") as executor:
         made = Office(tmp_path, executor)
         await made.open()
         yield made
@@ -217,7 +216,7 @@ async def test_the_copy_that_predicts_rows_in_order_needs_room(
 ) -> None:
     """Only a network with a past is copied, and the copy counts as much as the network."""
     size = copies * structure.options.memory_limit_bytes
-    with ThreadPoolExecutor(1) as executor:
+    with Workers(1, "kernels") as executor:
         office = Office(tmp_path, executor, LiveLimits(memory_bytes=size))
         await office.open(structure)
 

@@ -1,0 +1,99 @@
+"""One network in memory, and the bounds of all that are."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+
+from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.owner import Owner
+from kyouko.ports import NetworkJournal
+
+
+@dataclass(frozen=True)
+class LiveLimits:
+    """Bounds of what is in memory and of what has to be learned again after a crash.
+
+    Attributes:
+        networks: most networks in memory.
+        memory_bytes: most memory for all of them, copies to predict with too; one in use counts
+            as large as it may grow.
+        snapshot_rows: rows learned after which a snapshot is due.
+        snapshot_seconds: the same in time, when anything was learned at all.
+        idle_seconds: time after which a network that nobody uses leaves memory.
+    """
+
+    networks: int = 64
+    memory_bytes: int = 4 * 2**30
+    snapshot_rows: int = 1_000_000
+    snapshot_seconds: float = 30.0
+    idle_seconds: float = 60.0
+
+
+@dataclass
+class LiveNetwork:
+    """A network in memory, with its owner.
+
+    Attributes:
+        network: its row, as far as the last snapshot.
+        journal: what was learned, in order.
+        users: streams and tasks that hold it.
+        snapshot_rows: learned rows that the last snapshot holds.
+        kept_at: moment of the last snapshot, on the monotonic clock.
+        used_at: moment when the last user left, on the same clock.
+        keeping: held while a snapshot is taken.
+        closed: whether it has left memory.
+        deleted: whether it is gone for good.
+    """
+
+    network: Network
+    owner: Owner
+    journal: NetworkJournal
+    users: int = 0
+    snapshot_rows: int = 0
+    kept_at: float = field(default_factory=time.monotonic)
+    used_at: float = field(default_factory=time.monotonic)
+    keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    closed: bool = False
+    deleted: bool = False
+
+    def leave(self) -> None:
+        """Note that one user fewer holds the network."""
+        self.users -= 1
+        self.used_at = time.monotonic()
+
+    @property
+    def kept_rows(self) -> int:
+        """Learned rows that no crash can take."""
+        return self.owner.ledger.durable_rows
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether anything happened that the last snapshot does not hold."""
+        return self.owner.ledger.position > self.network.journal_position
+
+    @property
+    def unsaved_rows(self) -> int:
+        """Learned rows that the last snapshot does not hold."""
+        return self.owner.learner.learned_rows - self.snapshot_rows
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the network may need before anybody can be refused more."""
+        if self.users:
+            return most_bytes(self.network)
+        return self.owner.learner.statistics().memory_bytes
+
+    def now(self) -> Network:
+        """Return the network as it is at this moment, learning or not."""
+        learner = self.owner.learner
+        return replace(
+            self.network,
+            statistics=learner.statistics(),
+            labels=learner.labels.labels,
+            kept_rows=self.kept_rows,
+        )
+
+
+def most_bytes(network: Network) -> int:
+    """Return the memory that a network may grow to."""
+    return network.structure.options.memory_limit_bytes
