@@ -5,6 +5,7 @@ from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.type.v1 import tensor_pb2
 
 from kyouko.convert.networks import network_ids, network_message
+from kyouko.convert.scores import scores_message, scoring_options
 from kyouko.domain.networks.labels import LONGEST_LABEL, check_label
 from kyouko.domain.networks.learner import Labels, Numbers, Rows, Target, wrong_count
 from kyouko.domain.networks.ledger import Duplicate
@@ -41,6 +42,7 @@ def opening_of(message: pb.LearnOpen) -> Opening:
         return_outputs=message.return_outputs,
         resume_token=message.resume_token,
         label_horizon_rows=message.label_horizon_rows,
+        scoring=scoring_options(message),
     )
 
 
@@ -202,6 +204,8 @@ def _result_message(event: Answered, return_outputs: bool) -> pb.LearnResult:
         message.duplicate = True
         return message
     message.correct_rows = results.correct_rows
+    if event.scores is not None:
+        message.scores.CopyFrom(scores_message(event.scores))
     if results.predicted is not None:
         _put(message.predicted, results.predicted, tensor_pb2.DATA_TYPE_INT32)
     if return_outputs or results.predicted is None:

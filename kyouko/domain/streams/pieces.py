@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from kyouko.domain.networks.learner import Rows
+from kyouko.domain.networks.learner import RowResults, Rows
 from kyouko.domain.networks.ledger import Ledger, Outcome, Submission
 from kyouko.domain.networks.owner import Owner
+from kyouko.domain.scoring import ScoreReport, StreamScorer, truth_of
 from mesh.errors import DomainError
 
 # A piece ends after about this much: long enough that handing over costs nothing, short enough
@@ -78,11 +79,26 @@ class Taken:
 
     Attributes:
         position: in the journal, of the last change up to here; None if the frame did not count.
+        scores: what else there is to say of the rows, if the stream asks for it.
     """
 
     item: Frame | Refused
     outcome: Outcome
     position: int | None = None
+    scores: ScoreReport | None = None
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a stream wants its frames treated.
+
+    Attributes:
+        hold: of the session, to learn in; rows are predicted only without one.
+        scorer: says more of the rows than the predictions; used in the network's thread.
+    """
+
+    hold: Hold | None = None
+    scorer: StreamScorer | None = None
 
 
 @dataclass
@@ -103,17 +119,14 @@ class Piece:
             await self.done
 
 
-async def queue_piece(owner: Owner, waiting: Waiting, hold: Hold | None) -> Piece:
-    """Queue a piece that will take what is waiting when its turn comes.
-
-    Without the hold of a session rows are predicted only.
-    """
+async def queue_piece(owner: Owner, waiting: Waiting, manner: Manner) -> Piece:
+    """Queue a piece that will take what is waiting when its turn comes."""
     piece = Piece()
-    piece.done = await owner.submit(lambda ledger: _work(ledger, waiting, hold, piece))
+    piece.done = await owner.submit(lambda ledger: _work(ledger, waiting, manner, piece))
     return piece
 
 
-def _work(ledger: Ledger, waiting: Waiting, hold: Hold | None, piece: Piece) -> None:
+def _work(ledger: Ledger, waiting: Waiting, manner: Manner, piece: Piece) -> None:
     ends_at = time.perf_counter() + _PIECE_SECONDS
     rows = 0
     while rows < _PIECE_ROWS and time.perf_counter() < ends_at:
@@ -121,21 +134,32 @@ def _work(ledger: Ledger, waiting: Waiting, hold: Hold | None, piece: Piece) -> 
             item = waiting.popleft()
         except IndexError:
             return
-        piece.taken.append(_take(ledger, item, hold))
+        piece.taken.append(_take(ledger, item, manner))
         rows += item.row_count if isinstance(item, Frame) else 0
 
 
-def _take(ledger: Ledger, item: Frame | Refused, hold: Hold | None) -> Taken:
+def _take(ledger: Ledger, item: Frame | Refused, manner: Manner) -> Taken:
     if isinstance(item, Refused):
         return Taken(item, item.error)
     try:
-        if hold is not None:
-            return Taken(item, ledger.take(_submission(item, hold)), ledger.position)
-        if isinstance(item.rows, DomainError):
+        if manner.hold is not None:
+            outcome, position = ledger.take(_submission(item, manner.hold)), ledger.position
+        elif isinstance(item.rows, DomainError):
             return Taken(item, item.rows)
-        return Taken(item, ledger.learner.predict(item.rows))
+        else:
+            outcome, position = ledger.learner.predict(item.rows), None
     except DomainError as error:
         return Taken(item, error)
+    return Taken(item, outcome, position, _scores(ledger, item, outcome, manner.scorer))
+
+
+def _scores(
+    ledger: Ledger, frame: Frame, outcome: Outcome, scorer: StreamScorer | None
+) -> ScoreReport | None:
+    if scorer is None or not isinstance(outcome, RowResults) or not isinstance(frame.rows, Rows):
+        return None
+    truth = truth_of(frame.rows, ledger.learner.labels)
+    return scorer.score(outcome, truth, None if frame.target_sequence else frame.rows.inputs)
 
 
 def _submission(frame: Frame, hold: Hold) -> Submission:

@@ -14,11 +14,13 @@ from kyouko.domain.networks.learner import RowResults, check_shape
 from kyouko.domain.networks.ledger import Duplicate
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
+from kyouko.domain.scoring import ScoreReport, StreamScorer
 from kyouko.domain.streams.authority import Authority
 from kyouko.domain.streams.durability import Durability
 from kyouko.domain.streams.pieces import (
     Frame,
     Hold,
+    Manner,
     Piece,
     Refused,
     StreamMode,
@@ -106,6 +108,7 @@ class Answered:
     results: RowResults | Duplicate
     new_labels: Sequence[str]
     kept: Kept
+    scores: ScoreReport | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class LearnStream:
         terms: StreamTerms,
         session: SessionTerms | None,
         *,
+        scorer: StreamScorer | None = None,
         clock: Clock,
     ) -> None:
         self.terms = terms
@@ -143,6 +147,7 @@ class LearnStream:
         self.network = live.now()
         self.ended = asyncio.Event()
         self._live = live
+        self._manner = Manner(session.hold if session else None, scorer)
         self._durability = Durability(live.journal, session.last_sequence if session else 0)
         self._authority = authority
         self._clock = clock
@@ -283,11 +288,10 @@ class LearnStream:
         has_begun = behind is not None and bool(behind.taken)
         if self._must_end() or not (self._waiting or has_begun):
             return None
-        if self.session is None:
-            return await queue_piece(self._live.owner, self._waiting, None)
-        # What cannot be made durable is not learned in the first place.
-        await self._live.journal.room()
-        return await queue_piece(self._live.owner, self._waiting, self.session.hold)
+        if self.session is not None:
+            # What cannot be made durable is not learned in the first place.
+            await self._live.journal.room()
+        return await queue_piece(self._live.owner, self._waiting, self._manner)
 
     def _events_of(self, piece: Piece) -> Sequence[Event]:
         self._last_event = self._loop.time()
@@ -309,7 +313,7 @@ class LearnStream:
         kept = self._kept(most_rows=outcome.learned_rows)
         if isinstance(outcome, Duplicate):
             return Answered(item.sequence, outcome, (), kept)
-        return Answered(item.sequence, outcome, self._new_labels(outcome), kept)
+        return Answered(item.sequence, outcome, self._new_labels(outcome), kept, taken.scores)
 
     def _new_labels(self, results: RowResults) -> Sequence[str]:
         if results.labels_after <= self._labels_told:

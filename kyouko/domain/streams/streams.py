@@ -14,6 +14,7 @@ from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.sessions import key_of, new_token, taken_over
+from kyouko.domain.scoring import ScoringOptions, StreamScorer
 from kyouko.domain.streams.authority import Authority
 from kyouko.domain.streams.pieces import Hold, StreamMode
 from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
@@ -56,6 +57,7 @@ class Opening:
     Attributes:
         resume_token: of the session to go on with; empty for a new one.
         label_horizon_rows: rows that may get their targets later.
+        scoring: what else to say of the rows; None for nothing.
     """
 
     project_id: str
@@ -65,6 +67,7 @@ class Opening:
     return_outputs: bool = False
     resume_token: str = ""
     label_horizon_rows: int = 0
+    scoring: ScoringOptions | None = None
 
 
 class Streams:
@@ -103,8 +106,9 @@ class Streams:
             self._networks.using(opening.project_id, opening.network_id) as live,
         ):
             terms = self._terms(live, opening)
+            scorer = await _scorer(live, opening.scoring)
             session = await self._session(live, opening, terms, caller.principal.name)
-            stream = LearnStream(live, authority, terms, session, clock=self._clock)
+            stream = LearnStream(live, authority, terms, session, scorer=scorer, clock=self._clock)
             self._open[stream] = asyncio.current_task()
             try:
                 yield stream
@@ -193,6 +197,17 @@ class Streams:
             idle_seconds=limits.idle_seconds,
             widths=range(structure.least_channels, structure.most_channels + 1),
         )
+
+
+async def _scorer(live: LiveNetwork, options: ScoringOptions | None) -> StreamScorer | None:
+    if options is None:
+        return None
+    # In the network's thread: what scores are made of takes a second to import.
+    return await live.owner.run(
+        lambda ledger: StreamScorer(
+            options, ledger.learner.structure, learned_rows=ledger.learner.learned_rows
+        )
+    )
 
 
 def _check_is_learning(opening: Opening) -> None:

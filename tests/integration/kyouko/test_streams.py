@@ -575,3 +575,31 @@ async def test_one_user_does_not_take_all_streams(
     info = info_of(refused.value)
     assert grpc.StatusCode.RESOURCE_EXHAUSTED is refused.value.code()
     assert ("LIMIT_REACHED", "2") == (info.reason, info.metadata["limit"])
+
+
+async def test_a_stream_that_asks_gets_scores(kyouko: RunningKyouko) -> None:
+    """Figures beside baselines, an anomaly score for each row, sets of labels; others get none."""
+    await kyouko.create_network()
+    inputs, labels = rows_of_two_kinds(300)
+    asked = pb.LearnScoring(
+        metrics=True,
+        drift=pb.DriftOptions(),
+        anomaly=pb.AnomalyOptions(),
+        intervals=pb.IntervalOptions(coverage=0.9),
+    )
+
+    async with kyouko.stream(scoring=asked) as stream:
+        await stream.opened()
+        await stream.send(1, inputs, labels)
+        scored = (await result_of(stream)).scores
+    async with kyouko.stream() as stream:
+        await stream.opened()
+        await stream.send(1, inputs, labels)
+        plain = await result_of(stream)
+
+    figures = scored.classes.total
+    assert (300, 300) == (scored.scored_rows, figures.rows)
+    assert figures.network.accuracy > figures.majority_class.accuracy
+    assert [300] == list(scored.anomaly.scores.shape)
+    assert scored.HasField("sets")
+    assert not plain.HasField("scores")

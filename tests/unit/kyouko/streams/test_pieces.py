@@ -10,7 +10,7 @@ from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
 from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.owner import Owner
 from kyouko.domain.networks.workers import Workers
-from kyouko.domain.streams.pieces import Frame, Hold, Refused, Waiting, queue_piece
+from kyouko.domain.streams.pieces import Frame, Hold, Manner, Refused, Waiting, queue_piece
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.errors import InvalidArgument
@@ -42,7 +42,7 @@ def frame(sequence: int, rows: int = 2, label: str = "a") -> Frame:
 async def test_a_piece_takes_what_is_there_when_its_turn_comes(owner: Owner) -> None:
     """A frame that came after the piece was queued is in it, one after its end is not."""
     waiting = Waiting()
-    piece = await queue_piece(owner, waiting, HOLD)
+    piece = await queue_piece(owner, waiting, Manner(HOLD))
     waiting.append(frame(1))
 
     await piece.finished()
@@ -63,7 +63,7 @@ async def test_each_item_has_its_own_outcome_in_order(owner: Owner) -> None:
             frame(4),
         ]
     )
-    piece = await queue_piece(owner, waiting, HOLD)
+    piece = await queue_piece(owner, waiting, Manner(HOLD))
 
     await piece.finished()
 
@@ -79,7 +79,7 @@ async def test_a_piece_is_bounded(owner: Owner) -> None:
     """What is more than 512 rows is left to the next piece."""
     waiting = Waiting(frame(sequence, rows=200) for sequence in range(1, 11))
     owner.learner.learn(Rows(np.ones((1, 3), np.float32), Labels(["a"])), Arrival.STREAMED)
-    piece = await queue_piece(owner, waiting, None)
+    piece = await queue_piece(owner, waiting, Manner())
 
     await piece.finished()
 
@@ -89,7 +89,7 @@ async def test_a_piece_is_bounded(owner: Owner) -> None:
 
 async def test_predicting_teaches_nothing(owner: Owner) -> None:
     """Frames with labels are scored and not learned."""
-    piece = await queue_piece(owner, Waiting([frame(1)]), None)
+    piece = await queue_piece(owner, Waiting([frame(1)]), Manner())
 
     await piece.finished()
 
