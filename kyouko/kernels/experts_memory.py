@@ -5,79 +5,42 @@ import math
 import numpy as np
 
 from kyouko.kernels.compile import hot_kernel, hot_part
+from kyouko.kernels.experts_search import bound_nearest, list_near, measure_distances
 
 __all__ = ["recall_rows"]
 
-
-@hot_part
-def _measure(
-    row: int,
-    first: int,
-    stop: int,
-    fresh: np.ndarray,
-    inverse: np.ndarray,
-    ring_values: np.ndarray,
-    distance: np.ndarray,
-) -> None:
-    """Write the squared distances of the kept rows `first` to `stop`, in standard deviations.
-
-    No channel counts more than four of them, so that an outlier does not decide alone; where the
-    kept row has a gap, it counts as much as between two rows by chance.
-    """
-    most, usual = np.float32(16.0), np.float32(2.0)
-    # Unsigned, because the test for negative indices keeps the loops from being vectorised.
-    low, high = np.uint64(first), np.uint64(stop)
-    for slot in range(low, high):
-        distance[slot] = 0.0
-    for channel in range(fresh.shape[1]):
-        slope = inverse[row, channel]
-        if slope == 0.0:
-            continue
-        value = fresh[row, channel]
-        for slot in range(low, high):
-            step = (value - ring_values[channel, slot]) * slope
-            square = step * step
-            distance[slot] += square if square < most else (most if square >= most else usual)
+_FAR = np.float32(3e38)
 
 
 @hot_part
 def _select(
     first: int,
-    stop: int,
-    found: int,
     distance: np.ndarray,
+    listed: np.ndarray,
     near_distance: np.ndarray,
     near_slot: np.ndarray,
 ) -> int:
-    """Go on with the ascending list of the nearest, and return its length.
+    """Put the listed rows behind the first `first` ones into the ascending list of the nearest.
 
-    Most of 64 distances are further away than all in the list: that is tested for all at once.
+    Returns:
+        The length of the list of the nearest.
     """
     wanted = near_distance.shape[0]
-    begin, last = np.uint64(first), np.uint64(stop)
-    while begin < last:
-        end = min(begin + np.uint64(64), last)
-        if found == wanted:
-            nearer = np.int32(0)
-            for slot in range(begin, end):
-                nearer += np.int32(distance[slot] < near_distance[wanted - 1])
-            if nearer == 0:
-                begin = end
-                continue
-        for slot in range(begin, end):
-            near = distance[slot]
-            if found == wanted and near >= near_distance[wanted - 1]:
-                continue
-            if found < wanted:
-                found += 1
-            place = found - 1
-            while place > 0 and near_distance[place - 1] > near:
-                near_distance[place] = near_distance[place - 1]
-                near_slot[place] = near_slot[place - 1]
-                place -= 1
-            near_distance[place] = near
-            near_slot[place] = slot
-        begin = end
+    found = min(first, wanted)
+    for item in range(first, listed[0]):
+        slot = listed[item + 1]
+        near = distance[slot]
+        if found == wanted and near >= near_distance[wanted - 1]:
+            continue
+        if found < wanted:
+            found += 1
+        place = found - 1
+        while place > 0 and near_distance[place - 1] > near:
+            near_distance[place] = near_distance[place - 1]
+            near_slot[place] = near_slot[place - 1]
+            place -= 1
+        near_distance[place] = near
+        near_slot[place] = slot
     return found
 
 
@@ -134,6 +97,8 @@ def recall_rows(
     ring_target: np.ndarray,
     ring_counters: np.ndarray,
     distance: np.ndarray,
+    least: np.ndarray,
+    listed: np.ndarray,
     near_distance: np.ndarray,
     near_slot: np.ndarray,
     votes: np.ndarray,
@@ -153,6 +118,8 @@ def recall_rows(
         inverse: float32, shape (slots, channels), 1 / standard deviation; 0 for gaps.
         labels: int32, shape (rows,); read for classes.
         targets: float32, shape (rows, outputs); read for numbers.
+        least: float32, shape (LEAST_PLACES,), scratch.
+        listed: int32, shape (kept rows + 1,), scratch.
         answers: float32, shape (rows, outputs), written if `search_all`.
         recent_answers: float32, shape (rows, outputs), written if `search_recent`.
 
@@ -160,6 +127,7 @@ def recall_rows(
     Distance-Weighted k-Nearest-Neighbor Rule".
     """
     size = ring_label.shape[0]
+    wanted = near_distance.shape[0]
     recent = max(size // 5, 1)
     start = int(np.int64(0))  # no literal: it would be compiled on its own
     for row in range(rows):
@@ -170,28 +138,37 @@ def recall_rows(
         corner = size
         if kept == size:
             corner = size - max(recent - newest, 0)
-        if search_all:
-            _measure(row, start, kept, fresh, inverse, ring_values, distance)
-        elif search_recent:
-            _measure(row, low, newest, fresh, inverse, ring_values, distance)
-            _measure(row, corner, size, fresh, inverse, ring_values, distance)
+        for group in range(least.shape[0]):
+            least[group] = _FAR
+        listed[0] = 0
         if search_all or search_recent:
-            found = _select(low, newest, start, distance, near_distance, near_slot)
-            found = _select(corner, size, found, distance, near_distance, near_slot)
-            if search_recent:
-                _answer(
-                    row, classes, known, found, near_distance, near_slot, ring_label, ring_target,
-                    votes, recent_answers,
-                )  # fmt: skip
-            if search_all:
-                found = _select(start, low, found, distance, near_distance, near_slot)
-                found = _select(
-                    newest, min(kept, corner), found, distance, near_distance, near_slot
-                )
-                _answer(
-                    row, classes, known, found, near_distance, near_slot, ring_label, ring_target,
-                    votes, answers,
-                )  # fmt: skip
+            measure_distances(row, low, newest, fresh, inverse, ring_values, distance, least)
+            measure_distances(row, corner, size, fresh, inverse, ring_values, distance, least)
+        if search_recent:
+            bound_nearest(wanted, least)
+            list_near(low, newest, least, distance, listed)
+            list_near(corner, size, least, distance, listed)
+            found = _select(start, distance, listed, near_distance, near_slot)
+            _answer(
+                row, classes, known, found, near_distance, near_slot, ring_label, ring_target,
+                votes, recent_answers,
+            )  # fmt: skip
+        if search_all:
+            end = min(kept, corner)
+            measure_distances(row, start, low, fresh, inverse, ring_values, distance, least)
+            measure_distances(row, newest, end, fresh, inverse, ring_values, distance, least)
+            bound_nearest(wanted, least)
+            done = int(listed[0])
+            if not search_recent:
+                list_near(low, newest, least, distance, listed)
+                list_near(corner, size, least, distance, listed)
+            list_near(start, low, least, distance, listed)
+            list_near(newest, end, least, distance, listed)
+            found = _select(done, distance, listed, near_distance, near_slot)
+            _answer(
+                row, classes, known, found, near_distance, near_slot, ring_label, ring_target,
+                votes, answers,
+            )  # fmt: skip
         if not learn:
             continue
         for channel in range(fresh.shape[1]):

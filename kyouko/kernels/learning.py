@@ -20,7 +20,6 @@ from kyouko.kernels.indices import (
     LOSS_FAST,
     LOSS_SLOW,
     REHEARSAL_STEPS,
-    RING_FILLED,
     SECTIONS,
     SHOW_CHOSEN,
     SKIP,
@@ -35,6 +34,7 @@ from kyouko.kernels.rehearsal import (
     answers_first,
     claim_rehearsals,
     compare_answers,
+    draw_kept_row,
     keep_row,
 )
 from kyouko.kernels.scoring import open_outputs, score_class, score_numbers, subtract_targets
@@ -48,7 +48,8 @@ __all__ = ["learn_rows"]
 @hot_kernel
 def learn_rows(
     first: int,
-    rows: int,
+    begin: int,
+    stop: int,
     first_slot: int,
     observe: bool,
     classes: bool,
@@ -124,16 +125,17 @@ def learn_rows(
     silent: np.ndarray,
     lowered: np.ndarray,
 ) -> None:
-    """Predict, score and learn `rows` rows in order.
+    """Predict, score and learn the rows from `begin` to `stop` in order.
 
     Before a row is learned some of the kept ones are learned again, which changes weights and
     nothing else: before or after a row of a stream is predicted, whichever predicts better
     (`rehearsal`).
 
     Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
-        first: place of the first row in `outputs`, `losses`, `correct` and `predicted`.
-        rows: number of rows; their lists are in the slots from `first_slot` on.
-        first_slot: also the number of slots that hold rehearsed rows.
+        first: place of row 0 in `outputs`, `losses`, `correct` and `predicted`.
+        begin: first row to learn.
+        stop: row after the last one to learn.
+        first_slot: list slot of row 0; also the number of slots that hold rehearsed rows.
         observe: False for a row whose values were already observed by `choose_bands`.
         classes: True for class labels, False for numbers.
         settings: float32, shape (SETTINGS,), preset of the way of arrival.
@@ -147,7 +149,7 @@ def learn_rows(
     streamed = settings[SHOW_CHOSEN] != 0.0
     spikes = spiking.shape[0] > 0
     graph = spikes or inner_source.shape[0] > 0
-    for row in range(rows):
+    for row in range(begin, stop):
         rehearsals = claim_rehearsals(counters, meters)
         early = streamed and rehearsals > 0 and answers_first(counters, meters)
         first_turn = 0 if early else rehearsals
@@ -160,7 +162,9 @@ def learn_rows(
             if fresh or turn == last_turn:
                 slot = first_slot + row
             else:
-                slot = int(draw_uniform(random_state) * counters[RING_FILLED])
+                slot = draw_kept_row(classes, settings, list_target, counters, random_state)
+                if slot < 0:
+                    continue
             left, energy = push_plain(
                 slot, list_channel, list_value, list_length, hot, reach_first, reach_block,
                 row_table, bucket_row, bucket_drive, bucket_length, others,

@@ -13,10 +13,11 @@ from kyouko.kernels.indices import (
     REHEARSE_BALANCED,
     RING_FILLED,
     RING_NEXT,
+    SKIP,
 )
 from kyouko.kernels.randomness import draw_uniform
 
-__all__ = ["answers_first", "claim_rehearsals", "compare_answers", "keep_row"]
+__all__ = ["answers_first", "claim_rehearsals", "compare_answers", "draw_kept_row", "keep_row"]
 
 
 @growth_part
@@ -82,6 +83,27 @@ def _choose_slot(
     first = _draw_slot(leaving, count, list_label, random_state)
     second = _draw_slot(leaving, count, list_label, random_state)
     return second if list_target[second, 0] < list_target[first, 0] else first
+
+
+@hot_part
+def draw_kept_row(
+    classes: bool,
+    settings: np.ndarray,
+    list_target: np.ndarray,
+    counters: np.ndarray,
+    random_state: np.ndarray,
+) -> int:
+    """Draw a kept row to learn again, or return -1 if the network knows that one well enough.
+
+    A row of a stream that would have been skipped, when it was last looked at, is left alone:
+    nearly all of those would be skipped again, after a forward pass. Where classes share the room
+    every row is asked again, because they may be forgotten as others come.
+    """
+    slot = int(draw_uniform(random_state) * counters[RING_FILLED])
+    known = list_target[slot, 0] < settings[SKIP]
+    if classes and known and settings[REHEARSE_BALANCED] == 0.0:
+        return -1
+    return slot
 
 
 @hot_part

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from kyouko.kernels.compile import growth_kernel, growth_part, hot_kernel
+from kyouko.kernels.compile import growth_kernel, growth_part, hot_part
 from kyouko.kernels.drives import push_sections
 from kyouko.kernels.forward import activate, softmax
 from kyouko.kernels.graph import activate_graph
@@ -48,7 +48,7 @@ from kyouko.kernels.watching import is_suspect, rate_dependence, watch_channel
 __all__ = ["begin_trial", "end_trial", "judge_row"]
 
 
-@hot_kernel
+@hot_part
 def judge_row(
     slot: int,
     classes: bool,

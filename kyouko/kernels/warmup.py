@@ -21,6 +21,7 @@ from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.reviewing import are_missed, review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
+from kyouko.kernels.trial_rows import learn_on_trial
 from kyouko.kernels.trials import begin_trial, end_trial, judge_row
 from kyouko.kernels.warmup_experts import warm_up_experts
 from kyouko.kernels.warmup_helper import helper, work_as_helper
@@ -144,6 +145,7 @@ def _tiny_arguments() -> dict[str, Any]:
     arguments.update(
         first=0,
         rows=1,
+        begin=0,
         first_slot=1,
         observe=True,
         keep=True,
@@ -190,6 +192,9 @@ def _warm_up_rows() -> None:
     arguments = _tiny_arguments()
     _call(learn_rows, arguments)
     _call(predict_rows, arguments)
+    judged = tuple(arguments[name] for name in argument_names(judge_row)[3:])
+    learned = tuple(arguments[name] for name in argument_names(learn_rows)[7:])
+    _call(learn_on_trial, arguments, judged=judged, learned=learned)
     warm_up_experts()
 
 
@@ -208,7 +213,6 @@ def _warm_up_others() -> None:
     _call(scan_rows, arguments, inputs=rows.astype(np.uint8), scan_low=low, scan_high=high)
     for inputs in (rows, rows.astype(np.uint8)):
         _call(sample_rows, arguments, inputs=inputs)
-    _call(judge_row, arguments, slot=1)
     _call(begin_trial, arguments)
     _call(end_trial, arguments)
     _call(are_missed, arguments)

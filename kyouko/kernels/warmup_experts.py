@@ -10,6 +10,7 @@ from kyouko.kernels.experts_linear import answer_linearly, follow_linearly
 from kyouko.kernels.experts_memory import recall_rows
 from kyouko.kernels.experts_mixing import mix_classes, mix_numbers
 from kyouko.kernels.experts_scaling import standardise_rows, standardise_targets
+from kyouko.kernels.experts_search import LEAST_PLACES
 
 __all__ = ["EXPERT_KERNELS", "warm_up_experts"]
 
@@ -26,7 +27,7 @@ EXPERT_KERNELS: tuple[Callable[..., object], ...] = (
 _CHANNELS = 2
 _WIDE = _CHANNELS + 1
 _OUTPUTS = 2
-_KEPT = 3
+_KEPT = 16
 _MEMBERS = 2
 
 
@@ -47,6 +48,7 @@ def _tiny_arguments() -> dict[str, Any]:
             "ring_target": (_KEPT, _OUTPUTS),
             "distance": (_KEPT,),
             "near_distance": (1,),
+            "least": (LEAST_PLACES,),
         },
         np.float64: {
             "channel_mean": (_CHANNELS,),
@@ -75,7 +77,13 @@ def _tiny_arguments() -> dict[str, Any]:
             "logarithms": (_MEMBERS, _OUTPUTS),
         },
         np.int64: {"channel_count": (_CHANNELS,), "ring_counters": (2,)},
-        np.int32: {"labels": (1,), "predicted": (1,), "ring_label": (_KEPT,), "near_slot": (1,)},
+        np.int32: {
+            "labels": (1,),
+            "predicted": (1,),
+            "ring_label": (_KEPT,),
+            "near_slot": (1,),
+            "listed": (_KEPT + 1,),
+        },
         np.uint8: {"awake": (_MEMBERS,), "correct": (1,)},
     }
     arguments: dict[str, Any] = {

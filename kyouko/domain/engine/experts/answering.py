@@ -127,8 +127,8 @@ def _recall(state: ExpertState, kind: TaskKind, frame: Frame, opinions: Float32)
         len(frame.inputs), frame.learn, kind is TaskKind.CLASSES, frame.known,
         bool(state.awake[MEMORY]), bool(state.awake[RECENT]), state.fresh, state.inverse,
         frame.labels, frame.targets, state.ring_values, state.ring_label, state.ring_target,
-        state.ring_counters, state.distance, state.near_distance, state.near_slot, state.scores,
-        opinions[MEMORY], opinions[RECENT],
+        state.ring_counters, state.distance, state.least, state.listed, state.near_distance,
+        state.near_slot, state.scores, opinions[MEMORY], opinions[RECENT],
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from kyouko.domain.engine.experts.members import FIRST_TRIAL, MEMBERS, REFLEX, REVIEW_EVERY
 from kyouko.domain.engine.memory import allocate, count_bytes, count_gaps
 from kyouko.domain.engine.structure import NetworkStructure, TaskKind
+from kyouko.kernels.experts_search import LEAST_PLACES
 
 __all__ = ["NEAREST", "SCRATCH", "ExpertState", "allocate_experts", "count_least_bytes"]
 
@@ -22,8 +23,8 @@ _LEAST_KEPT: Final = 50
 SCRATCH: Final = frozenset(
     {
         "standard", "fresh", "inverse", "middle", "unit", "gain", "stretch", "scores", "distance",
-        "near_distance", "near_slot", "contrast", "trust_gain", "trust_stretch", "slope",
-        "logarithms",
+        "least", "listed", "near_distance", "near_slot", "contrast", "trust_gain", "trust_stretch",
+        "slope", "logarithms",
     }
 )  # fmt: skip
 
@@ -75,6 +76,8 @@ class ExpertState:
     stretch           float64  (D,)         scratch
     scores            float64  (O,)         scratch
     distance          float32  (R,)         scratch: squared distances of the kept rows
+    least             float32  (33,)        scratch: least distance of groups of kept rows
+    listed            int32    (R + 1,)     scratch: kept rows that may be the nearest
     near_distance     float32  (N,)         scratch: of the nearest, ascending
     near_slot         int32    (N,)         scratch: their places
     contrast          float64  (M,)         scratch: what the members differ by
@@ -121,6 +124,8 @@ class ExpertState:
     stretch: Array
     scores: Array
     distance: Array
+    least: Array
+    listed: Array
     near_distance: Array
     near_slot: Array
     contrast: Array
@@ -181,6 +186,8 @@ def _shapes(structure: NetworkStructure, kept: int) -> dict[str, tuple[Any, ...]
         "stretch": ((wide,), double),
         "scores": ((outputs,), double),
         "distance": ((kept,), single),
+        "least": ((LEAST_PLACES,), single),
+        "listed": ((kept + 1,), np.int32),
         "near_distance": ((NEAREST,), single),
         "near_slot": ((NEAREST,), np.int32),
         "contrast": ((members,), double),

@@ -32,6 +32,7 @@ from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.outputs import start_outputs
 from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.scanning import count_non_finite, scan_rows
+from kyouko.kernels.trial_rows import learn_on_trial
 
 __all__ = ["GrowingEngine"]
 
@@ -47,7 +48,7 @@ _STOP_REASONS: Final = {
 }
 
 # Arguments that differ from call to call come first; the rest are the state's arrays by name.
-_LEARN_SCALARS: Final = 10
+_LEARN_SCALARS: Final = 11
 _PREDICT_SCALARS: Final = 8
 _BANDS_SCALARS: Final = 3
 _LISTS: Final = ("list_channel", "list_value", "list_length", "scan_flags", "scan_words")
@@ -140,7 +141,7 @@ class GrowingEngine:
         start = 0
         while start < rows:
             on_trial = self._reviews.is_trial_on
-            most = 1 if on_trial else min(self._frame_slots, self._reviews.rows_until_next())
+            most = min(self._frame_slots, self._reviews.rows_until_next())
             stop = min(start + most, rows)
             observe = True
             if learned < indices.START_ROWS:
@@ -162,12 +163,17 @@ class GrowingEngine:
             if chunk.dtype == np.float32:
                 state.counters[indices.NON_FINITE] += count_non_finite(chunk)
             known_targets[ring : ring + stop - start] = targets[start:stop]
-            leak = float(settings[indices.LEAK])
-            self._reviews.prepare(chunk, learned, leak, on_trial=on_trial)
-            learn_rows(
-                start, stop - start, ring, observe, self._classes, settings, *results,
-                *self._learn_arrays,
-            )  # fmt: skip
+            self._reviews.prepare(chunk, learned)
+            if on_trial:
+                learn_on_trial(
+                    start, stop - start, ring, observe, self._classes, settings,
+                    self._reviews.judge_arrays, results + self._learn_arrays,
+                )  # fmt: skip
+            else:
+                learn_rows(
+                    start, 0, stop - start, ring, observe, self._classes, settings, *results,
+                    *self._learn_arrays,
+                )  # fmt: skip
             learned += stop - start
             start = stop
             self._reviews.review(learned, on_trial=on_trial)

@@ -36,7 +36,7 @@ class Reviews:
         # A spiking neuron sums up what it gets, so a constant part would not fit into its bias.
         self._follows_rows = not structure.is_spiking
         self._sample_arrays = state.pick(argument_names(sample_rows)[_SAMPLE_SCALARS:])
-        self._judge_arrays = state.pick(argument_names(judge_row)[_JUDGE_SCALARS:])
+        self.judge_arrays = state.pick(argument_names(judge_row)[_JUDGE_SCALARS:])
         self._begin_arrays = state.pick(argument_names(begin_trial)[_BEGIN_SCALARS:])
         self._end_arrays = state.pick(argument_names(end_trial))
         self._missed_arrays = state.pick(argument_names(are_missed))
@@ -45,11 +45,11 @@ class Reviews:
 
     @property
     def is_trial_on(self) -> bool:
-        """Whether the next row is part of a trial; such rows come one at a time."""
+        """Whether the next row is part of a trial."""
         return bool(self._state.counters[indices.TRIAL_LEFT] > 0)
 
     def rows_until_next(self) -> int:
-        """Return how many rows may be learned before the next review, at least 1."""
+        """Return how many rows may be learned before the next review or end of a trial."""
         total = int(self._state.counters[indices.LEARNED_ROWS])
         rows = min(
             indices.REVIEW_EVERY - total % indices.REVIEW_EVERY,
@@ -58,16 +58,18 @@ class Reviews:
         )
         if self._is_any_silent:
             rows = min(rows, indices.MISSED_EVERY - total % indices.MISSED_EVERY)
+        if self.is_trial_on:
+            # What a number counts as in a trial depends on those sampled before, and no later.
+            left = int(self._state.counters[indices.TRIAL_LEFT]) if self._classes else 1
+            rows = min(rows, left)
         return rows
 
-    def prepare(self, chunk: Array, learned: int, leak: float, *, on_trial: bool) -> None:
+    def prepare(self, chunk: Array, learned: int) -> None:
         """Measure rows that are about to be learned; their targets are in their slots already.
 
         Args:
             chunk: uint8 or float32, shape (rows, channels).
             learned: rows since the newest channels came.
-            leak: slope of the activation below zero.
-            on_trial: whether the rows, then a single one, are part of a trial.
         """
         state = self._state
         ring = state.ring_rows
@@ -76,8 +78,6 @@ class Reviews:
                 chunk, len(chunk), ring, self._classes, state.list_label, state.list_target,
                 *self._sample_arrays,
             )  # fmt: skip
-        if on_trial:
-            judge_row(ring, self._classes, leak, *self._judge_arrays)
 
     def review(self, learned: int, *, on_trial: bool) -> None:
         """Let the coding follow the rows, if it is time.

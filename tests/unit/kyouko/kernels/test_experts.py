@@ -138,8 +138,9 @@ def test_neighbours(kind: TaskKind) -> None:
     recall_rows(
         ROWS, True, kind is TaskKind.CLASSES, 0 if kind is TaskKind.CLASSES else outputs, True,
         True, state.fresh, state.inverse, labels, numbers, ring[0], state.ring_label[:kept],
-        state.ring_target[:kept], state.ring_counters, ring[1], state.near_distance,
-        state.near_slot, state.scores, answers, recent,
+        state.ring_target[:kept], state.ring_counters, ring[1], state.least,
+        state.listed[: kept + 1], state.near_distance, state.near_slot, state.scores, answers,
+        recent,
     )  # fmt: skip
 
     for found, held in ((answers, kept), (recent, kept // 5)):
@@ -159,8 +160,8 @@ def test_recent_neighbours_alone() -> None:
             ROWS, True, True, 0, search_all, True, state.fresh, state.inverse, labels,
             np.zeros((ROWS, 1), np.float32), state.ring_values[:, :120].copy(),
             state.ring_label[:120], state.ring_target[:120], state.ring_counters,
-            state.distance[:120], state.near_distance, state.near_slot, state.scores, answers,
-            recent,
+            state.distance[:120], state.least, state.listed[:121], state.near_distance,
+            state.near_slot, state.scores, answers, recent,
         )  # fmt: skip
         found.append(recent)
 
