@@ -41,7 +41,7 @@ def _select(
             place -= 1
         near_distance[place] = near
         near_slot[place] = slot
-    return found
+    return int(found)
 
 
 @hot_part

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from tests.bench import (
     adversarial,
     compiling,
+    experts,
     incremental,
     journal,
     learning_mnist,
@@ -53,6 +54,7 @@ PARTS = {
     "time": Part(time_series.measure, "series in time through delays, with peers"),
     "streams": Part(streams.measure, "streams of few channels, against River's best models"),
     "scores": Part(scores.measure, "scores in the stream: what each costs, what they promise"),
+    "experts": Part(experts.measure, "what each expert beside a network costs for a row"),
     "adversarial": Part(adversarial.measure, "a million rows nobody would send, for each kind"),
     "journal": Part(journal.measure, "the file journal against bare write and fdatasync"),
     "start": Part(start.measure, "how long `hanami up` takes"),
