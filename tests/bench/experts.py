@@ -32,7 +32,7 @@ def measure(_: Mnist, runs: int) -> list[Figure]:
     figures = []
     for channels in (10, 64):
         members = list_experts(TaskKind.CLASSES)
-        sets = {MEMBERS[item]: (item,) for item in members}
+        sets: dict[str, tuple[int, ...]] = {MEMBERS[item]: (item,) for item in members}
         sets |= {"memory_and_recent": (MEMORY, RECENT), "all": members, "none": ()}
         found: dict[str, list[float]] = {name: [] for name in sets}
         for _run in follow(range(runs), f"experts: {channels} channels"):

@@ -89,16 +89,16 @@ def test_an_easy_kept_row_is_left_alone(error: float, again: bool) -> None:
     """A stream learns a kept row of classes again only if it was not known when last looked at."""
     rows, labels = table(101)
     found = []
-    for steps in (0.0, 1.0):
-        options = EngineOptions(rehearsal_rows=1, rehearsal_steps=steps)
-        engine = GrowingEngine(flat(6, options=options))
+    for debt in (0.0, 1.0):
+        engine = GrowingEngine(flat(6, options=ONE_KEPT))
         engine.learn(rows[:99], labels[:99], arrival=Arrival.STORED)
         state = engine.state
         state.counters[indices.RING_FILLED] = 1
         state.list_channel[0, :6], state.list_value[0, :6] = np.arange(6), rows[50]
         state.list_length[0], state.list_label[0] = 6, (labels[50] + 1) % 3
         state.list_target[0, 0] = error
-        state.meters[indices.REHEARSAL_DEBT] = steps
+        state.active_count[:] = indices.START_ROWS
+        state.meters[indices.REHEARSAL_DEBT] = debt
 
         engine.learn(rows[99:100], labels[99:100], arrival=Arrival.STREAMED)
 
