@@ -28,7 +28,6 @@ from kyouko.kernels.indices import (
 )
 from kyouko.kernels.monitoring import choose_factor, choose_limit, follow_errors, watch_drift
 from kyouko.kernels.pruning import add_use, is_sampled
-from kyouko.kernels.randomness import draw_uniform
 from kyouko.kernels.ranges import is_laid_anew, observe_value
 from kyouko.kernels.rehearsal import (
     answers_first,
