@@ -18,6 +18,7 @@ _QUICK = {
     "pruning": "new_channels",
     "rehearsal": "kept_rows or nothing_is_asked",
     "scanning": "",
+    "search": "",
     "shares": "",
     "vectors": "",
     "watching": "",
