@@ -158,7 +158,7 @@ def recall_rows(
             measure_distances(row, start, low, fresh, inverse, ring_values, distance, least)
             measure_distances(row, newest, end, fresh, inverse, ring_values, distance, least)
             bound_nearest(wanted, least)
-            done = int(listed[0])
+            done = int(np.int64(listed[0]))
             if not search_recent:
                 list_near(low, newest, least, distance, listed)
                 list_near(corner, size, least, distance, listed)
