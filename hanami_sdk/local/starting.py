@@ -264,12 +264,12 @@ def _with(state: MeshState, component: ComponentState) -> MeshState:
 def _wait(state: MeshState, names: Collection[str], fresh: Collection[str], story: Story) -> None:
     """Wait until the named components are healthy; those that run already are told of before."""
     pending = {c.name: c for c in state.components if c.name in names}
-    cold = kernels_are_cold()
     begun = time.monotonic()
     while pending:
         for component in pending.values():
             waited = time.monotonic() - begun
-            slow = cold and component.name in {"kyouko", ENVOY}
+            # Kernels are compiled anew by every new version; Envoy waits for kyouko.
+            slow = component.name in {"kyouko", ENVOY}
             patience = _COMPILING_PATIENCE_SECONDS if slow else _PATIENCE_SECONDS
             if processes.find(component.identity) is None or waited > patience:
                 raise _failure(component, waited)

@@ -158,8 +158,12 @@ def _scores(
 ) -> ScoreReport | None:
     if scorer is None or not isinstance(outcome, RowResults) or not isinstance(frame.rows, Rows):
         return None
-    truth = truth_of(frame.rows, ledger.learner.labels)
-    return scorer.score(outcome, truth, None if frame.target_sequence else frame.rows.inputs)
+    inputs = None if frame.target_sequence else frame.rows.inputs
+    if outcome.foretold is not None:
+        # The truth of what was said some rows ago is in the rows themselves.
+        foretold = outcome.foretold
+        return scorer.score(outcome, foretold.actual, inputs, said=foretold.predicted)
+    return scorer.score(outcome, truth_of(frame.rows, ledger.learner.labels), inputs)
 
 
 def _submission(frame: Frame, hold: Hold) -> Submission:

@@ -436,7 +436,7 @@ class LearnFrame(_message.Message):
     message_id: _builtins.str
     """Names the source's message that the rows come from, so that a message that
     is delivered again is acknowledged (`duplicate`) and not learned again. The
-    session remembers its last 10,000 ids.
+    session remembers its last 4,096 ids.
     """
     @_builtins.property
     def inputs(self) -> _tensor_pb2.Tensor:

@@ -434,7 +434,7 @@ export type LearnFrame = Message<"hanami.kyouko.v1.LearnFrame"> & {
   /**
    * Names the source's message that the rows come from, so that a message that
    * is delivered again is acknowledged (`duplicate`) and not learned again. The
-   * session remembers its last 10,000 ids.
+   * session remembers its last 4,096 ids.
    *
    * @generated from field: string message_id = 7;
    */
