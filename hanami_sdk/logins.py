@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hanami_sdk.private_files import write_private
 
 if TYPE_CHECKING:
     from hanami_sdk.sessions import Tokens
@@ -50,15 +50,7 @@ class LoginFile:
 
     def _write(self, entries: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # mkstemp makes the file 0600; the move replaces the old one in one step.
-        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".credentials-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(entries, file, indent=2)
-            Path(name).replace(self.path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_private(self.path, json.dumps(entries, indent=2))
 
 
 def _key(url: str) -> str:

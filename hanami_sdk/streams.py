@@ -58,6 +58,11 @@ class StreamView:
         return self._exchange.max_frame_rows
 
     @property
+    def outstanding_rows(self) -> int:
+        """Rows that are under way unanswered."""
+        return self._exchange.outstanding_rows
+
+    @property
     def learned_rows(self) -> int:
         """Rows that the network has learned in its life."""
         return self._exchange.learned_rows

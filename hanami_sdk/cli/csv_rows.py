@@ -1,5 +1,6 @@
-"""Reads rows for a stream from CSV: a header line, then numbers and labels.
+"""Reads rows for a stream: records of cells, the first with the columns' names.
 
+Records come from CSV; `hanami_sdk.cli.streaming.json_lines` makes the same of JSON.
 Columns are fed in the file's order. An empty cell is a missing value, and so is each
 of the words that uploads take for one. Rows are handed out in batches, those with
 something to learn apart from the others; a batch goes out unfilled when the source
@@ -12,23 +13,21 @@ import csv
 import queue
 import threading
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.gaps import GAPS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hanami_sdk.cli.streaming.places import Place
+
 # A source that gives nothing for this long is pausing.
 PAUSE_SECONDS = 0.2
-
-# The same as in uploads: an empty cell, and in columns of numbers these words.
-GAPS = frozenset(
-    ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "nan", "NaN", "NAN", "-nan", "-NaN")
-)
 
 _NOT_A_NUMBER = float("nan")
 _ROWS_AHEAD = 4096
@@ -42,11 +41,19 @@ class ColumnChoice:
         label: the column of labels (classes); empty when there is none.
         targets: the columns of numbers to learn.
         ignored: columns that are not used.
+        time: the column that says when a row was measured; empty when there is none.
     """
 
     label: str = ""
     targets: Sequence[str] = ()
     ignored: Sequence[str] = ()
+    time: str = ""
+
+    @property
+    def used(self) -> list[str]:
+        """The columns that are not fed."""
+        single = [name for name in (self.label, self.time) if name]
+        return [*single, *self.targets, *self.ignored]
 
 
 @dataclass(frozen=True)
@@ -57,16 +64,24 @@ class Layout:
     inputs: tuple[int, ...]
     label: int | None
     targets: tuple[int, ...]
+    time: int | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the file, read; without label and targets it is only predicted."""
+    """One row of the file, read; without label and targets it is only predicted.
+
+    Attributes:
+        time: when it was measured, as the file says it.
+        place: where in its source it ends, for sources that one can go on with.
+    """
 
     line: int
     inputs: list[float]
     label: str | None
     targets: list[float]
+    time: str = ""
+    place: Place | None = None
 
     @property
     def is_taught(self) -> bool:
@@ -102,13 +117,18 @@ class RowBatch:
         return np.array([row.targets for row in self.rows], dtype=np.float32)
 
 
-def text_lines(lines: Iterable[bytes]) -> Iterator[str]:
+def text_lines(lines: Iterable[bytes], line_of: Callable[[], int] | None = None) -> Iterator[str]:
     """Yield the lines of a file as text.
+
+    Args:
+        lines: as they are in the file.
+        line_of: returns the number of the last one; they are counted when `None`.
 
     Raises:
         CommandFailure: a line is not UTF-8; it says which, and how to convert the file.
     """
-    for number, line in enumerate(lines, 1):
+    for count, line in enumerate(lines, 1):
+        number = count if line_of is None else line_of()
         if number == 1 and (line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in line):
             raise CommandFailure(
                 "Line 1 is not text in UTF-8; it looks like UTF-16.",
@@ -122,6 +142,32 @@ def text_lines(lines: Iterable[bytes]) -> Iterator[str]:
                 f"after {error.start} others).",
                 hint="Convert the file, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
             ) from error
+
+
+@dataclass(frozen=True)
+class Record:
+    """The cells of one row, or the names of the columns."""
+
+    line: int
+    cells: Sequence[str]
+
+
+def csv_records(
+    lines: Iterable[str], *, delimiter: str = ",", line_of: Callable[[], int] | None = None
+) -> Iterator[Record]:
+    """Yield the records of a CSV text.
+
+    Raises:
+        CommandFailure: it is not CSV; it says in which line.
+    """
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if cells:
+                yield Record(reader.line_num if line_of is None else line_of(), cells)
+    except csv.Error as error:
+        line = reader.line_num if line_of is None else line_of()
+        raise CommandFailure(f"Line {line} is not CSV: {error}.") from error
 
 
 def read_rows(
@@ -138,21 +184,59 @@ def read_rows(
     Raises:
         CommandFailure: the text is not such a CSV; it says in which line and column.
     """
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    layout: Layout | None = None
-    try:
-        for cells in reader:
-            if not cells:
-                continue
-            if layout is None:
-                layout = plan_columns(cells, choice)
-                _check_width(layout, channels)
-            else:
-                yield _read_row(cells, layout, reader.line_num)
-    except csv.Error as error:
-        raise CommandFailure(f"Line {reader.line_num} is not CSV: {error}.") from error
-    if layout is None:
+    reader = RowReader(choice, channels)
+    yield from reader.read(csv_records(lines, delimiter=delimiter))
+    if reader.layout is None:
         raise CommandFailure("The CSV is empty; it needs a header line with column names.")
+
+
+@dataclass
+class RowReader:
+    """Reads rows from records.
+
+    Attributes:
+        choice: what the columns mean.
+        channels: how many columns have to be left as inputs; any number when `None`.
+        layout: where they are; known from the first record on, or from an earlier reading.
+        repeats_header: whether the names may come again, as they do in the next of
+            several files.
+        on_bad: is told of a row that cannot be read, and the reading goes on; without
+            it, such a row ends the reading.
+    """
+
+    choice: ColumnChoice
+    channels: int | None = None
+    layout: Layout | None = None
+    repeats_header: bool = False
+    on_bad: Callable[[CommandFailure], None] | None = None
+
+    def read(self, records: Iterable[Record]) -> Iterator[Row]:
+        """Yield the rows.
+
+        Raises:
+            CommandFailure: a record does not fit; it says in which line and column.
+        """
+        for record in records:
+            layout = self.layout
+            if layout is None:
+                layout = plan_columns(record.cells, self.choice)
+                _check_width(layout, self.channels)
+                self.layout = layout
+                continue
+            if self.repeats_header and _names_of(record.cells) == layout.names:
+                continue
+            try:
+                row = _read_row(record.cells, layout, record.line)
+            except CommandFailure as failure:
+                if self.on_bad is None:
+                    raise
+                self.on_bad(failure)
+            else:
+                yield row
+
+
+def _names_of(header: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip().removeprefix("\ufeff") for name in header)
 
 
 def plan_columns(header: Sequence[str], choice: ColumnChoice) -> Layout:
@@ -161,7 +245,7 @@ def plan_columns(header: Sequence[str], choice: ColumnChoice) -> Layout:
     Raises:
         CommandFailure: the line is no header, or a column is missing.
     """
-    names = tuple(name.strip().removeprefix("\ufeff") for name in header)
+    names = _names_of(header)
     if all(_is_number(name) for name in names):
         raise CommandFailure(
             "The first line holds numbers, not column names.",
@@ -172,7 +256,7 @@ def plan_columns(header: Sequence[str], choice: ColumnChoice) -> Layout:
             raise CommandFailure(f"Column {position} has no name in the header line.")
         if names.index(name) != position - 1:
             raise CommandFailure(f"Two columns are called {name!r}.")
-    used = [*([choice.label] if choice.label else []), *choice.targets, *choice.ignored]
+    used = choice.used
     for name in used:
         if name not in names:
             raise CommandFailure(
@@ -188,6 +272,7 @@ def plan_columns(header: Sequence[str], choice: ColumnChoice) -> Layout:
         inputs,
         names.index(choice.label) if choice.label else None,
         tuple(names.index(name) for name in choice.targets),
+        names.index(choice.time) if choice.time else None,
     )
 
 
@@ -264,7 +349,8 @@ def _read_row(cells: Sequence[str], layout: Layout, line: int) -> Row:
     targets = [_number(cells, i, layout, line) for i in layout.targets]
     if any(value != value for value in targets):
         targets = []
-    return Row(line, _numbers(cells, layout, line), label or None, targets)
+    time = cells[layout.time].strip() if layout.time is not None else ""
+    return Row(line, _numbers(cells, layout, line), label or None, targets, time)
 
 
 def _numbers(cells: Sequence[str], layout: Layout, line: int) -> list[float]:

@@ -6,9 +6,7 @@ import contextlib
 import csv
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from hanami_sdk.cli import options
+from hanami_sdk.cli.answers import exchange
 from hanami_sdk.cli.clients import open_client
 from hanami_sdk.cli.csv_rows import ColumnChoice, RowBatch, batches, read_rows, text_lines
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
@@ -224,7 +223,7 @@ def _follow(
     """Send all rows, count their answers and show how far it is."""
     with progress_bar(unit="rows", shares_screen=show is not None) as bar:
         line = bar.add_task("Learning" if terms.mode == "LEARN" else "Predicting", facts="")
-        for batch, result in _exchange(stream, source):
+        for batch, result in exchange(stream, source):
             first_row = run.rows
             run.add(batch, result)
             if show is not None:
@@ -240,42 +239,6 @@ def _what_is_kept(stream: BlockingLearnStream, learned_before: int) -> str:
     if not learned:
         return "No row was learned."
     return f"{learned} rows were learned; {kept} of them are safe from a crash."
-
-
-def _exchange(
-    stream: BlockingLearnStream, source: Iterator[RowBatch | None]
-) -> Iterator[tuple[RowBatch, Result]]:
-    """Send batches ahead and yield the answers, all of them whenever the source pauses."""
-    under_way: deque[tuple[RowBatch, Future[Result]]] = deque()
-
-    def take() -> tuple[RowBatch, Result]:
-        batch, answer = under_way.popleft()
-        return batch, _answer(batch, answer)
-
-    for batch in source:
-        if batch is None:
-            while under_way:
-                yield take()
-            continue
-        under_way.append((batch, stream.submit(batch.inputs, batch.labels, batch.targets)))
-        while under_way and under_way[0][1].done():
-            yield take()
-    while under_way:
-        yield take()
-
-
-def _answer(batch: RowBatch, answer: Future[Result]) -> Result:
-    from hanami_sdk.cli.wording import sentence
-    from hanami_sdk.errors import FrameRefused
-
-    try:
-        return answer.result()
-    except FrameRefused as error:
-        first, last = batch.rows[0].line, batch.rows[-1].line
-        where = f"Lines {first} to {last}" if first < last else f"Line {first}"
-        if error.row is not None and error.row < len(batch.rows):
-            where = f"Line {batch.rows[error.row].line}"
-        raise CommandFailure(f"{where}: {sentence(error)}") from error
 
 
 def _printer(as_data: bool, terms: _Terms) -> RowPrinter:

@@ -2,7 +2,8 @@
 
 Layout: `state.json`, `lock`, `envoy.yaml`, `run/<component>.pid`,
 `logs/<component>.log`, `data/<service>/`, `secrets/`, `tls/` and
-`credentials.json` (the command's logins). Every folder is open to its owner only.
+`credentials.json` (the command's logins), `streams/` (bookmarks of
+`hanami stream`). Every folder is open to its owner only.
 """
 
 import os

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 from hanami_sdk.cli.csv_rows import (
-    GAPS,
     ColumnChoice,
     Row,
     RowBatch,
@@ -17,6 +16,7 @@ from hanami_sdk.cli.csv_rows import (
     text_lines,
 )
 from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.gaps import GAPS
 
 IRIS = ["width,length,species\n", "1.5,2,setosa\n", "0.5,-3e2,virginica\n"]
 

@@ -1,0 +1,1 @@
+"""`hanami stream`: rows of a living source into a network, exactly once."""
