@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hanami_sdk.cli import (
+    bridge,
     datasets,
     demo,
     local,
@@ -22,6 +23,7 @@ from hanami_sdk.cli import (
     users,
 )
 from hanami_sdk.cli.failures import FriendlyGroup
+from hanami_sdk.cli.streaming import command as streaming
 
 _MACHINE = "This machine"
 _WORK = "Learning"
@@ -77,6 +79,8 @@ app.command(rich_help_panel=_MACHINE)(login.login)
 app.command(rich_help_panel=_MACHINE)(login.logout)
 app.command(rich_help_panel=_WORK)(streams.learn)
 app.command(rich_help_panel=_WORK)(streams.predict)
+app.command(rich_help_panel=_WORK)(streaming.stream)
+app.command(rich_help_panel=_WORK)(bridge.bridge)
 app.add_typer(demo.app, name="demo", rich_help_panel=_WORK)
 app.add_typer(tasks.app, name="task", rich_help_panel=_WORK)
 app.add_typer(projects.app, name="project", rich_help_panel=_RESOURCES)
