@@ -12,9 +12,9 @@ from ruamel.yaml.error import YAMLError
 
 from hanami_sdk.bridge.errors import ConfigurationInvalid
 
-# A session remembers the ids of its last 10,000 messages. What its sources may have
-# under way together stays well below, so that everything delivered again is known.
-MOST_UNDER_WAY = 5000
+# A session remembers the ids of its last 4,096 messages. What may be under way stays
+# well below, so that everything delivered again is known.
+MOST_UNDER_WAY = 2000
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -135,7 +135,8 @@ class Route(_Part):
     Attributes:
         inputs: the fields that are fed, in the order of the network's channels.
         label: the field of labels (classes).
-        targets: the fields of numbers to learn.
+        targets: the fields of numbers to learn; neither for a network that teaches itself.
+        time: the field that says when a row was measured.
         columns: the names of the values of arrays and CSV lines.
         format: of the messages.
         id: what makes a message known; else the number that JetStream gave it, else
@@ -147,6 +148,7 @@ class Route(_Part):
     inputs: list[Name] = Field(min_length=1)
     label: str = ""
     targets: list[Name] = []
+    time: str = ""
     columns: list[Name] = []
     format: Literal["json", "csv"] = "json"
     delimiter: str = Field(",", min_length=1, max_length=1)
@@ -156,11 +158,11 @@ class Route(_Part):
 
     @model_validator(mode="after")
     def _fields_fit(self) -> Self:
-        if bool(self.label) == bool(self.targets):
+        if self.label and self.targets:
             raise ValueError("what there is to learn is either label or targets")
         if self.format == "csv" and not self.columns:
             raise ValueError("csv needs columns, the names of its cells")
-        wanted = [*self.inputs, *self.targets, *([self.label] if self.label else [])]
+        wanted = [*self.inputs, *self.targets, *filter(None, (self.label, self.time))]
         missing = [name for name in wanted if self.columns and name not in self.columns]
         if missing:
             raise ValueError(f"columns has no {missing[0]!r}")

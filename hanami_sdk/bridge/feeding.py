@@ -119,7 +119,11 @@ class Feed:
         await self._room.acquire()
         try:
             sent.answer = await self.stream.submit(
-                frame.inputs, frame.labels, frame.targets, message_id=frame.message_id
+                frame.inputs,
+                frame.labels,
+                frame.targets,
+                message_id=frame.message_id,
+                event_times=frame.event_times,
             )
         except BaseException:
             self._room.release()

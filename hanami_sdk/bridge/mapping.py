@@ -13,6 +13,7 @@ import numpy as np
 from hanami_sdk.bridge.configuration import Route
 from hanami_sdk.bridge.errors import MessageUnreadable
 from hanami_sdk.bridge.messages import Message
+from hanami_sdk.event_times import parse_time
 from hanami_sdk.frames import Frame
 from hanami_sdk.gaps import GAPS
 from hanami_sdk.json_fields import flat_fields
@@ -36,19 +37,23 @@ def frame_of(message: Message, route: Route) -> Frame:
         [[_number(row, name) for name in route.inputs] for row in rows], dtype=np.float32
     )
     frame_id = message_id(message, route, rows)
+    times = [_time(row, route.time) for row in rows] if route.time else None
     if route.label:
         labels = [_label(row, route.label) for row in rows]
         known = [label for label in labels if label]
         if known and len(known) < len(rows):
             raise MessageUnreadable("Some of its rows have a label, others have none.")
-        return Frame(inputs, known or None, message_id=frame_id)
+        return Frame(inputs, known or None, message_id=frame_id, event_times=times)
     targets = np.array(
         [[_number(row, name) for name in route.targets] for row in rows], dtype=np.float32
     )
+    if not route.targets:
+        return Frame(inputs, message_id=frame_id, event_times=times)
     gaps = np.isnan(targets).any(axis=1)
     if gaps.any() and not gaps.all():
         raise MessageUnreadable("Some of its rows have targets, others have none.")
-    return Frame(inputs, targets=None if gaps.any() else targets, message_id=frame_id)
+    known_targets = None if gaps.any() else targets
+    return Frame(inputs, targets=known_targets, message_id=frame_id, event_times=times)
 
 
 def message_id(message: Message, route: Route, rows: list[Fields]) -> str:
@@ -146,6 +151,15 @@ def _number(row: Fields, name: str) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise MessageUnreadable(f"Field {name!r} is no number: {str(value)[:40]!r}.") from error
+
+
+def _time(row: Fields, name: str) -> int:
+    try:
+        return parse_time(str(row.get(name, "")))
+    except ValueError as error:
+        raise MessageUnreadable(
+            f"Field {name!r} is no time: {str(row.get(name))[:40]!r}."
+        ) from error
 
 
 def _label(row: Fields, name: str) -> str:

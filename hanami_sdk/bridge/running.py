@@ -17,6 +17,7 @@ from hanami_sdk.bridge.errors import BridgeError
 from hanami_sdk.bridge.feeding import Feed
 from hanami_sdk.bridge.messages import Tell
 from hanami_sdk.bridge.sources import Ending, Line
+from hanami_sdk.channels import row_channels
 from hanami_sdk.errors import HanamiError, Unavailable
 from hanami_sdk.private_files import write_private
 from hanami_sdk.streams import LearnStream
@@ -56,17 +57,14 @@ class Bridge:
         """
         ending = Ending(stop, asyncio.Event())
         async with asyncio.TaskGroup() as group:
-            work = [
+            for route in self.configuration.networks:
                 group.create_task(self._feed(route, ending))
-                for route in self.configuration.networks
-            ]
-            del work
 
     async def _feed(self, route: Route, ending: Ending) -> None:
         async with self._stream(route, ending) as stream:
             if stream is None:
                 return
-            _check_width(stream, route)
+            _check_fit(stream, route)
             feed = Feed(route, stream, self.tell)
             own = Ending(ending.begins, asyncio.Event())
             line = Line(feed.deliver, own, self.tell)
@@ -146,8 +144,13 @@ def _token(path: Path) -> str:
         ) from error
 
 
-def _check_width(stream: LearnStream, route: Route) -> None:
-    channels = sum(population.channels for population in stream.network.structure.inputs)
+def _check_fit(stream: LearnStream, route: Route) -> None:
+    teaches_itself = stream.network.statistics.HasField("pipeline")
+    if not (route.label or route.targets or teaches_itself):
+        raise BridgeError(
+            f"{route.network} has nothing to learn: its entry needs label or targets."
+        )
+    channels = row_channels(stream.network)
     if channels != len(route.inputs):
         raise BridgeError(
             f"{route.network} has {channels} channels, its entry {len(route.inputs)} inputs."

@@ -40,7 +40,14 @@ def exchange(
             continue
         if before is not None:
             before(batch)
-        under_way.append((batch, stream.submit(batch.inputs, batch.labels, batch.targets)))
+        under_way.append(
+            (
+                batch,
+                stream.submit(
+                    batch.inputs, batch.labels, batch.targets, event_times=batch.event_times
+                ),
+            )
+        )
         while under_way and under_way[0][1].done():
             yield take()
     while under_way:

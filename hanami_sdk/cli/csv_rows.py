@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.event_times import parse_time
 from hanami_sdk.gaps import GAPS
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Row:
     """One row of the file, read; without label and targets it is only predicted.
 
     Attributes:
-        time: when it was measured, as the file says it.
+        nanoseconds: when it was measured, since 1970; `None` when there is no such column.
         place: where in its source it ends, for sources that one can go on with.
     """
 
@@ -80,7 +81,7 @@ class Row:
     inputs: list[float]
     label: str | None
     targets: list[float]
-    time: str = ""
+    nanoseconds: int | None = None
     place: Place | None = None
 
     @property
@@ -115,6 +116,12 @@ class RowBatch:
         if not self.rows[0].targets:
             return None
         return np.array([row.targets for row in self.rows], dtype=np.float32)
+
+    @property
+    def event_times(self) -> list[int] | None:
+        """When the rows were measured, in nanoseconds since 1970, if the rows say it."""
+        times = [row.nanoseconds for row in self.rows if row.nanoseconds is not None]
+        return times or None
 
 
 def text_lines(lines: Iterable[bytes], line_of: Callable[[], int] | None = None) -> Iterator[str]:
@@ -349,8 +356,18 @@ def _read_row(cells: Sequence[str], layout: Layout, line: int) -> Row:
     targets = [_number(cells, i, layout, line) for i in layout.targets]
     if any(value != value for value in targets):
         targets = []
-    time = cells[layout.time].strip() if layout.time is not None else ""
-    return Row(line, _numbers(cells, layout, line), label or None, targets, time)
+    nanoseconds = _time(cells[layout.time].strip(), line) if layout.time is not None else None
+    return Row(line, _numbers(cells, layout, line), label or None, targets, nanoseconds)
+
+
+def _time(text: str, line: int) -> int:
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise CommandFailure(
+            f"Line {line}: {text[:40]!r} is no time.",
+            hint="Times are ISO 8601, or seconds, milli-, micro- or nanoseconds since 1970.",
+        ) from None
 
 
 def _numbers(cells: Sequence[str], layout: Layout, line: int) -> list[float]:

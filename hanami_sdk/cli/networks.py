@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hanami_sdk.channels import row_channels
 from hanami_sdk.cli import options
 from hanami_sdk.cli.clients import open_client
 from hanami_sdk.cli.columns import fed_channels
@@ -174,12 +175,9 @@ def delete(
 
 def _fields(network: Network) -> list[tuple[str, str]]:
     statistics = network.statistics
-    channels = sum(population.channels for population in network.structure.inputs)
-    if statistics.HasField("pipeline"):
-        channels = statistics.pipeline.channels
     return [
         ("Network", network.name),
-        ("Channels", str(channels)),
+        ("Channels", str(row_channels(network))),
         ("Learned rows", f"{statistics.learned_rows} ({network.kept_rows} safe from a crash)"),
         ("Neurons", str(statistics.neurons)),
         ("Connections", str(statistics.connections)),

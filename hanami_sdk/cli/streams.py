@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from hanami_sdk.channels import row_channels
 from hanami_sdk.cli import options
 from hanami_sdk.cli.answers import exchange
 from hanami_sdk.cli.clients import open_client
@@ -194,7 +195,7 @@ def _stream(terms: _Terms, url: str | None, project: str, show: RowPrinter | Non
         client.learn(terms.network, mode=terms.mode, return_outputs=terms.outputs) as stream,
     ):
         run = _Run(has_labels=bool(terms.choice.label))
-        channels = sum(population.channels for population in stream.network.structure.inputs)
+        channels = row_channels(stream.network)
         rows = read_rows(
             text_lines(lines), terms.choice, delimiter=terms.delimiter, channels=channels
         )

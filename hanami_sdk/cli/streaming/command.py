@@ -34,7 +34,7 @@ def stream(
     ignore: IgnoreOption = None,
     time: Annotated[
         str,
-        typer.Option("--time", help="The column that says when a row was measured; not fed."),
+        typer.Option("--time", help="The column that says when a row was measured."),
     ] = "",
     follow: Annotated[
         bool,
@@ -84,7 +84,7 @@ def stream(
 
     Rows are predicted first and learned second; the plot shows how well, beside the best
     naive guess. All columns but the label, the targets, the time and the ignored ones are
-    fed. A row without a label is only predicted.
+    fed. A row without a label is only predicted, unless the network's pipeline teaches it.
 
     A server that is lost is waited for, and gets again what it does not have. When this
     command ends, by Ctrl-C, kill or a crash, call it again in the same way: it goes on
@@ -100,10 +100,6 @@ def stream(
     """
     from hanami_sdk.cli.streaming.run import Terms, run
 
-    if not label and not target:
-        raise CommandFailure(
-            "Say what there is to learn: --label COLUMN or --target COLUMN.", exit_code=EXIT_USAGE
-        )
     check_followable(file, follow=follow)
     pace = parse_pace(replay)
     if replay != "max" and not time:

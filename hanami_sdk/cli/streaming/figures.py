@@ -19,13 +19,8 @@ _RATE_SECONDS = 5.0
 
 @dataclass
 class Figures:
-    """What has happened on a stream so far.
+    """What has happened on a stream so far."""
 
-    Attributes:
-        window_rows: how far back `window` looks.
-    """
-
-    window_rows: int
     rows: int = 0
     untaught_rows: int = 0
     bad_lines: int = 0
@@ -37,24 +32,18 @@ class Figures:
     last_answer: float = field(default_factory=time.monotonic)
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def __post_init__(self) -> None:
-        from hanami_sdk.cli.streaming.naive import NaiveScores
-
-        self._naive = NaiveScores(self.window_rows)
-
     def add(self, batch: RowBatch, result: Result) -> None:
         """Count an answer."""
         now = time.monotonic()
         self.last_answer = now
         self.rows += result.rows
-        self.untaught_rows += 0 if batch.rows[0].is_taught else result.rows
+        # A network that teaches itself has a loss without targets.
+        is_taught = batch.rows[0].is_taught or result.loss.size > 0
+        self.untaught_rows += 0 if is_taught else result.rows
         self._recent.append((now, result.rows))
         if result.scores is not None and result.scores.metrics is not None:
             self.window = standing_of(result.scores.metrics.window)
             self.total = standing_of(result.scores.metrics.total)
-        elif result.scores is None:
-            self._naive.add(batch, result)
-            self.window, self.total = self._naive.window, self._naive.total
 
     @property
     def rows_per_second(self) -> float:

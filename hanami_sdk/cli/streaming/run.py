@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hanami_sdk.channels import row_channels
 from hanami_sdk.cli.answers import exchange
 from hanami_sdk.cli.clients import open_client
 from hanami_sdk.cli.csv_rows import ColumnChoice, RowBatch, batches
-from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
 from hanami_sdk.cli.output import note, print_json_line
 from hanami_sdk.cli.streaming.bookmarks import Bookmark, held, usual_path
 from hanami_sdk.cli.streaming.figures import Figures
@@ -109,36 +110,56 @@ class _Run:
     as_data: bool
     stop: threading.Event = field(default_factory=threading.Event)
     ticks: int = 0
+    is_closed: bool = False
 
     def __post_init__(self) -> None:
-        self.figures = Figures(self.terms.window)
+        self.figures = Figures()
         self.figures.connections = self.stream.network.statistics.connections
         self.figures.first_connections = self.figures.connections
         self.view = View(self.terms.network, self.figures, self.stream, as_data=self.as_data)
 
     def go(self) -> None:
         """Send the rows of the source behind the bookmark's place."""
+        self._check_there_is_something_to_learn()
         last = self.stream.last_sequence
         place = self.bookmark.begin(self.stream.resume_token, last)
         if last:
             line = place.line if place else 0
             note(f"Going on behind line {line}: {last} frames of this source are known.")
         _end_like_an_interrupt()
-        with self.view.shown(self._each, self.terms.every):
-            try:
-                self._send(place)
-            except (KeyboardInterrupt, CommandFailure) as end:
-                self.stop.set()
-                if isinstance(end, KeyboardInterrupt):
-                    self.view.tell("Ending: what was sent is made durable. Ctrl-C again drops it.")
-                self._close()
-                raise
+        try:
+            with self.view.shown(self._each, self.terms.every):
+                self._send_and_close(place)
+        finally:
+            if self.is_closed:
+                self._tell_summary()
+
+    def _send_and_close(self, place: Place | None) -> None:
+        try:
+            self._send(place)
+        except (KeyboardInterrupt, CommandFailure) as end:
+            self.stop.set()
+            if isinstance(end, KeyboardInterrupt):
+                self.view.tell("Ending: what was sent is made durable. Ctrl-C again drops it.")
             self._close()
+            raise
+        self._close()
+
+    def _check_there_is_something_to_learn(self) -> None:
+        choice, network = self.terms.choice, self.stream.network
+        if choice.label or choice.targets or network.statistics.HasField("pipeline"):
+            return
+        raise CommandFailure(
+            "Say what there is to learn: --label COLUMN or --target COLUMN.", exit_code=EXIT_USAGE
+        )
 
     def _close(self) -> None:
         network = self.stream.close()
         self.figures.connections = network.statistics.connections
         self.bookmark.settle(self.stream.durable_sequence)
+        self.is_closed = True
+
+    def _tell_summary(self) -> None:
         if self.as_data:
             print_json_line({"summary": self.figures.as_json(self.stream)})
         else:
@@ -161,13 +182,12 @@ class _Run:
 
     def _send(self, place: Place | None) -> None:
         terms, sequence = self.terms, self.stream.last_sequence
-        structure = self.stream.network.structure
         lines = self._lines(place)
         reading = SourceReading(
             lines,
             terms.file,
             terms.choice,
-            sum(population.channels for population in structure.inputs),
+            row_channels(self.stream.network),
             terms.file_format,
             terms.delimiter,
             self.bookmark.columns,

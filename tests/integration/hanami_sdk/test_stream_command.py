@@ -1,8 +1,11 @@
 """`hanami stream` on a real mesh: killed and gone on with, followed, over a lost server."""
 
+import contextlib
 import json
 import os
+import pty
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -47,7 +50,7 @@ def start(mesh: RunningMesh, hanami: Command, project: str) -> Start:
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
 
-    def run(*words: str) -> subprocess.Popen[str]:
+    def run(*words: str, screen: int = subprocess.PIPE) -> subprocess.Popen[str]:
         call = "from hanami_sdk.cli import main; main()"
         return subprocess.Popen(
             [sys.executable, "-c", call, "stream", *words],
@@ -55,7 +58,7 @@ def start(mesh: RunningMesh, hanami: Command, project: str) -> Start:
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=screen,
             # A shell starts its background jobs deaf to Ctrl-C, and children inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
@@ -200,3 +203,26 @@ def test_another_file_in_the_place_of_the_old_one_is_refused(
     assert "is not the file of before" in changed.stderr
     assert "--fresh" in changed.stderr
     assert 5 == _learned(client)
+
+
+def test_a_terminal_shows_a_plot(client: Client, start: Start, sensor_csv: Path) -> None:
+    """The network's bars stand above those of the best naive guess."""
+    client.networks.create("s1", template="flat", channels=2)
+    ours, theirs = pty.openpty()
+    words = ("s1", str(sensor_csv), "--label", "larger", "--time", "at", "--replay", "1000x")
+
+    process = start(*words, screen=theirs)
+    os.close(theirs)
+    shown = bytearray()
+    with contextlib.suppress(OSError):  # So a terminal ends that nobody writes to any more.
+        while data := os.read(ours, 65536):
+            shown += data
+    process.communicate(timeout=60)
+    os.close(ours)
+
+    text = shown.decode(errors="replace")
+    assert 0 == process.returncode, text
+    assert re.search("network .*[▁▂▃▄▅▆▇█].*%", text)
+    assert re.search("(majority|last) class .*[▁▂▃▄▅▆▇█].*%", text)
+    assert "rows/s" in text
+    assert "Learned 3,000 rows, all durable." in text

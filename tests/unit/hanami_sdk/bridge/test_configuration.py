@@ -53,7 +53,6 @@ def test_a_configuration_is_read(tmp_path: Path) -> None:
         ("host: broker", "port: 70000", "mqtt.port: input should be less than or equal to 65535"),
         ("host: broker", "qos: 2", "mqtt.qos: input should be 0 or 1"),
         ("label: state", "label: state\n    targets: [x]", "either label or targets"),
-        ("label: state", "", "either label or targets"),
         ("label: state", "label: state\n    format: csv", "csv needs columns"),
         ("label: state", "label: state\n    columns: [a]", "columns has no 'speed'"),
         ("{field: number}", "{}", "networks[0].id: an id has either field or property"),

@@ -35,7 +35,7 @@ def test_fields_are_columns() -> None:
 
     assert [1.5, 1.0] == row.inputs[:2]
     assert math.isnan(row.inputs[2])
-    assert ("true", "17") == (row.label, row.time)
+    assert ("true", 17 * 10**9) == (row.label, row.nanoseconds)
 
 
 def test_an_array_is_a_row() -> None:
