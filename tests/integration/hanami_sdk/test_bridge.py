@@ -68,8 +68,6 @@ class Bridges:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A shell starts its background jobs deaf to Ctrl-C, and children inherit that.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def kill(self) -> None:

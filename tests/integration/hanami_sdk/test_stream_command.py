@@ -51,7 +51,9 @@ def start(mesh: RunningMesh, hanami: Command, project: str) -> Start:
     }
 
     def run(*words: str, screen: int = subprocess.PIPE) -> subprocess.Popen[str]:
-        call = "from hanami_sdk.cli import main; main()"
+        # A shell starts its background jobs deaf to Ctrl-C, and children inherit that.
+        hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        call = f"{hear}; from hanami_sdk.cli import main; main()"
         return subprocess.Popen(
             [sys.executable, "-c", call, "stream", *words],
             env=environment,
@@ -59,8 +61,6 @@ def start(mesh: RunningMesh, hanami: Command, project: str) -> Start:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=screen,
-            # A shell starts its background jobs deaf to Ctrl-C, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     return run
