@@ -12,6 +12,7 @@ from hanami_sdk.bridge.errors import BridgeError
 from hanami_sdk.bridge.messages import Deliver, Tell
 
 _LONGEST_DELAY = 5.0
+_FAREWELL_SECONDS = 3.0
 
 
 @dataclass
@@ -66,13 +67,27 @@ class Line:
         while not self.ending.begins.is_set():
             started = asyncio.get_running_loop().time()
             try:
-                await connected()
+                await self._unless_done(connected)
             except losses as error:
                 if asyncio.get_running_loop().time() - started > _LONGEST_DELAY:
                     delay = 0.2
                 self.tell(f"{name} is lost, trying again: {error}")
                 await self._pause(delay)
                 delay = min(2 * delay, _LONGEST_DELAY)
+
+    async def _unless_done(self, connected: Callable[[], Awaitable[None]]) -> None:
+        """Leave a broker that still does not answer when the bridge has ended."""
+        work = asyncio.ensure_future(connected())
+        done = asyncio.create_task(self.ending.is_done.wait())
+        try:
+            await asyncio.wait((work, done), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((work,), timeout=_FAREWELL_SECONDS)
+            if work.done():
+                await work
+        finally:
+            work.cancel()
+            done.cancel()
+            await asyncio.gather(work, done, return_exceptions=True)
 
     async def _pause(self, seconds: float) -> None:
         try:

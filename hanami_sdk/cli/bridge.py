@@ -11,7 +11,7 @@ import typer
 
 from hanami_sdk.cli import options
 from hanami_sdk.cli.clients import resolve_url
-from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.failures import EXIT_FAILURE, EXIT_USAGE, CommandFailure
 from hanami_sdk.cli.output import note, print_json_line
 from hanami_sdk.surroundings import local_state
 
@@ -46,22 +46,26 @@ def bridge(
         hanami bridge --config bridge.yaml --project plant
     """
     from hanami_sdk.bridge.configuration import load
-    from hanami_sdk.bridge.errors import BridgeError, ConfigurationInvalid
+    from hanami_sdk.bridge.errors import BridgeError
 
     try:
         asyncio.run(_run(load(config), url, project, every, as_data=json))
-    except* BridgeError as group:
-        error = _first(group)
-        code = EXIT_USAGE if isinstance(error, ConfigurationInvalid) else 1
-        raise CommandFailure(str(error), hint=getattr(error, "hint", ""), exit_code=code) from None
-    except* Exception as group:
-        raise _first(group) from None
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except (BridgeError, BaseExceptionGroup) as error:
+        raise _worded(error) from None
 
 
-def _first(error: BaseException) -> BaseException:
+def _worded(error: BaseException) -> BaseException:
+    """Return what to tell of the first of several failures."""
+    from hanami_sdk.bridge.errors import BridgeError, ConfigurationInvalid
+
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error
+    if not isinstance(error, BridgeError):
+        return error
+    code = EXIT_USAGE if isinstance(error, ConfigurationInvalid) else EXIT_FAILURE
+    return CommandFailure(error.sentence, hint=error.hint, exit_code=code)
 
 
 async def _run(

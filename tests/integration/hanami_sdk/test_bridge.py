@@ -18,6 +18,7 @@ import pytest
 
 from hanami_sdk import Client
 from hanami_sdk.local import mesh as local_mesh
+from tests.e2e.conftest import free_port
 from tests.integration.hanami_sdk.brokers import NatsServer
 from tests.integration.hanami_sdk.conftest import Command, RunningMesh
 
@@ -241,6 +242,23 @@ def test_core_nats_and_unreadable_messages(
     told = bridges.log.read_text()
     assert "left out a message of pumps.1: It is not JSON" in told
     assert "Field 'left' is no number" in told
+
+
+@pytest.mark.parametrize("kind", ["mqtt", "nats"])
+def test_a_broker_that_is_not_there_is_told_and_left(bridges: Bridges, kind: str) -> None:
+    """The bridge goes on trying, and ends in good order all the same."""
+    port = free_port()
+    sources = {
+        "mqtt": {"port": port, "topics": ["t"], "client_id": "bridge"},
+        "nats": {"url": f"nats://127.0.0.1:{port}", "subjects": ["t"]},
+    }
+    bridges.configure({kind: sources[kind]})
+    bridges.start()
+
+    bridges.wait_until(lambda: str(port) in bridges.log.read_text())
+    bridges.end()
+
+    assert "Traceback" not in bridges.log.read_text()
 
 
 def test_an_entry_that_does_not_fit_the_network_is_told(
