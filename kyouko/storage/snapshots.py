@@ -92,8 +92,10 @@ def decode(data: bytes) -> SnapshotContent:
         ValueError: It is no snapshot, or of a version that is not known here.
     """
     header = _header_of(data)
-    if header.get("format") != _FORMAT or header.get("version") not in _READABLE:
-        raise ValueError(f"not a network of version {_VERSION}: {header.get('format')!r}")
+    if header.get("format") != _FORMAT:
+        raise ValueError(f"not a network: {header.get('format')!r}")
+    if header.get("version") not in _READABLE:
+        raise ValueError(f"of version {header.get('version')!r}; {_VERSION} is the newest known")
     # The arrays point into `data`, which cannot be written to; the engine copies them.
     arrays = safetensors.numpy.load(data)
     engine = _without(_PIPELINE, _without(_SESSIONS, arrays))

@@ -85,7 +85,7 @@ class Loader:
             return await self._snapshots.load(before) if before else None
         except DamagedSnapshot as error:
             _log.error("snapshot is damaged", network=network.name, snapshot=before)
-            raise _unusable(network, "snapshots are damaged") from error
+            raise _unusable(network, f"snapshots are damaged, or not for us ({error})") from error
 
     async def _build(self, network: Network, content: SnapshotContent | None) -> Ledger:
         loop = asyncio.get_running_loop()

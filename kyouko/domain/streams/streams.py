@@ -81,6 +81,8 @@ class Streams:
         self._clock = clock
         self._limits = limits
         self._open: dict[LearnStream, asyncio.Task[Any] | None] = {}
+        # Streams that did not end in time, and what they end with.
+        self._cut_off: dict[LearnStream, DomainError] = {}
         self._numbers = itertools.count(1)
         # Places taken, by user; a stream takes its place before its network is loaded.
         self._places: Counter[str] = Counter()
@@ -112,8 +114,14 @@ class Streams:
             self._open[stream] = asyncio.current_task()
             try:
                 yield stream
+            except asyncio.CancelledError:
+                if stream not in self._cut_off:
+                    raise
+                # The client has to hear of it as soon as it reads: a cancelled call never ends.
+                raise self._cut_off[stream] from None
             finally:
                 del self._open[stream]
+                self._cut_off.pop(stream, None)
                 stream.ended.set()
 
     async def _session(
@@ -179,6 +187,7 @@ class Streams:
         for waiting in stuck:
             handler = self._open.get(ending[waiting])
             if handler is not None:
+                self._cut_off[ending[waiting]] = error
                 handler.cancel()
             await waiting
 
