@@ -262,6 +262,7 @@ def _stream_limits(settings: KyoukoSettings) -> StreamLimits:
         frame_rows=settings.max_frame_rows,
         window_rows=settings.max_outstanding_rows,
         window_bytes=settings.stream_window_bytes,
+        memory_bytes=settings.stream_memory_bytes,
         message_bytes=settings.max_message_bytes // 2,
         idle_seconds=settings.stream_idle_seconds,
     )

@@ -91,6 +91,11 @@ class KyoukoSettings(MeshSettings):
     stream_window_bytes: int = Field(
         default=32 * 2**20, ge=2**16, description="most memory for a stream's rows under way, bytes"
     )
+    stream_memory_bytes: int = Field(
+        default=512 * 2**20,
+        ge=2**16,
+        description="most memory for the rows under way of all streams together, bytes",
+    )
     stream_idle_seconds: float = Field(
         default=15.0, gt=0, description="quiet time after which a stream gets a progress message"
     )

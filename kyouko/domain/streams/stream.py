@@ -17,6 +17,7 @@ from kyouko.domain.networks.network import Network
 from kyouko.domain.scoring import ScoreReport, StreamScorer
 from kyouko.domain.streams.authority import Authority
 from kyouko.domain.streams.durability import Durability
+from kyouko.domain.streams.memory import Share
 from kyouko.domain.streams.pieces import (
     Frame,
     Hold,
@@ -140,6 +141,7 @@ class LearnStream:
         session: SessionTerms | None,
         *,
         scorer: StreamScorer | None = None,
+        share: Share,
         clock: Clock,
     ) -> None:
         self.terms = terms
@@ -150,6 +152,7 @@ class LearnStream:
         self._manner = Manner(session.hold if session else None, scorer)
         self._durability = Durability(live.journal, session.last_sequence if session else 0)
         self._authority = authority
+        self._share = share
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._protocol = StreamProtocol()
@@ -172,10 +175,10 @@ class LearnStream:
     # The side that reads.
 
     async def room(self) -> None:
-        """Wait until the window lets another frame in."""
-        while not self._protocol.has_room:
+        """Wait until the window, and the memory for all streams, let another frame in."""
+        while not (self._protocol.has_room and self._share.may_grow):
             self._room.clear()
-            await self._room.wait()
+            await self._share.changed(self._room)
 
     def offer(self, frame: Frame) -> None:
         """Take a frame.
@@ -184,6 +187,7 @@ class LearnStream:
             InvalidArgument: STREAM_PROTOCOL.
         """
         self._protocol.frame(frame.sequence, frame.row_count, frame.byte_count)
+        self._share.add(frame.byte_count)
         self._waiting.append(frame)
         self._wake.set()
 
@@ -331,6 +335,7 @@ class LearnStream:
             item = taken.item
             if isinstance(item, Frame):
                 self._protocol.answered(item.row_count, item.byte_count)
+                self._share.add(-item.byte_count)
             else:
                 self._protocol.answered(0, 0)
         self._room.set()

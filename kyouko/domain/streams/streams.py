@@ -16,6 +16,7 @@ from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.sessions import key_of, new_token, taken_over
 from kyouko.domain.scoring import ScoringOptions, StreamScorer
 from kyouko.domain.streams.authority import Authority
+from kyouko.domain.streams.memory import Share, StreamMemory
 from kyouko.domain.streams.pieces import Hold, StreamMode
 from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
 from kyouko.ports import Clock, VerifyToken
@@ -37,6 +38,7 @@ class StreamLimits:
         frame_rows: most rows in a frame.
         window_rows: most rows of a stream under way.
         window_bytes: most memory for these rows.
+        memory_bytes: the same for all streams together.
         message_bytes: most memory for the outputs of one frame.
         idle_seconds: quiet time after which a stream gets a progress message.
     """
@@ -46,6 +48,7 @@ class StreamLimits:
     frame_rows: int = 4096
     window_rows: int = 8192
     window_bytes: int = 32 * 2**20
+    memory_bytes: int = 512 * 2**20
     message_bytes: int = 8 * 2**20
     idle_seconds: float = 15.0
 
@@ -80,6 +83,7 @@ class Streams:
         self._verify = verify
         self._clock = clock
         self._limits = limits
+        self._memory = StreamMemory(limits.memory_bytes)
         self._open: dict[LearnStream, asyncio.Task[Any] | None] = {}
         # Streams that did not end in time, and what they end with.
         self._cut_off: dict[LearnStream, DomainError] = {}
@@ -110,7 +114,10 @@ class Streams:
             terms = self._terms(live, opening)
             scorer = await _scorer(live, opening.scoring)
             session = await self._session(live, opening, terms, caller.principal.name)
-            stream = LearnStream(live, authority, terms, session, scorer=scorer, clock=self._clock)
+            share = Share(self._memory)
+            stream = LearnStream(
+                live, authority, terms, session, scorer=scorer, share=share, clock=self._clock
+            )
             self._open[stream] = asyncio.current_task()
             try:
                 yield stream
@@ -122,6 +129,7 @@ class Streams:
             finally:
                 del self._open[stream]
                 self._cut_off.pop(stream, None)
+                share.close()
                 stream.ended.set()
 
     async def _session(

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.kyouko.v1 import network_service_pb2
 
+from kyouko.domain.streams.memory import StreamMemory
 from tests.integration.kyouko.servers import (
     NETWORK,
     Request,
@@ -16,8 +19,10 @@ from tests.integration.kyouko.servers import (
     Stream,
     info_of,
     rows_of_two_kinds,
+    start_kyouko,
 )
 from tests.integration.meshes import Metadata, RunningMisaki
+from tests.integration.shiori.servers import RunningShiori
 
 ROW = np.ones((1, 4), np.float32)
 ELSEWHERE = "projects/elsewhere"
@@ -127,6 +132,47 @@ async def test_a_flood_is_learned_in_order_beside_others(
         (each.sequence, each.learned_rows) for each in results
     ]
     assert count * rows == closed.network.kept_rows
+
+
+async def test_all_streams_together_stay_within_their_memory(
+    misaki: RunningMisaki,
+    shiori: RunningShiori,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beyond the bound each has one frame under way; all are answered in the end."""
+    peak = 0
+    real = StreamMemory.add
+
+    def add(memory: StreamMemory, byte_count: int) -> None:
+        nonlocal peak
+        real(memory, byte_count)
+        peak = max(peak, memory.taken_bytes)
+
+    monkeypatch.setattr(StreamMemory, "add", add)
+    bound, count, rows = 2**16, 30, 1024
+    async with (
+        start_kyouko(
+            misaki, "127.0.0.1:1", tmp_path, shiori.alice, stream_memory_bytes=bound
+        ) as kyouko,
+        asyncio.timeout(60),
+        AsyncExitStack() as stack,
+    ):
+        await kyouko.create_network()
+        await kyouko.create_network("other")
+        streams = [await stack.enter_async_context(kyouko.stream()) for _ in range(4)]
+        for stream in streams:
+            await stream.opened()
+        sending = [asyncio.create_task(flood(stream, count, rows)) for stream in streams]
+        await learns_normally(kyouko)
+        answers = [[(await stream.read()).result for _ in range(count)] for stream in streams]
+        closed = [(await stream.read()).closed for stream in streams]
+        await asyncio.gather(*sending)
+
+    frame = rows * 4 * 4
+    assert bound <= peak < bound + 6 * 4 * frame
+    assert [[*range(1, count + 1)]] * 4 == [[each.sequence for each in some] for some in answers]
+    assert 4 * count * rows == max(each.network.kept_rows for each in closed)
 
 
 async def test_a_network_deleted_underneath_ends_its_stream(kyouko: RunningKyouko) -> None:
