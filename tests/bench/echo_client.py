@@ -7,18 +7,20 @@ from typing import Any
 
 import grpc
 
+from tests.bench.echo_server import ANSWER_BYTES, METHOD
+
 WINDOW = 16
 
 
 async def measure_stream(
-    address: str, method: str, messages: Sequence[bytes], *, window: int = WINDOW
+    address: str, messages: Sequence[bytes], *, answer_bytes: int, window: int = WINDOW
 ) -> float:
     """Send every message and wait for as many answers.
 
     Args:
         address: host:port.
-        method: The path of the stream.
         messages: Serialised messages.
+        answer_bytes: The size of each answer.
         window: The most messages under way unanswered.
 
     Returns:
@@ -26,7 +28,7 @@ async def measure_stream(
     """
     async with grpc.aio.insecure_channel(address) as channel:
         await channel.channel_ready()
-        call: Any = channel.stream_stream(method)()
+        call = echo_call(channel, answer_bytes)
         room = asyncio.Semaphore(window)
 
         async def send() -> None:
@@ -44,3 +46,8 @@ async def measure_stream(
         seconds = time.perf_counter() - started
         await sending
         return seconds
+
+
+def echo_call(channel: grpc.aio.Channel, answer_bytes: int) -> Any:
+    """Open a stream on which every message is answered by so many bytes."""
+    return channel.stream_stream(METHOD)(metadata=((ANSWER_BYTES, str(answer_bytes)),))

@@ -1,9 +1,9 @@
 """The bare stream that the mesh is measured against.
 
 A grpc.aio server without interceptors, parsing or learning: it answers every
-message with the same bytes, as many as a real result has.
+message with the same bytes, as many as a real result has; the caller says how many.
 
-    python -m tests.bench.echo_server PORT ANSWER_BYTES
+    python -m tests.bench.echo_server PORT
 """
 
 import asyncio
@@ -14,10 +14,11 @@ import grpc
 import uvloop
 
 METHOD = "/hanami.bench.v1.EchoService/Learn"
+ANSWER_BYTES = "answer-bytes"
 
 
 async def _learn(_: Any, context: Any) -> None:
-    answer = bytes(int(sys.argv[2]))
+    answer = bytes(int(dict(context.invocation_metadata())[ANSWER_BYTES]))
     while await context.read() is not grpc.aio.EOF:
         await context.write(answer)
 
