@@ -21,3 +21,15 @@ def test_learning_goes_on_after_kills_as_if_nothing_had_been(tmp_path: Path) -> 
     assert [] == report.problems
     assert 3 == report.kills["kyouko"]
     assert 600 <= sum(told.frames for told in report.told)
+
+
+@pytest.mark.timeout(400)
+def test_learning_goes_on_after_kills_of_the_journal_too(tmp_path: Path) -> None:
+    """With the journal in JetStream, of which the server is killed and started again, too."""
+    victims = {"kyouko": 1, "nats": 1}
+    terms = Terms(frames=300, clients=2, kills=4, gap_seconds=0.7, victims=victims, seed=2)
+
+    report = soak(tmp_path, terms, say=print, with_nats=True)
+
+    assert [] == report.problems
+    assert {"kyouko", "nats"} == report.kills.keys()

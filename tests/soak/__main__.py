@@ -25,6 +25,18 @@ PARTS = {
         "kyouko and NATS are killed; the journal is in JetStream",
         Terms(frames=9000, clients=3, kills=100, leaves=4, victims={"kyouko": 1, "nats": 1}),
     ),
+    "steady": (
+        "ten minutes in which all others are killed, clients come and go, and kyouko goes on",
+        Terms(
+            frames=40_000,
+            clients=3,
+            pause_seconds=0.014,
+            kills=20,
+            gap_seconds=20.0,
+            victims={"envoy": 2, "misaki": 1, "shiori": 1, "torii": 1},
+            leaves=40,
+        ),
+    ),
 }
 
 

@@ -127,6 +127,8 @@ async def _stream(
     watching.cancel()
     await asyncio.gather(killing, watching, return_exceptions=True)
     report.seconds = time.monotonic() - started
+    if report.kills.total() < terms.kills:
+        report.problems.append(f"the clients were through after {report.kills.total()} kills")
     report.problems += [problem for told in report.told for problem in told.problems]
     async with _admin(house) as client:
         found = [await client.networks.get(f"net-{number}") for number in range(terms.clients)]
@@ -153,7 +155,6 @@ async def _kill(
     for number in range(terms.kills):
         await asyncio.sleep(choice.expovariate(1 / terms.gap_seconds))
         if all(task.done() for task in streaming):
-            report.problems.append(f"the clients were through after {number} kills")
             return
         victim = choice.choices(names, weights)[0]
         report.kills[victim] += 1
