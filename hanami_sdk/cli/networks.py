@@ -179,6 +179,7 @@ def _fields(network: Network) -> list[tuple[str, str]]:
         ("Network", network.name),
         ("Channels", str(row_channels(network))),
         ("Learned rows", f"{statistics.learned_rows} ({network.kept_rows} safe from a crash)"),
+        ("Lost by damage", network.problem),
         ("Neurons", str(statistics.neurons)),
         ("Connections", str(statistics.connections)),
         ("Pruned connections", str(statistics.pruned_connections or "")),
