@@ -19,9 +19,11 @@ from hanami.kyouko.v1 import learning_service_pb2_grpc, network_service_pb2
 
 from hanami_sdk.connection import Connection
 from hanami_sdk.errors import (
+    DataLost,
     FailedPrecondition,
     FrameRefused,
     HanamiError,
+    InternalError,
     InvalidArgument,
     Unavailable,
 )
@@ -173,6 +175,8 @@ class Exchange:
         Raises:
             HanamiError: the stream has failed before.
         """
+        if self._options.mode != "LEARN":
+            raise FailedPrecondition("Nothing of this stream is learned.", reason="STREAM_PROTOCOL")
         wanted = self._sequence if sequence is None else sequence
         while self.durable_sequence < wanted:
             if self._failure is not None:
@@ -259,17 +263,20 @@ class Exchange:
 
     async def _live(self) -> None:
         """Talk until the stream is closed, over as many calls as that takes."""
-        while True:
-            error = await self._talk()
-            if self._closed is not None and self._closed.done():
-                self._fail(_closed_error())
-                return
-            try:
+        try:
+            while True:
+                error = await self._talk()
+                if self._closed is not None and self._closed.done():
+                    self._fail(_closed_error())
+                    return
                 opened = await self._open_again(error)
-            except HanamiError as final:
-                self._fail(final)
-                return
-            self._go_on_after(opened.last_sequence)
+                self._go_on_after(opened.last_sequence)
+        except HanamiError as final:
+            self._fail(final)
+        except Exception as mistake:
+            # Whoever waits must hear of it, whatever it is.
+            self._fail(InternalError(f"The stream cannot go on: {mistake!r}"))
+            raise
 
     async def _talk(self) -> HanamiError:
         """Send and read on one call; returns how it ended."""
@@ -305,13 +312,20 @@ class Exchange:
             if delay is None or loop.time() + delay >= ends_at:
                 raise error
             await asyncio.sleep(delay)
-            self._call.cancel()
+            if self._call is not None:
+                self._call.cancel()
             try:
                 return await self._open_call()
             except HanamiError as again:
                 error = again
 
     def _go_on_after(self, last_sequence: int) -> None:
+        if last_sequence < self.durable_sequence:
+            raise DataLost(
+                f"The server is at frame {last_sequence} of this session, though it had made "
+                f"{self.durable_sequence} durable; see the network's `problem`.",
+                reason="SEQUENCE_GAP",
+            )
         self.breaks += 1
         self._outbox = asyncio.Queue()
         for frame in self._sent.to_send_again(last_sequence):
@@ -355,9 +369,9 @@ class Exchange:
             self._closed.set_result(self.network)
 
     def _answer(self, sequence: int, answer: pb.LearnResult | pb.LearnFault) -> None:
-        frame = self._sent.answered(sequence)
-        if frame.future.done():
-            # It was answered before the break, and has been learned again now.
+        frame, was_answered = self._sent.answered(sequence)
+        if was_answered:
+            # Before the break; it has been learned again now.
             return
         self._outstanding_rows -= frame.rows
         if isinstance(answer, pb.LearnFault):

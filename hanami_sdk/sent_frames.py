@@ -58,8 +58,8 @@ class SentFrames:
         self._kept.append(frame)
         self._waiting.append(frame)
 
-    def answered(self, sequence: int) -> SentFrame:
-        """Return the frame that an answer belongs to.
+    def answered(self, sequence: int) -> tuple[SentFrame, bool]:
+        """Return the frame that an answer belongs to, and whether it had one before.
 
         Raises:
             DataLost: it is not the one whose turn it is.
@@ -67,10 +67,10 @@ class SentFrames:
         if not self._waiting or self._waiting[0].sequence != sequence:
             raise DataLost(f"The server answered frame {sequence} out of order.")
         frame = self._waiting.popleft()
-        frame.is_answered = True
+        was_answered, frame.is_answered = frame.is_answered, True
         if not self._in_session:
             self._kept.popleft()
-        return frame
+        return frame, was_answered
 
     def durable(self, sequence: int) -> None:
         """Let go of frames that no crash can take any more."""

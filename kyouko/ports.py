@@ -66,6 +66,9 @@ class NetworkRepository(Protocol):
     async def record_problem(self, uid: str, problem: str) -> None:
         """Note what of a network was lost by damage; a missing network is left missing."""
 
+    async def fall_back(self, uid: str, snapshot: str, journal_position: int) -> None:
+        """Point a network to an older snapshot, or to none, because the newest is damaged."""
+
     async def by_uid(self, uids: Set[str]) -> Sequence[Network]:
         """Return those networks that exist, in any order."""
 

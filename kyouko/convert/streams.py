@@ -57,6 +57,7 @@ def frame_of(message: pb.LearnFrame, terms: StreamTerms) -> Frame:
         inputs = array_of(message.inputs, field="frame.inputs")
         target, target_bytes = _target_of(message, len(inputs))
         times = event_times_of(message)
+        _check_times(times, len(inputs))
         byte_count = inputs.nbytes + target_bytes + (times.nbytes if times is not None else 0)
         terms.check_bytes(byte_count)
     except DomainError as error:
@@ -90,6 +91,14 @@ def _late_targets_of(message: pb.LearnFrame, terms: StreamTerms) -> Frame:
         target_sequence=message.target_sequence,
         message_id=message.message_id,
     )
+
+
+def _check_times(
+    times: "np.ndarray[tuple[int, ...], np.dtype[np.int64]] | None", rows: int
+) -> None:
+    if times is not None and len(times) != rows:
+        problem = f"there are {len(times)} of them for {rows} rows"
+        raise InvalidArgument.for_field("frame.event_times", problem)
 
 
 def _check_message_id(message_id: str) -> None:

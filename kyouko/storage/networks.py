@@ -109,6 +109,16 @@ class SqlNetworkRepository:
         async with self._database.session() as session:
             await session.execute(change)
 
+    async def fall_back(self, uid: str, snapshot: str, journal_position: int) -> None:
+        """Point a network to an older snapshot."""
+        change = (
+            update(NetworkRow)
+            .where(NetworkRow.uid == uid)
+            .values(snapshot=snapshot, snapshot_before="", journal_position=journal_position)
+        )
+        async with self._database.session() as session:
+            await session.execute(change)
+
     async def by_uid(self, uids: Set[str]) -> Sequence[Network]:
         """Return those networks that exist."""
         found: list[Network] = []

@@ -23,7 +23,7 @@ PARTS = {
     ),
     "jetstream": (
         "kyouko and NATS are killed; the journal is in JetStream",
-        Terms(frames=9000, clients=3, kills=100, leaves=4, victims={"kyouko": 1, "nats": 1}),
+        Terms(frames=14_000, clients=3, kills=110, leaves=4, victims={"kyouko": 1, "nats": 1}),
     ),
     "steady": (
         "ten minutes in which all others are killed, clients come and go, and kyouko goes on",

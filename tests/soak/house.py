@@ -1,7 +1,9 @@
 """A mesh of its own, with the processes that can be killed."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -85,6 +87,15 @@ class House:
         return int(psutil.Process(self.pid(component)).memory_info().rss)
 
 
+def _quiet_port() -> int:
+    """Return a free port that no outgoing connection gets while its listener is dead."""
+    for port in range(20_000, 30_000, 7):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port below 30,000 is free")
+
+
 @contextmanager
 def running_house(folder: Path, **environment: str) -> Iterator[House]:
     """Run a mesh with settings of its own, and stop it in good order."""
@@ -92,7 +103,7 @@ def running_house(folder: Path, **environment: str) -> Iterator[House]:
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     try:
-        state = local_mesh.start(home, on_event=lambda event: None, port=free_port())
+        state = local_mesh.start(home, on_event=lambda event: None, port=_quiet_port())
         yield House(home, state)
     finally:
         local_mesh.stop(home, lambda event: None)

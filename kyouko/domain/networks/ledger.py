@@ -7,14 +7,17 @@ in which they happened: so what a replay makes of a snapshot is, bit for bit, wh
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.entries import Entry, EntryKind, decode, encode, storable
 from kyouko.domain.networks.learner import Learner, RowResults, Rows
 from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent
-from kyouko.domain.networks.sessions import Session, SessionBook
+from kyouko.domain.networks.sessions import Session, SessionBook, SessionsState
 from mesh.errors import DomainError, FailedPrecondition
+
+# Of all sessions of a network together, for rows whose targets may come later.
+_WAITING_BYTES: Final = 32 * 2**20
 
 
 class Appendable(Protocol):
@@ -79,7 +82,9 @@ class Ledger:
 
     def __init__(self, learner: Learner, content: SnapshotContent | None) -> None:
         self.learner = learner
-        self.sessions = SessionBook() if content is None else SessionBook.restore(content.sessions)
+        most_waiting_rows = max(1, _WAITING_BYTES // (4 * learner.structure.channels))
+        state = SessionsState() if content is None else content.sessions
+        self.sessions = SessionBook.restore(state, most_waiting_rows=most_waiting_rows)
         self.position = 0 if content is None else content.journal_position
         self._journal: Appendable | None = None
         # Learned rows by position, of what may not be durable yet; read by the event loop.
@@ -155,7 +160,7 @@ class Ledger:
         Raises:
             DomainError: SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER: it is not its turn.
         """
-        session = self.sessions.used(frame.key)
+        session = self.sessions.find(frame.key)
         session.held_by(frame.holder)
         if frame.sequence <= session.last_sequence:
             return Duplicate(self.learner.learned_rows)
@@ -211,18 +216,19 @@ class Ledger:
 
     def _note(self, session: Session, entry: Entry) -> None:
         """Take down in the session what happened to a frame of it."""
+        self.sessions.used(session)
         session.last_sequence = entry.sequence
         session.remember(entry.message_id)
         if entry.kind is EntryKind.LATE:
             session.late_frames += 1
         if entry.kind is EntryKind.PASSED and entry.rows is not None:
-            session.wait_for_targets(entry.sequence, entry.rows.inputs)
+            self.sessions.wait_for_targets(session, entry.sequence, entry.rows.inputs)
 
     def _redo(self, entry: Entry) -> None:
         if entry.kind is EntryKind.OPENED:
             self.sessions.open(entry.session, entry.user, entry.horizon_rows)
             return
-        session = self.sessions.used(entry.session) if any(entry.session) else None
+        session = self.sessions.find(entry.session) if any(entry.session) else None
         if entry.kind is EntryKind.TARGETED and session is not None and entry.rows is not None:
             self._learn_late(session, entry.target_sequence, entry.rows)
         elif entry.kind in (EntryKind.LEARNED, EntryKind.PASSED) and entry.rows is not None:

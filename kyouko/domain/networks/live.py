@@ -20,7 +20,7 @@ import structlog
 
 from kyouko.domain.networks.ledger import Exported, Ledger
 from kyouko.domain.networks.live_network import LiveLimits, LiveNetwork, most_bytes
-from kyouko.domain.networks.loading import Loader
+from kyouko.domain.networks.loading import Loaded, Loader
 from kyouko.domain.networks.network import Network, SnapshotRecord
 from kyouko.domain.networks.owner import Owner
 from kyouko.domain.networks.room import Room
@@ -165,7 +165,8 @@ class LiveNetworks:
             except NotFound:
                 # It is being deleted.
                 continue
-            except DomainError as error:
+            except Exception as error:
+                # Whatever it is, the others go on being watched.
                 _log.warning("cannot evict", network=live.network.name, error=repr(error))
                 live.used_at = time.monotonic()
 
@@ -192,24 +193,24 @@ class LiveNetworks:
     async def unsaved(self) -> Sequence[Network]:
         """Return the networks whose journal has more than their snapshot: a crash came between.
 
-        Journals of networks that are gone are removed. Only for a process that has no network
-        in memory yet.
+        Only for a process that has no network in memory yet.
         """
         uids = await self._journals.uids()
-        networks = {network.uid: network for network in await self._repository.by_uid(uids)}
-        if not networks:
-            # An empty database beside full journals may well be the wrong one.
-            return []
-        for uid in uids - networks.keys():
-            _log.warning("removing the journal of no network", uid=uid)
-            await self._journals.delete(uid)
-        found = []
-        for network in networks.values():
+        networks = await self._repository.by_uid(uids)
+        if len(networks) < len(uids):
+            # They may belong to another database with the same journals: they are left alone.
+            _log.warning("journals of no network here", count=len(uids) - len(networks))
+        return [network for network in networks if await self._is_unsaved(network)]
+
+    async def _is_unsaved(self, network: Network) -> bool:
+        try:
             journal = await self._journals.open(network.uid, after=network.journal_position)
-            if journal.last_position > network.journal_position:
-                found.append(network)
-            await journal.close()
-        return found
+        except DomainError as error:
+            _log.error("cannot open a journal", network=network.name, error=str(error))
+            return False
+        is_ahead = journal.last_position > network.journal_position
+        await journal.close()
+        return is_ahead
 
     async def recover(self, networks: Sequence[Network]) -> None:
         """Bring back what a crash left in journals, so that everybody sees all that was learned."""
@@ -217,8 +218,9 @@ class LiveNetworks:
             try:
                 async with self.using(network.project_id, network.network_id) as live:
                     await self.keep(live)
-            except DomainError as error:
-                _log.error("cannot recover", network=network.name, error=str(error))
+            except Exception as error:
+                # One that cannot be brought back must not keep the others away.
+                _log.exception("cannot recover", network=network.name, error=repr(error))
 
     async def drop(self, uid: str) -> None:
         """Forget a network that has been deleted, snapshots and all."""
@@ -286,13 +288,31 @@ class LiveNetworks:
         if network.uid != known.uid:
             raise NotFound(known.name)
         loaded = await self._loader.load(network)
-        if loaded.problem:
-            await self._repository.record_problem(network.uid, loaded.problem)
-            network = replace(network, problem=loaded.problem)
+        try:
+            network = await self._as_loaded(network, loaded)
+        except BaseException:
+            await loaded.journal.close()
+            raise
         owner = Owner(loaded.ledger, self._workers)
         return LiveNetwork(
             network, owner, loaded.journal, snapshot_rows=network.statistics.learned_rows
         )
+
+    async def _as_loaded(self, network: Network, loaded: Loaded) -> Network:
+        """Note what was lost, and which snapshot is the newest one that can be read."""
+        if loaded.problem:
+            await self._repository.record_problem(network.uid, loaded.problem)
+            network = replace(network, problem=loaded.problem)
+        if loaded.snapshot != network.snapshot:
+            position = loaded.snapshot_position
+            await self._repository.fall_back(network.uid, loaded.snapshot, position)
+            network = replace(
+                network,
+                snapshot=loaded.snapshot,
+                snapshot_before="",
+                journal_position=position,
+            )
+        return network
 
     async def _make_room_for(self, key: Hashable, size: int) -> None:
         if not self._has_room_for(key, size):

@@ -31,11 +31,15 @@ class Loaded:
     """A network that is ready to go on.
 
     Attributes:
+        snapshot: the one that could be read; empty for none.
+        snapshot_position: the last change that it holds.
         problem: what could not be brought back, for people; empty when all was.
     """
 
     ledger: Ledger
     journal: NetworkJournal
+    snapshot: str
+    snapshot_position: int
     problem: str
 
 
@@ -54,23 +58,24 @@ class Loader:
             Unavailable: DEPENDENCY_UNAVAILABLE: neither of its snapshots can be used, or it
                 cannot be built here. JOURNAL_UNAVAILABLE.
         """
-        content = await self._newest_snapshot(network)
+        used, content = await self._newest_snapshot(network)
         ledger = await self._build(network, content)
         journal = await self._journals.open(network.uid, after=ledger.position)
         try:
             problem = await self._replay(network, ledger, journal)
-            problem = problem or _gap_between(network, ledger)
+            problem = problem or _gap_between(network, used, ledger)
         except BaseException:
             await journal.close()
             raise
         ledger.write_to(journal)
-        return Loaded(ledger, journal, problem)
+        position = 0 if content is None else content.journal_position
+        return Loaded(ledger, journal, used, position, problem)
 
-    async def _newest_snapshot(self, network: Network) -> SnapshotContent | None:
+    async def _newest_snapshot(self, network: Network) -> tuple[str, SnapshotContent | None]:
         if not network.snapshot:
-            return None
+            return "", None
         try:
-            return await self._snapshots.load(network.snapshot)
+            return network.snapshot, await self._snapshots.load(network.snapshot)
         except DamagedSnapshot as error:
             # The journal still has all that came after the snapshot before, or after nothing.
             _log.error(
@@ -82,7 +87,7 @@ class Loader:
             )
         before = network.snapshot_before
         try:
-            return await self._snapshots.load(before) if before else None
+            return before, await self._snapshots.load(before) if before else None
         except DamagedSnapshot as error:
             _log.error("snapshot is damaged", network=network.name, snapshot=before)
             raise _unusable(network, f"snapshots are damaged, or not for us ({error})") from error
@@ -110,9 +115,9 @@ class Loader:
         async for record in journal.read(ledger.position):
             waiting.append(record)
             if len(waiting) == _RECORDS_AT_ONCE:
-                await self._redo(ledger, waiting)
+                await self._redo(network, ledger, waiting)
                 waiting = []
-        await self._redo(ledger, waiting)
+        await self._redo(network, ledger, waiting)
         if ledger.position > first:
             _log.info("replayed", network=network.name, records=ledger.position - first)
         damage = journal.damage
@@ -130,9 +135,19 @@ class Loader:
             f"its record {damage.last_good_position} is lost"
         )
 
-    async def _redo(self, ledger: Ledger, records: Sequence[JournalRecord]) -> None:
+    async def _redo(
+        self, network: Network, ledger: Ledger, records: Sequence[JournalRecord]
+    ) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, _redo, ledger, records)
+        try:
+            await loop.run_in_executor(self._executor, _redo, ledger, records)
+        except ValueError as error:
+            _log.error("journal does not fit", network=network.name, error=str(error))
+            raise Unavailable(
+                f"{network.name} cannot be loaded: its journal has a record that does not fit",
+                reason="DEPENDENCY_UNAVAILABLE",
+                metadata={"dependency": "journal"},
+            ) from error
 
 
 def _unusable(network: Network, problem: str) -> Unavailable:
@@ -143,16 +158,16 @@ def _unusable(network: Network, problem: str) -> Unavailable:
     )
 
 
-def _gap_between(network: Network, ledger: Ledger) -> str:
+def _gap_between(network: Network, used: str, ledger: Ledger) -> str:
     """Return what is missing between an older snapshot and the damaged one.
 
     Raises:
         Unavailable: All of it is; an empty network would be worse than none.
     """
+    if ledger.position == 0 and network.snapshot and not used:
+        raise _unusable(network, "snapshots are damaged")
     if ledger.position >= network.journal_position:
         return ""
-    if ledger.position == 0:
-        raise _unusable(network, "snapshots are damaged")
     return (
         f"the snapshot {network.snapshot} is damaged; what was learned between the journal's "
         f"records {ledger.position} and {network.journal_position} is lost"

@@ -19,6 +19,7 @@ from mesh.errors import Aborted, FailedPrecondition
 KEY_BYTES: Final = 16
 MOST_SESSIONS: Final = 256
 MOST_MESSAGE_IDS: Final = 4096
+MOST_WAITING: Final = 1_000_000
 _TOKEN_BYTES: Final = 24
 Array = npt.NDArray[Any]
 
@@ -68,11 +69,14 @@ class Session:
 
     def wait_for_targets(self, sequence: int, inputs: Array) -> None:
         """Keep the rows of a frame until their targets come, and let the oldest ones go."""
-        if not self.horizon_rows:
-            return
-        self.waiting[sequence] = inputs
-        self.waiting_rows += len(inputs)
-        while self.waiting_rows > self.horizon_rows:
+        if self.horizon_rows and len(inputs):
+            self.waiting[sequence] = inputs
+            self.waiting_rows += len(inputs)
+            self.forget_beyond(self.horizon_rows)
+
+    def forget_beyond(self, rows: int) -> None:
+        """Let the oldest rows go that are more than so many."""
+        while self.waiting_rows > rows:
             _, oldest = self.waiting.popitem(last=False)
             self.waiting_rows -= len(oldest)
 
@@ -101,10 +105,17 @@ class Session:
 
 
 class SessionBook:
-    """The sessions of one network; beyond a number the one unused for longest is forgotten."""
+    """The sessions of one network; beyond a number the one unused for longest is forgotten.
 
-    def __init__(self, limit: int = MOST_SESSIONS) -> None:
+    A session is used when the journal gets an entry of it, and by nothing else: so a replay
+    forgets the same ones.
+    """
+
+    def __init__(
+        self, limit: int = MOST_SESSIONS, *, most_waiting_rows: int = MOST_WAITING
+    ) -> None:
         self._limit = limit
+        self._most_waiting_rows = most_waiting_rows
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
 
     def __len__(self) -> int:
@@ -118,11 +129,12 @@ class SessionBook:
             if len(self._sessions) > self._limit:
                 self._sessions.popitem(last=False)
         session.horizon_rows = horizon_rows
-        self._sessions.move_to_end(key)
+        session.forget_beyond(horizon_rows)
+        self.used(session)
         return session
 
-    def used(self, key: bytes) -> Session:
-        """Return a session that is being used.
+    def find(self, key: bytes) -> Session:
+        """Return a session.
 
         Raises:
             FailedPrecondition: SESSION_UNKNOWN.
@@ -130,8 +142,25 @@ class SessionBook:
         session = self._sessions.get(key)
         if session is None:
             raise unknown_session()
-        self._sessions.move_to_end(key)
         return session
+
+    def used(self, session: Session) -> None:
+        """Note that a session was used just now."""
+        self._sessions.move_to_end(session.key)
+
+    def wait_for_targets(self, session: Session, sequence: int, inputs: Array) -> None:
+        """Keep the rows of a frame; those of sessions unused for longest go when it is too many."""
+        if not session.horizon_rows:
+            return
+        session.wait_for_targets(sequence, inputs)
+        too_many = sum(each.waiting_rows for each in self._sessions.values())
+        too_many -= self._most_waiting_rows
+        for each in self._sessions.values():
+            if too_many <= 0:
+                return
+            before = each.waiting_rows
+            each.forget_beyond(max(0, before - too_many))
+            too_many -= before - each.waiting_rows
 
     def check(self, key: bytes, user: str) -> None:
         """Refuse a key that is not of this user's session.
@@ -165,13 +194,13 @@ class SessionBook:
         return SessionsState(tuple(header), arrays)
 
     @classmethod
-    def restore(cls, state: "SessionsState", limit: int = MOST_SESSIONS) -> "SessionBook":
+    def restore(cls, state: "SessionsState", *, most_waiting_rows: int) -> "SessionBook":
         """Return the book that was exported.
 
         Raises:
             ValueError: The state is none of a book.
         """
-        book = cls(limit)
+        book = cls(most_waiting_rows=most_waiting_rows)
         try:
             for number, item in enumerate(state.header):
                 session = book.open(bytes.fromhex(item["key"]), item["user"], item["horizon_rows"])

@@ -9,6 +9,7 @@ what was learned; when it has caught up, the client hears of it.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from kyouko.domain.networks.learner import RowResults, check_shape
 from kyouko.domain.networks.ledger import Duplicate
@@ -31,7 +32,9 @@ from kyouko.domain.streams.pieces import (
 )
 from kyouko.domain.streams.protocol import Phase, StreamProtocol
 from kyouko.ports import Clock
-from mesh.errors import Aborted, DomainError, ResourceExhausted
+from mesh.errors import DomainError, ResourceExhausted
+
+_ENDS: Final = frozenset({"SESSION_TAKEN_OVER", "SESSION_UNKNOWN"})
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,11 @@ class LearnStream:
         self._last_event = self._loop.time()
 
     @property
+    def user(self) -> str:
+        """Who streams."""
+        return self._authority.principal.name
+
+    @property
     def uid(self) -> str:
         """The uid of the stream's network."""
         return self.network.uid
@@ -255,7 +263,8 @@ class LearnStream:
             unwatch()
         if self._broken is not None:
             raise self._broken
-        await self._live.journal.flush()
+        if self.session is not None:
+            await self._live.journal.flush()
         if self._protocol.phase is Phase.CLOSING:
             yield [Closed(self._live.now())]
 
@@ -305,8 +314,8 @@ class LearnStream:
         item, outcome = taken.item, taken.outcome
         if isinstance(item, Refused):
             return item
-        if isinstance(outcome, Aborted):
-            # Another stream has the session; nothing more of this one will be learned.
+        if isinstance(outcome, DomainError) and outcome.reason in _ENDS:
+            # The session is another stream's, or forgotten; nothing more will be learned.
             self._end = outcome
             return None
         if taken.position is not None:

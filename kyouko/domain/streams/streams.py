@@ -107,6 +107,7 @@ class Streams:
         )
         if self._is_draining:
             raise shutting_down()
+        await self._make_place(opening, caller.principal.name)
         async with (
             self._place(caller.principal.name),
             self._networks.using(opening.project_id, opening.network_id) as live,
@@ -114,6 +115,7 @@ class Streams:
             terms = self._terms(live, opening)
             scorer = await _scorer(live, opening.scoring)
             session = await self._session(live, opening, terms, caller.principal.name)
+            self._check_still_open(live, session)
             share = Share(self._memory)
             stream = LearnStream(
                 live, authority, terms, session, scorer=scorer, share=share, clock=self._clock
@@ -132,6 +134,28 @@ class Streams:
                 share.close()
                 stream.ended.set()
 
+    async def _make_place(self, opening: Opening, user: str) -> None:
+        """End the stream that a session comes from; after a break it may not know of its end."""
+        if opening.resume_token:
+            key = key_of(opening.resume_token)
+            before = [
+                stream
+                for stream in self._open
+                if stream.session is not None
+                and stream.session.hold.key == key
+                and stream.user == user
+            ]
+            await self._end(before, taken_over(0))
+
+    def _check_still_open(self, live: LiveNetwork, session: SessionTerms | None) -> None:
+        """Refuse a stream for which it is too late: whoever ends streams does not know it yet."""
+        if self._is_draining:
+            raise shutting_down()
+        if live.closed or self._networks.is_deleting(live.network.uid):
+            raise NotFound(live.network.name)
+        if session is not None:
+            live.owner.ledger.sessions.find(session.hold.key).held_by(session.hold.holder)
+
     async def _session(
         self, live: LiveNetwork, opening: Opening, terms: StreamTerms, user: str
     ) -> SessionTerms | None:
@@ -143,15 +167,20 @@ class Streams:
         await live.journal.room()
         token = opening.resume_token or new_token()
         hold = Hold(key_of(token), next(self._numbers))
-        last_sequence = await live.owner.run(
-            lambda ledger: ledger.open_session(
-                hold.key,
-                user,
-                is_new=not opening.resume_token,
-                horizon=opening.label_horizon_rows,
-                holder=hold.holder,
+        try:
+            last_sequence = await live.owner.run(
+                lambda ledger: ledger.open_session(
+                    hold.key,
+                    user,
+                    is_new=not opening.resume_token,
+                    horizon=opening.label_horizon_rows,
+                    holder=hold.holder,
+                )
             )
-        )
+        except RuntimeError as error:
+            if live.closed:
+                raise NotFound(live.network.name) from error
+            raise
         for stream in self._open:
             if stream.session is not None and stream.session.hold.key == hold.key:
                 stream.end(taken_over(last_sequence))

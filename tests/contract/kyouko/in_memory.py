@@ -76,6 +76,16 @@ class MemoryNetworkRepository:
         if uid in self._networks:
             self._networks[uid] = replace(self._networks[uid], problem=problem)
 
+    async def fall_back(self, uid: str, snapshot: str, journal_position: int) -> None:
+        """Point a network to an older snapshot."""
+        if uid in self._networks:
+            self._networks[uid] = replace(
+                self._networks[uid],
+                snapshot=snapshot,
+                snapshot_before="",
+                journal_position=journal_position,
+            )
+
     async def by_uid(self, uids: Set[str]) -> Sequence[Network]:
         """Return those networks that exist."""
         return [self._networks[uid] for uid in uids if uid in self._networks]

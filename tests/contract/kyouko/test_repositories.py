@@ -90,6 +90,19 @@ async def test_what_was_lost_is_noted(repositories: Repositories) -> None:
     assert "rows are lost" == (await repositories.networks.get("flowers", "net")).problem
 
 
+async def test_a_network_falls_back_to_an_older_snapshot(repositories: Repositories) -> None:
+    """The damaged one is forgotten, and the next snapshot has the older one before it."""
+    await repositories.networks.create(network())
+    for name, position in (("first", 3), ("damaged", 7)):
+        record = SnapshotRecord(name, 1, (), NetworkStatistics(), position)
+        await repositories.networks.record_snapshot("uid-of-net", record)
+
+    await repositories.networks.fall_back("uid-of-net", "first", 3)
+
+    found = await repositories.networks.get("flowers", "net")
+    assert ("first", "", 3) == (found.snapshot, found.snapshot_before, found.journal_position)
+
+
 async def test_networks_are_found_by_uid(repositories: Repositories) -> None:
     """Those that exist; a thousand that do not are no error."""
     for network_id in ("one", "two"):

@@ -12,6 +12,7 @@ from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
 from kyouko.domain.networks.ledger import Duplicate, Ledger, Submission
 from kyouko.domain.networks.network import SnapshotContent
+from kyouko.domain.networks.sessions import MOST_SESSIONS, SessionBook
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.errors import Aborted, DomainError, FailedPrecondition, InvalidArgument
@@ -162,8 +163,8 @@ async def test_a_message_that_comes_again_is_not_learned_again(book: Book) -> No
     restored = book.replayed(book.ledger.export().content)
 
     assert Duplicate(4) == again
-    assert restored.sessions.used(KEY).knows("m2")
-    assert not restored.sessions.used(KEY).knows("m3")
+    assert restored.sessions.find(KEY).knows("m2")
+    assert not restored.sessions.find(KEY).knows("m3")
 
 
 async def test_late_targets_teach_the_rows_they_belong_to(book: Book) -> None:
@@ -182,7 +183,7 @@ async def test_late_targets_teach_the_rows_they_belong_to(book: Book) -> None:
     for refused in (too_late, twice, never):
         assert isinstance(refused, FailedPrecondition)
         assert ("LABEL_TOO_LATE", "3") == (refused.reason, refused.metadata["oldest"])
-    assert 3 == book.ledger.sessions.used(KEY).late_frames
+    assert 3 == book.ledger.sessions.find(KEY).late_frames
     assert same(book.ledger, book.replayed())
 
 
@@ -231,3 +232,56 @@ async def test_a_replay_is_the_network_itself(steps: list[str], snapshot_after: 
 
     assert same(book.ledger, book.replayed(snapshot))
     assert same(book.ledger, book.replayed(None))
+
+
+async def test_what_counts_as_use_of_a_session_is_in_the_journal(book: Book) -> None:
+    """A duplicate keeps no session alive, so a replay forgets the same one."""
+    book.open()
+    book.ledger.take(frame(1))
+    for number in range(MOST_SESSIONS - 1):
+        book.open(key=number.to_bytes(16, "little"))
+    book.ledger.take(frame(1))
+
+    book.open(key=b"n" * 16)
+
+    with pytest.raises(FailedPrecondition):
+        book.ledger.take(frame(2))
+    assert same(book.ledger, book.replayed())
+
+
+async def test_a_smaller_horizon_lets_rows_go_at_once(book: Book) -> None:
+    """So their targets are as late for the network as for one that comes from its snapshot."""
+    book.open(horizon=10)
+    for sequence in (1, 2, 3):
+        book.ledger.take(frame(sequence, label=None))
+    book.open(horizon=2)
+
+    late_one = book.ledger.take(late(4, 1))
+    restored = book.replayed(book.ledger.export().content)
+
+    assert isinstance(late_one, DomainError)
+    assert same(book.ledger, restored)
+
+
+async def test_empty_frames_do_not_wait(book: Book) -> None:
+    """They have no rows that targets could belong to."""
+    book.open(horizon=1)
+    for sequence in range(1, 20):
+        empty = Rows(np.empty((0, 3), np.float32))
+        book.ledger.take(Submission(KEY, 1, sequence, empty))
+
+    assert 0 == len(book.ledger.sessions.find(KEY).waiting)
+
+
+async def test_rows_that_wait_are_bounded_over_all_sessions() -> None:
+    """The session unused for longest loses its oldest ones first, and all knows what it has."""
+    sessions = SessionBook(most_waiting_rows=5)
+    rows = np.zeros((2, 3), np.float32)
+    first = sessions.open(b"1" * 16, ALICE, 100)
+    second = sessions.open(b"2" * 16, ALICE, 100)
+    for sequence in (1, 2):
+        sessions.wait_for_targets(first, sequence, rows)
+    sessions.wait_for_targets(second, 1, rows)
+
+    assert ([2], [1]) == (list(first.waiting), list(second.waiting))
+    assert (2, 2) == (first.waiting_rows, second.waiting_rows)

@@ -644,6 +644,27 @@ async def test_the_first_snapshot_is_not_needed_while_the_journal_is_there(house
         assert 4 == live.owner.learner.learned_rows
 
 
+async def test_after_a_fall_back_the_good_snapshot_stays(house: House) -> None:
+    """The next snapshot has the good one before it, and not the damaged one."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        for _ in range(2):
+            await teach(live)
+            await house.live.keep(live)
+    good = live.network.snapshot_before
+    await house.snapshots.delete(live.network.snapshot)
+
+    restarted = house.restarted()
+    async with restarted.using("flowers", "net") as live:
+        await teach(live)
+        await restarted.keep(live)
+
+    row = await house.repository.get("flowers", "net")
+    assert good == row.snapshot_before
+    assert {good, row.snapshot} == set(await house.snapshots.names("uid-of-net"))
+    assert 12 == live.owner.learner.learned_rows
+
+
 async def test_a_gap_after_an_older_snapshot_is_told(house: House) -> None:
     """The last good state is served, and the network says what is lost."""
     await house.create()
