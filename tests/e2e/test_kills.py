@@ -27,7 +27,7 @@ def test_learning_goes_on_after_kills_as_if_nothing_had_been(tmp_path: Path) -> 
 def test_learning_goes_on_after_kills_of_the_journal_too(tmp_path: Path) -> None:
     """With the journal in JetStream, of which the server is killed and started again, too."""
     victims = {"kyouko": 1, "nats": 1}
-    terms = Terms(frames=300, clients=2, kills=4, gap_seconds=0.7, victims=victims, seed=2)
+    terms = Terms(frames=600, clients=2, kills=4, gap_seconds=0.5, victims=victims, seed=2)
 
     report = soak(tmp_path, terms, say=print, with_nats=True)
 

@@ -151,12 +151,16 @@ async def _kill(
 ) -> None:
     choice = random.Random(terms.seed)
     await asyncio.gather(*(told.began.wait() for told in report.told))
-    names, weights = list(terms.victims), list(terms.victims.values())
+    victims: list[str] = []
     for number in range(terms.kills):
         await asyncio.sleep(choice.expovariate(1 / terms.gap_seconds))
         if all(task.done() for task in streaming):
             return
-        victim = choice.choices(names, weights)[0]
+        if not victims:
+            # Each has its turn, in an order that nobody can foresee.
+            victims = [name for name, weight in terms.victims.items() for _ in range(weight)]
+            choice.shuffle(victims)
+        victim = victims.pop()
         report.kills[victim] += 1
         if victim == "nats" and nats is not None:
             await asyncio.to_thread(nats.kill)

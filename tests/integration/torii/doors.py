@@ -121,6 +121,13 @@ async def answer(socket: ClientConnection) -> pb.LearnResponse:
     return pb.LearnResponse.FromString(message)
 
 
+async def said(socket: ClientConnection) -> pb.LearnResponse:
+    """Return the next message that is no progress, of which some may come at any time."""
+    while (response := await answer(socket)).HasField("progress"):
+        pass
+    return response
+
+
 async def ending(socket: ClientConnection) -> Ending:
     """Read to the end, and return how it was."""
     fault: pb.LearnFault | None = None

@@ -10,7 +10,7 @@ from mesh import status
 from mesh.tensors import array_of, tensor_of
 from tests.integration.kyouko.servers import NETWORK
 from tests.integration.meshes import RunningMisaki
-from tests.integration.torii.doors import answer, closing, ending, frame, opening
+from tests.integration.torii.doors import closing, ending, frame, opening, said
 from tests.integration.torii.garden import Garden, token_of
 
 ROWS = np.random.default_rng(5).normal(size=(64, 4)).astype(np.float32)
@@ -30,12 +30,12 @@ async def test_a_network_learns_over_a_websocket(garden: Garden) -> None:
     token = token_of(garden.kyouko.alice)
     async with garden.torii.websocket(token=token) as socket:
         await socket.send(opening(NETWORK))
-        opened = (await answer(socket)).opened
+        opened = (await said(socket)).opened
         for sequence in range(1, 21):
             await socket.send(labelled(sequence))
-        results = [(await answer(socket)).result for _ in range(20)]
+        results = [(await said(socket)).result for _ in range(20)]
         await socket.send(closing())
-        closed = (await answer(socket)).closed
+        closed = (await said(socket)).closed
         end = await ending(socket)
 
     assert opened.network.statistics.connections == 0
@@ -56,12 +56,12 @@ async def test_a_bad_frame_is_a_fault_and_the_websocket_lives(garden: Garden) ->
     )
     async with garden.torii.websocket(token=token) as socket:
         await socket.send(opening(NETWORK))
-        await answer(socket)
+        await said(socket)
         request = pb.LearnRequest(frame=pb.LearnFrame(sequence=1, inputs=bad))
         await socket.send(request.SerializeToString())
-        fault = (await answer(socket)).fault
+        fault = (await said(socket)).fault
         await socket.send(labelled(2))
-        result = (await answer(socket)).result
+        result = (await said(socket)).result
 
     assert fault.sequence == 1
     assert status.error_info(fault.status).reason == "TENSOR_INVALID"
