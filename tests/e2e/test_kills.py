@@ -14,13 +14,13 @@ def test_learning_goes_on_after_kills_as_if_nothing_had_been(tmp_path: Path) -> 
     In the end each network equals one that learned the same rows in one go, and every row that
     was learned is kept.
     """
-    terms = Terms(frames=300, clients=2, kills=3, gap_seconds=0.7)
+    terms = Terms(frames=600, clients=2, kills=3, gap_seconds=0.5)
 
     report = soak(tmp_path, terms, say=print)
 
     assert [] == report.problems
     assert 3 == report.kills["kyouko"]
-    assert 600 <= sum(told.frames for told in report.told)
+    assert 1200 <= sum(told.frames for told in report.told)
 
 
 @pytest.mark.timeout(400)
