@@ -10,6 +10,7 @@ from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
 from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.owner import Owner
 from kyouko.domain.networks.workers import Workers
+from kyouko.domain.streams import pieces
 from kyouko.domain.streams.pieces import Frame, Hold, Manner, Refused, Waiting, queue_piece
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
@@ -18,6 +19,12 @@ from tests.contract.kyouko.in_memory import MemoryJournal
 
 PROBLEM = InvalidArgument("no good")
 HOLD = Hold(b"k" * 16, 1)
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pieces end by their rows alone, however busy the machine is."""
+    monkeypatch.setattr(pieces, "_PIECE_SECONDS", 60.0)
 
 
 @pytest.fixture
