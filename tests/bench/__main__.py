@@ -14,6 +14,7 @@ from tests.bench import (
     adversarial,
     compiling,
     experts,
+    idle,
     incremental,
     journal,
     learning_mnist,
@@ -57,6 +58,7 @@ PARTS = {
     "experts": Part(experts.measure, "what each expert beside a network costs for a row"),
     "adversarial": Part(adversarial.measure, "a million rows nobody would send, for each kind"),
     "journal": Part(journal.measure, "the file journal against bare write and fdatasync"),
+    "idle": Part(idle.measure, "500 networks that nobody uses, and how soon one is back"),
     "start": Part(start.measure, "how long `hanami up` takes"),
     "mesh": Part(mesh.measure, "learning through Envoy and gRPC against the engine alone"),
 }
