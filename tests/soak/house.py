@@ -4,8 +4,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,39 +14,8 @@ import psutil
 from hanami_sdk.local import mesh as local_mesh
 from hanami_sdk.local.home import MeshHome
 from hanami_sdk.local.state import MeshState
-from tests.bench.gateway import free_port
 
 _PATIENCE_SECONDS = 120.0
-
-
-class Nats:
-    """A NATS server with JetStream that keeps its files over restarts."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"nats://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start it."""
-        binary = Path(sys.executable).parent / "nats-server"
-        command = [str(binary), "-js", "-sd", str(self._folder), "-a", "127.0.0.1"]
-        self.process = subprocess.Popen(
-            [*command, "-p", str(self.port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def kill(self) -> None:
-        """End it without a word."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
 
 
 class House:

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 
 from hanami_sdk import AsyncClient
-from tests.soak.house import House, Nats, running_house
+from tests.nats import NatsServer
+from tests.soak.house import House, running_house
 from tests.soak.rows import CHANNELS, Plan
 from tests.soak.streaming import PROJECT, Told, stream_through
 from tests.soak.twins import differences, newest_snapshot, uninterrupted
@@ -69,9 +70,10 @@ class Report:
 def soak(folder: Path, terms: Terms, *, say: Say, with_nats: bool = False) -> Report:
     """Run a mesh through its faults, stop it, and compare the networks with their twins."""
     report = Report()
-    nats = Nats(folder / "nats") if with_nats else None
+    nats = NatsServer(folder / "nats") if with_nats else None
     settings = {"HANAMI_SNAPSHOT_SECONDS": "5"}
     if nats is not None:
+        (folder / "nats").mkdir(parents=True)
         nats.start()
         settings[_JOURNAL] = nats.url
     uids: list[str] = []
@@ -97,7 +99,7 @@ def _plans(terms: Terms) -> list[Plan]:
 
 
 async def _stream(
-    house: House, nats: Nats | None, terms: Terms, report: Report, say: Say
+    house: House, nats: NatsServer | None, terms: Terms, report: Report, say: Say
 ) -> list[str]:
     started = time.monotonic()
     async with _admin(house) as client:
@@ -143,7 +145,7 @@ async def _stream(
 
 async def _kill(
     house: House,
-    nats: Nats | None,
+    nats: NatsServer | None,
     terms: Terms,
     report: Report,
     say: Say,
@@ -165,7 +167,7 @@ async def _kill(
         if victim == "nats" and nats is not None:
             await asyncio.to_thread(nats.kill)
             await asyncio.sleep(choice.uniform(0, 1))
-            nats.start()
+            await asyncio.to_thread(nats.start)
             say(f"kill {number + 1}: nats")
             continue
         await asyncio.to_thread(house.kill, victim)
