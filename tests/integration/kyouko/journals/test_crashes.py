@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.integration.kyouko.journals.streams import UID
 from tests.nats import NatsServer
 
 KILLS = 4
+COMPLETE_LINE = re.compile(rb"^durable (\d+)\n", re.MULTILINE)
+"""What the writer said before it was killed; it may be killed in the middle of a line."""
 
 
 @pytest.fixture(params=["files", "jetstream"])
@@ -41,13 +44,14 @@ async def durable_when_killed(url: str, chance: random.Random) -> tuple[str, int
         line = await process.stdout.readline()
         assert line, "the writer ended by itself"
         opened = line.decode()
+    read = b""
     for _ in range(chance.randint(1, 20)):
-        last = await process.stdout.readline()
+        read += await process.stdout.readline()
     await asyncio.sleep(chance.random() * 0.05)
     process.kill()
-    rest = (await process.stdout.read()).splitlines()
+    read += await process.stdout.read()
     await process.wait()
-    return opened.strip(), int([last, *rest][-1].split()[1])
+    return opened.strip(), int(COMPLETE_LINE.findall(read)[-1])
 
 
 async def test_durable_records_survive_a_killed_process(journal_url: str, tmp_path: Path) -> None:
