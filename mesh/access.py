@@ -19,21 +19,53 @@ class Role(StrEnum):
     MEMBER = "MEMBER"
     VIEWER = "VIEWER"
     SERVICE = "SERVICE"
+    DEVICE = "DEVICE"
+
+
+class Action(StrEnum):
+    """What a device may do with a network, if its key says so."""
+
+    LEARN = "learn"
+    PREDICT = "predict"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """All that a device may do: some actions, on one network or on all of a project.
+
+    Without a `network_id` every network of the project is meant.
+    """
+
+    project_id: str
+    network_id: str
+    actions: frozenset[Action]
 
 
 @dataclass(frozen=True)
 class Principal:
     """Somebody whose token has been verified.
 
-    `name` is `users/{user}` or `services/{service}`; `project_roles` maps the
-    id of a project to the role there; `expires_at` is in seconds since 1970.
+    Attributes:
+        name: `users/{user}`, `services/{service}` or the like.
+        admin: Whether the caller runs the installation.
+        project_roles: The role in each project, by the project's id.
+        issued_at: When the token was made, in seconds since 1970, with fractions.
+        expires_at: When the token ends, in seconds since 1970.
+        token_id: Tells this token from every other.
+        revocable_as: The subjects whose revocation ends this token, see
+            `mesh.revocations`.
+        scope: Set for a device, which has the role DEVICE and no other, whatever
+            else its token may say.
     """
 
     name: str
     admin: bool = False
     project_roles: Mapping[str, Role] = field(default_factory=dict)
+    issued_at: float = 0.0
     expires_at: float = 0.0
     token_id: str = ""
+    revocable_as: tuple[str, ...] = ()
+    scope: Scope | None = None
 
     @property
     def is_service(self) -> bool:
@@ -42,17 +74,23 @@ class Principal:
 
     def global_roles(self) -> frozenset[Role]:
         """Return the roles that hold in every project."""
+        if self.scope is not None:
+            return frozenset()
         if self.is_service:
             return frozenset({Role.SERVICE})
         return frozenset({Role.ADMIN}) if self.admin else frozenset()
 
     def roles_in(self, project_id: str) -> frozenset[Role]:
         """Return the roles that hold in one project."""
+        if self.scope is not None:
+            return frozenset({Role.DEVICE} if project_id == self.scope.project_id else ())
         role = self.project_roles.get(project_id)
         return self.global_roles() | (frozenset({role}) if role else frozenset())
 
     def all_roles(self) -> frozenset[Role]:
         """Return every role held anywhere."""
+        if self.scope is not None:
+            return frozenset({Role.DEVICE})
         return self.global_roles() | frozenset(self.project_roles.values())
 
 
@@ -83,11 +121,13 @@ class Caller:
         Raises:
             PermissionDenied: ROLE_INSUFFICIENT.
         """
-        if not (self.rule.any_principal or self.principal.all_roles() & self.rule.roles):
-            raise self._denied()
+        self._require(self.principal.all_roles())
 
     def authorize_project(self, project_id: str) -> None:
         """Refuse a caller without a fitting role in a project.
+
+        Devices are refused, for a scope is narrower than a project: what devices may
+        do calls `authorize_network`.
 
         Raises:
             NotFound: The caller has no role in the project, and so may not even
@@ -95,11 +135,48 @@ class Caller:
             PermissionDenied: ROLE_INSUFFICIENT: a role, but not one the method's
                 rule names.
         """
+        self._authorize_role_in(project_id)
+        if self.principal.scope is not None:
+            raise self._denied()
+
+    def authorize_network(self, project_id: str, network_id: str, action: Action) -> None:
+        """Refuse a caller who may not do something with a network.
+
+        The only way in for devices: their scope has to cover project, network and
+        action. For all others this is `authorize_project`.
+
+        Raises:
+            NotFound: No role in the project, or the scope is of another network.
+            PermissionDenied: ROLE_INSUFFICIENT, or SCOPE_INSUFFICIENT: the scope does
+                not name the action.
+        """
+        self._authorize_role_in(project_id)
+        scope = self.principal.scope
+        if scope is None:
+            return
+        if scope.network_id not in ("", network_id):
+            raise NotFound(f"projects/{project_id}/networks/{network_id}")
+        if action not in scope.actions:
+            raise self._out_of_scope(scope, action)
+
+    def _authorize_role_in(self, project_id: str) -> None:
         roles = self.principal.roles_in(project_id)
         if not roles:
             raise NotFound(f"projects/{project_id}")
-        if not (self.rule.any_principal or roles & self.rule.roles):
+        self._require(roles)
+
+    def _require(self, roles: frozenset[Role]) -> None:
+        anybody = self.rule.any_principal and self.principal.scope is None
+        if not (anybody or roles & self.rule.roles):
             raise self._denied()
+
+    def _out_of_scope(self, scope: Scope, action: Action) -> PermissionDenied:
+        actions = ", ".join(sorted(scope.actions)) or "nothing"
+        return PermissionDenied(
+            f"the API key allows this device to {actions}, not to {action}",
+            reason="SCOPE_INSUFFICIENT",
+            metadata={"method": self.rule.method, "action": action, "actions": actions},
+        )
 
     def _denied(self) -> PermissionDenied:
         allowed = ", ".join(sorted(self.rule.roles)) or "nobody"

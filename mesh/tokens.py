@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import structlog
 
-from mesh.access import Principal, Role
+from mesh.access import Action, Principal, Role, Scope
 from mesh.errors import Unauthenticated, Unavailable
 
 _log = structlog.get_logger(__name__)
@@ -22,6 +22,8 @@ _REFRESH_SECONDS = 300.0
 # An unknown key id makes us ask misaki again, but not more often than this.
 _LEAST_REFRESH_SECONDS = 5.0
 _EARLY_RETRY_SECONDS = 0.5
+# Claims that name what a token hangs on, and the collections that revocations name it by.
+_PARTIES = {"sid": "sessions", "api_key": "apiKeys", "client_id": "clients"}
 
 
 @dataclass(frozen=True)
@@ -136,15 +138,37 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
         Unauthenticated: TOKEN_INVALID: the claims are not ones that misaki makes.
     """
     try:
+        scope = _scope_of(claims)
         return Principal(
             name=str(claims["sub"]),
             admin=bool(claims.get("adm", False)),
             project_roles={p: Role(role) for p, role in claims.get("roles", {}).items()},
+            issued_at=float(claims["iat"]),
             expires_at=float(claims["exp"]),
             token_id=str(claims["jti"]),
+            revocable_as=_revocable_as(claims),
+            scope=scope,
         )
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise token_invalid("malformed") from error
+
+
+def _revocable_as(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a revocation may name to end the token with these claims."""
+    subjects = [str(claims["sub"]), f"tokens/{claims['jti']}"]
+    subjects += [f"{kind}/{claims[claim]}" for claim, kind in _PARTIES.items() if claim in claims]
+    return tuple(subjects)
+
+
+def _scope_of(claims: Mapping[str, Any]) -> Scope | None:
+    device = claims.get("device")
+    if device is None:
+        return None
+    return Scope(
+        project_id=str(device["project"]),
+        network_id=str(device["network"]),
+        actions=frozenset(Action(action) for action in device["actions"]),
+    )
 
 
 def token_invalid(problem: str) -> Unauthenticated:

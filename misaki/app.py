@@ -17,6 +17,7 @@ from hanami.misaki.v1 import (
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
+from mesh.revocations import RevocationList
 from mesh.server import Application, Servicer
 from mesh.tokens import PublicKey, TokenVerifier
 from misaki.crypto.keys import KeyFileError, SigningKey, load_or_create
@@ -24,6 +25,7 @@ from misaki.crypto.passwords import Argon2Passwords
 from misaki.crypto.tokens import JwtMint, TokenLifetimes
 from misaki.domain.bootstrap import BootstrapError, FirstAdmin, ensure_admin
 from misaki.domain.projects import Projects
+from misaki.domain.revocations import Revoker
 from misaki.domain.sessions import Sessions
 from misaki.domain.users import Users
 from misaki.servicers.projects import ProjectServicer
@@ -31,6 +33,7 @@ from misaki.servicers.tokens import TokenServicer
 from misaki.servicers.users import UserServicer
 from misaki.settings import MisakiSettings
 from misaki.storage import migrations
+from misaki.storage.access import SqlAccessStore
 from misaki.storage.models import IDEMPOTENCY_KEYS
 from misaki.storage.repository import SqlDirectory
 
@@ -53,18 +56,22 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
     try:
         with ThreadPoolExecutor(_HASHING_THREADS, "argon2") as executor:
             await database.migrate(migrations.DIRECTORY)
-            directory = SqlDirectory(database)
+            revoked = RevocationList()
+            access_store = SqlAccessStore(database, recorded=revoked.add)
+            directory = SqlDirectory(database, access_store.revoking)
+            revoker = _revoker(settings, access_store)
             passwords = Argon2Passwords(executor, memory_kib=settings.password_memory_kib)
-            users = Users(directory, passwords, clock=_utc_now, new_id=_new_id)
+            users = Users(directory, passwords, revoker, clock=_utc_now, new_id=_new_id)
             await _bootstrap(settings, directory, users)
             verifier = _verifier(settings, key.public)
             sessions = Sessions(
                 directory,
                 passwords,
                 _mint(settings, key, verifier),
+                revoker,
                 service_secret=service_secret,
             )
-            projects = Projects(directory, clock=_utc_now, new_id=_new_id)
+            projects = Projects(directory, revoker, clock=_utc_now, new_id=_new_id)
             yield Application(
                 servicers=_servicers(sessions, users, projects, key.public),
                 verifier=verifier,
@@ -96,6 +103,11 @@ def _servicers(
             ProjectServicer(projects),
         ),
     ]
+
+
+def _revoker(settings: MisakiSettings, store: SqlAccessStore) -> Revoker:
+    longest = timedelta(seconds=settings.access_token_seconds)
+    return Revoker(store, clock=_utc_now, longest_token=longest)
 
 
 def _verifier(settings: MisakiSettings, key: PublicKey) -> TokenVerifier:

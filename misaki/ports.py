@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Protocol
 
 from mesh.access import Role
+from mesh.revocations import Revocation
 from misaki.domain.model import Credentials, Member, Project, User
+from misaki.domain.policy import PolicyVersion
 
 Clock = Callable[[], datetime]
 # Makes an id that nobody can guess and that never comes twice.
@@ -17,7 +19,8 @@ class Directory(Protocol):
     """Keeps users, projects and memberships. Each method is one transaction.
 
     Lists are in the order of ids, byte by byte, and hold at most `limit` items
-    after the id `after` (from the beginning when it is empty).
+    after the id `after` (from the beginning when it is empty). `revocations` are
+    recorded if the change is made, and only then.
     """
 
     async def create_user(self, user: User, password_hash: str) -> None:
@@ -43,12 +46,15 @@ class Directory(Protocol):
     async def has_admin(self) -> bool:
         """Tell whether any user is an admin."""
 
-    async def delete_user(self, user_id: str, *, etag: str) -> None:
+    async def delete_user(
+        self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
+    ) -> None:
         """Delete a user and the user's memberships.
 
         Args:
             user_id: The user.
             etag: When not empty, the etag that the user has to have.
+            revocations: What ends with the user.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
@@ -108,7 +114,9 @@ class Directory(Protocol):
             NotFound: RESOURCE_NOT_FOUND: there is no such project.
         """
 
-    async def delete_member(self, project_id: str, user_id: str) -> None:
+    async def delete_member(
+        self, project_id: str, user_id: str, *, revocations: Sequence[Revocation] = ()
+    ) -> None:
         """Delete a membership.
 
         Raises:
@@ -117,6 +125,44 @@ class Directory(Protocol):
 
     async def roles_of(self, user_id: str) -> Mapping[str, Role]:
         """Return a user's role in each project, by the project's id."""
+
+
+class AccessStore(Protocol):
+    """Keeps what decides about access beside the roles: revocations and the policy."""
+
+    async def record_revocations(self, revocations: Sequence[Revocation]) -> None:
+        """Record revocations that no other change goes with."""
+
+    async def last_revocation(self, subjects: Collection[str]) -> datetime | None:
+        """Return the latest `issued_before` of any of these subjects, None without any."""
+
+    async def revocations(self, *, now: datetime) -> Sequence[Revocation]:
+        """Return the revocations that have not expired, in the order they were recorded."""
+
+    async def forget_revocations(self, *, now: datetime) -> None:
+        """Delete the revocations that have expired."""
+
+    async def revocations_mark(self) -> str:
+        """Return a text that differs as soon as the revocations do; cheap to ask for."""
+
+    async def policy(self, version: int | None = None) -> PolicyVersion:
+        """Return a version of the policy, the newest unless another is asked for.
+
+        Version 0 always is there, and changes nothing.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+
+    async def list_policies(self, *, before: int | None, limit: int) -> Sequence[PolicyVersion]:
+        """Return versions of the policy, newest first, only those below `before` if given."""
+
+    async def add_policy(self, policy: PolicyVersion) -> None:
+        """Store the next version of the policy.
+
+        Raises:
+            Aborted: ETAG_MISMATCH: its version is not the next one any more.
+        """
 
 
 class Passwords(Protocol):
@@ -152,8 +198,10 @@ class Renewal:
 class TokenMint(Protocol):
     """Makes tokens, and reads the refresh tokens it made."""
 
-    def access_for_user(self, user: User, roles: Mapping[str, Role]) -> SignedToken:
-        """Return an access token that carries the user's roles."""
+    def access_for_user(
+        self, user: User, roles: Mapping[str, Role], *, issue_time: datetime
+    ) -> SignedToken:
+        """Return an access token that carries the user's roles; see `Revoker.issue_time`."""
 
     def refresh_for_user(self, user: User) -> SignedToken:
         """Return a refresh token."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
@@ -44,9 +44,15 @@ class JwtMint:
         self._clock = clock
         self._new_id = new_id
 
-    def access_for_user(self, user: User, roles: Mapping[str, Role]) -> SignedToken:
+    def access_for_user(
+        self, user: User, roles: Mapping[str, Role], *, issue_time: datetime
+    ) -> SignedToken:
         """Return an access token that carries the user's roles."""
-        claims = {"adm": user.admin, "roles": {p: role.value for p, role in roles.items()}}
+        claims = {
+            "adm": user.admin,
+            "roles": {p: role.value for p, role in roles.items()},
+            "iat": issue_time.timestamp(),
+        }
         return self._signed(user.name, ACCESS, self._lifetimes.access, claims)
 
     def refresh_for_user(self, user: User) -> SignedToken:
@@ -69,15 +75,16 @@ class JwtMint:
     def _signed(
         self, subject: str, token_type: str, lifetime: timedelta, claims: Mapping[str, Any]
     ) -> SignedToken:
-        now = self._clock().replace(microsecond=0)
-        expire_time = now + lifetime
+        now = self._clock()
+        expire_time = now.replace(microsecond=0) + lifetime
         token = jwt.encode(
             {
                 "iss": self._issuer,
                 "aud": self._audience,
                 "sub": subject,
                 "jti": self._new_id(),
-                "iat": now,
+                # With fractions: a token made right after a revocation is good.
+                "iat": now.timestamp(),
                 "exp": expire_time,
                 "typ": token_type,
                 **claims,

@@ -6,14 +6,18 @@ from mesh.access import Caller, Role
 from mesh.errors import AlreadyExists, InvalidArgument, ResourceExhausted
 from misaki.domain import rules
 from misaki.domain.model import PROJECT_ROLES, Member, Project, project_name, user_name
+from misaki.domain.revocations import Revoker
 from misaki.ports import Clock, Directory, NewId
 
 
 class Projects:
     """The places where people work together, and who works there."""
 
-    def __init__(self, directory: Directory, *, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self, directory: Directory, revoker: Revoker, *, clock: Clock, new_id: NewId
+    ) -> None:
         self._directory = directory
+        self._revoker = revoker
         self._clock = clock
         self._new_id = new_id
 
@@ -103,14 +107,15 @@ class Projects:
         return await self._directory.list_members(project_id, after=after, limit=limit)
 
     async def delete_member(self, caller: Caller, project_id: str, user_id: str) -> None:
-        """Take a user's role in a project away.
+        """Take a user's role in a project away; the tokens that carry it end now.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
             PermissionDenied: ROLE_INSUFFICIENT.
         """
         caller.authorize_project(project_id)
-        await self._directory.delete_member(project_id, user_id)
+        revocations = self._revoker.of(user_name(user_id))
+        await self._directory.delete_member(project_id, user_id, revocations=revocations)
 
 
 def id_is_spent(project_id: str) -> AlreadyExists:

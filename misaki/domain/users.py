@@ -6,6 +6,7 @@ from mesh.access import Caller
 from mesh.errors import FailedPrecondition, NotFound
 from misaki.domain import rules
 from misaki.domain.model import User, user_name
+from misaki.domain.revocations import Revoker
 from misaki.ports import Clock, Directory, NewId, Passwords
 
 ME = "me"
@@ -15,10 +16,17 @@ class Users:
     """The people who may log in."""
 
     def __init__(
-        self, directory: Directory, passwords: Passwords, *, clock: Clock, new_id: NewId
+        self,
+        directory: Directory,
+        passwords: Passwords,
+        revoker: Revoker,
+        *,
+        clock: Clock,
+        new_id: NewId,
     ) -> None:
         self._directory = directory
         self._passwords = passwords
+        self._revoker = revoker
         self._clock = clock
         self._new_id = new_id
 
@@ -75,7 +83,7 @@ class Users:
         return await self._directory.list_users(after=after, limit=limit)
 
     async def delete(self, caller: Caller, user_id: str, *, etag: str) -> None:
-        """Delete a user; nobody can delete themselves.
+        """Delete a user, whose tokens end now; nobody can delete themselves.
 
         Raises:
             PermissionDenied: ROLE_INSUFFICIENT.
@@ -90,7 +98,8 @@ class Users:
                 reason="STATE_CONFLICT",
                 metadata={"resource": user_name(user_id), "state": "CALLER"},
             )
-        await self._directory.delete_user(user_id, etag=etag)
+        revocations = self._revoker.of(user_name(user_id))
+        await self._directory.delete_user(user_id, etag=etag, revocations=revocations)
 
 
 def last_admin(user_id: str) -> FailedPrecondition:

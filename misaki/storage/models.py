@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mesh.database import UtcTimestamp, new_metadata
@@ -67,6 +67,29 @@ class MemberRow(Base):
         ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, index=True
     )
     role: Mapped[str] = mapped_column(String(16))
+    create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+
+
+class RevocationRow(Base):
+    """Ends the tokens about a subject; see `mesh.revocations`. Rows are only added."""
+
+    __tablename__ = "revocations"
+
+    sequence: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(256), index=True)
+    issued_before: Mapped[datetime] = mapped_column(UtcTimestamp)
+    expire_time: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
+
+
+class PolicyRow(Base):
+    """One version of the policy; `document` is JSON. Rows are only added."""
+
+    __tablename__ = "policies"
+    __table_args__ = (CheckConstraint("version >= 1", name="version_at_least_one"),)
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(160))
     create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
 
 

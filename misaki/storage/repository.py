@@ -13,17 +13,26 @@ from sqlalchemy.sql.selectable import ForUpdateArg
 from mesh.access import Role
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound, stale_etag
+from mesh.revocations import Revocation
 from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
 from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
+from misaki.storage.access import Revoking
 from misaki.storage.models import MemberRow, ProjectRow, UserRow
 
 
 class SqlDirectory:
     """Keeps users, projects and memberships in misaki's database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, revoking: Revoking) -> None:
+        """Take the parts.
+
+        Args:
+            database: Where the tables are.
+            revoking: For the changes that end tokens, instead of a session alone.
+        """
         self._database = database
+        self._revoking = revoking
 
     async def create_user(self, user: User, password_hash: str) -> None:
         """Store a new user."""
@@ -64,7 +73,9 @@ class SqlDirectory:
         async with self._database.session() as session:
             return bool(await session.scalar(query))
 
-    async def delete_user(self, user_id: str, *, etag: str) -> None:
+    async def delete_user(
+        self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
+    ) -> None:
         """Delete a user and the user's memberships."""
         other = aliased(UserRow)
         another_admin = exists().where(other.admin, other.user_id != user_id)
@@ -73,7 +84,7 @@ class SqlDirectory:
         )
         if etag:
             statement = statement.where(UserRow.etag == etag)
-        async with self._database.session() as session:
+        async with self._revoking(revocations) as session:
             # PostgreSQL: two admins who delete each other have to wait for one another.
             await session.execute(
                 select(UserRow.user_id)
@@ -174,12 +185,14 @@ class SqlDirectory:
             await _existing_project(session, project_id)
             return [_member(row) for row in await session.scalars(query)]
 
-    async def delete_member(self, project_id: str, user_id: str) -> None:
+    async def delete_member(
+        self, project_id: str, user_id: str, *, revocations: Sequence[Revocation] = ()
+    ) -> None:
         """Delete a membership."""
         statement = delete(MemberRow).where(
             MemberRow.project_id == project_id, MemberRow.user_id == user_id
         )
-        async with self._database.session() as session:
+        async with self._revoking(revocations) as session:
             if not await _finds(session, statement, MemberRow.user_id):
                 raise NotFound(f"{project_name(project_id)}/members/{user_id}")
 

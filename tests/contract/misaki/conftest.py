@@ -1,27 +1,54 @@
-"""Every implementation of misaki's directory."""
+"""Every implementation of misaki's stores."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mesh.database import Database
-from misaki.ports import Directory
+from mesh.revocations import Revocation
+from misaki.ports import AccessStore, Directory
 from misaki.storage import migrations
+from misaki.storage.access import SqlAccessStore
 from misaki.storage.repository import SqlDirectory
 from tests.contract.misaki.in_memory import InMemoryDirectory
 
 
+@dataclass(frozen=True)
+class Stores:
+    """The stores on one database."""
+
+    directory: Directory
+    access: AccessStore
+    announced: list[Revocation]
+
+
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-async def directory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Directory]:
-    """Return an empty directory of each kind."""
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+    """Return empty stores of each kind."""
     if request.param == "memory":
-        yield InMemoryDirectory()
+        directory = InMemoryDirectory()
+        yield Stores(directory, directory.access, directory.access.recorded)
         return
     url = f"sqlite+aiosqlite:///{tmp_path / 'misaki.db'}"
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
     database = Database(url, schema="misaki")
     await database.migrate(migrations.DIRECTORY)
-    yield SqlDirectory(database)
+    announced: list[Revocation] = []
+    access = SqlAccessStore(database, recorded=announced.extend)
+    yield Stores(SqlDirectory(database, access.revoking), access, announced)
     await database.close()
+
+
+@pytest.fixture
+def directory(stores: Stores) -> Directory:
+    """Return an empty directory of each kind."""
+    return stores.directory
+
+
+@pytest.fixture
+def access(stores: Stores) -> AccessStore:
+    """Return an empty store of revocations and policies of each kind."""
+    return stores.access

@@ -1,19 +1,73 @@
-"""The directory in dictionaries, for tests of the domain; obeys the same suite as SQL."""
+"""Misaki's stores in dictionaries, for tests of the domain; obey the same suites as SQL."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from mesh.access import Role
 from mesh.errors import AlreadyExists, NotFound, stale_etag
+from mesh.revocations import Revocation
 from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
+from misaki.domain.policy import PolicyVersion
 from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
+
+
+class InMemoryAccessStore:
+    """Keeps revocations and the policy in lists."""
+
+    def __init__(self) -> None:
+        self.recorded: list[Revocation] = []
+        self._policies: list[PolicyVersion] = []
+        self._changes = 0
+
+    async def record_revocations(self, revocations: Sequence[Revocation]) -> None:
+        """Record revocations."""
+        self.recorded.extend(revocations)
+        self._changes += 1
+
+    async def last_revocation(self, subjects: Collection[str]) -> datetime | None:
+        """Return the latest `issued_before` of any of these subjects."""
+        return max((r.issued_before for r in self.recorded if r.subject in subjects), default=None)
+
+    async def revocations(self, *, now: datetime) -> Sequence[Revocation]:
+        """Return the revocations that have not expired."""
+        return [revocation for revocation in self.recorded if revocation.expire_time > now]
+
+    async def forget_revocations(self, *, now: datetime) -> None:
+        """Delete the revocations that have expired."""
+        self.recorded = [r for r in self.recorded if r.expire_time > now]
+        self._changes += 1
+
+    async def revocations_mark(self) -> str:
+        """Return a text that differs as soon as the revocations do."""
+        return str(self._changes)
+
+    async def policy(self, version: int | None = None) -> PolicyVersion:
+        """Return a version of the policy."""
+        versions = [PolicyVersion(0), *self._policies]
+        if version is None:
+            return versions[-1]
+        if not 0 <= version < len(versions):
+            raise NotFound(f"policies/{version}")
+        return versions[version]
+
+    async def list_policies(self, *, before: int | None, limit: int) -> Sequence[PolicyVersion]:
+        """Return versions of the policy, newest first."""
+        found = [p for p in reversed(self._policies) if before is None or p.version < before]
+        return found[:limit]
+
+    async def add_policy(self, policy: PolicyVersion) -> None:
+        """Store the next version of the policy."""
+        if policy.version != len(self._policies) + 1:
+            raise stale_etag("policy", str(policy.version - 1))
+        self._policies.append(policy)
 
 
 class InMemoryDirectory:
     """Keeps users, projects and memberships in dictionaries."""
 
-    def __init__(self) -> None:
+    def __init__(self, access: "InMemoryAccessStore | None" = None) -> None:
+        self.access = access or InMemoryAccessStore()
         self._users: dict[str, Credentials] = {}
         self._projects: dict[str, Project] = {}
         self._deleted: dict[str, datetime] = {}
@@ -44,7 +98,9 @@ class InMemoryDirectory:
         """Tell whether any user is an admin."""
         return any(credentials.user.admin for credentials in self._users.values())
 
-    async def delete_user(self, user_id: str, *, etag: str) -> None:
+    async def delete_user(
+        self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
+    ) -> None:
         """Delete a user and the user's memberships."""
         user = await self.get_user(user_id)
         if etag and user.etag != etag:
@@ -52,6 +108,7 @@ class InMemoryDirectory:
         others = [c.user for c in self._users.values() if c.user.user_id != user_id]
         if user.admin and not any(other.admin for other in others):
             raise last_admin(user_id)
+        await self.access.record_revocations(revocations)
         del self._users[user_id]
         self._members = {key: m for key, m in self._members.items() if key[1] != user_id}
 
@@ -106,10 +163,13 @@ class InMemoryDirectory:
         keys = [key for key in sorted(self._members) if key[0] == project_id and key[1] > after]
         return [self._members[key] for key in keys[:limit]]
 
-    async def delete_member(self, project_id: str, user_id: str) -> None:
+    async def delete_member(
+        self, project_id: str, user_id: str, *, revocations: Sequence[Revocation] = ()
+    ) -> None:
         """Delete a membership."""
         if self._members.pop((project_id, user_id), None) is None:
             raise NotFound(f"{project_name(project_id)}/members/{user_id}")
+        await self.access.record_revocations(revocations)
 
     async def roles_of(self, user_id: str) -> Mapping[str, Role]:
         """Return a user's role in each project."""

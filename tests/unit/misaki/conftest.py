@@ -8,6 +8,7 @@ import pytest
 from mesh.tokens import PublicKey, TokenVerifier
 from misaki.crypto.keys import SigningKey, new_key
 from misaki.crypto.tokens import JwtMint, TokenLifetimes
+from misaki.domain.revocations import Revoker
 from misaki.ports import NewId
 from tests import factories
 from tests.contract.misaki.in_memory import InMemoryDirectory
@@ -46,6 +47,12 @@ class SettableClock:
 def directory() -> InMemoryDirectory:
     """Return an empty directory."""
     return InMemoryDirectory()
+
+
+@pytest.fixture
+def revoker(directory: InMemoryDirectory, clock: SettableClock) -> Revoker:
+    """Return what records in the directory."""
+    return Revoker(directory.access, clock=clock, longest_token=LIFETIMES.access)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from misaki.domain.bootstrap import BootstrapError, FirstAdmin, ensure_admin
+from misaki.domain.revocations import Revoker
 from misaki.domain.users import Users
 from misaki.ports import NewId
 from tests import factories
@@ -16,10 +17,14 @@ ROOT = FirstAdmin(user_id="root", display_name="Root", password="long enough")
 
 @pytest.fixture
 def users(
-    directory: InMemoryDirectory, passwords: PlainPasswords, clock: SettableClock, new_id: NewId
+    directory: InMemoryDirectory,
+    passwords: PlainPasswords,
+    revoker: Revoker,
+    clock: SettableClock,
+    new_id: NewId,
 ) -> Users:
     """Return the rules over an empty directory."""
-    return Users(directory, passwords, clock=clock, new_id=new_id)
+    return Users(directory, passwords, revoker, clock=clock, new_id=new_id)
 
 
 async def test_first_admin_is_created(directory: InMemoryDirectory, users: Users) -> None:

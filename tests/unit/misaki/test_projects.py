@@ -5,6 +5,7 @@ import pytest
 from mesh.access import Caller, Role
 from mesh.errors import InvalidArgument, NotFound, PermissionDenied
 from misaki.domain.projects import Projects
+from misaki.domain.revocations import Revoker
 from misaki.ports import NewId
 from tests import factories
 from tests.contract.misaki.in_memory import InMemoryDirectory
@@ -15,9 +16,11 @@ MANAGERS = frozenset({Role.ADMIN, Role.PROJECT_ADMIN})
 
 
 @pytest.fixture
-def projects(directory: InMemoryDirectory, clock: SettableClock, new_id: NewId) -> Projects:
+def projects(
+    directory: InMemoryDirectory, revoker: Revoker, clock: SettableClock, new_id: NewId
+) -> Projects:
     """Return the rules over an empty directory."""
-    return Projects(directory, clock=clock, new_id=new_id)
+    return Projects(directory, revoker, clock=clock, new_id=new_id)
 
 
 @pytest.fixture

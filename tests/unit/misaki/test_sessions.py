@@ -6,6 +6,7 @@ from mesh.access import Role
 from mesh.errors import Unauthenticated
 from mesh.tokens import TokenVerifier
 from misaki.crypto.tokens import JwtMint
+from misaki.domain.revocations import Revoker
 from misaki.domain.sessions import Sessions
 from tests import factories
 from tests.contract.misaki.in_memory import InMemoryDirectory
@@ -14,13 +15,13 @@ from tests.unit.misaki.conftest import PlainPasswords
 
 @pytest.fixture
 async def sessions(
-    directory: InMemoryDirectory, passwords: PlainPasswords, mint: JwtMint
+    directory: InMemoryDirectory, passwords: PlainPasswords, mint: JwtMint, revoker: Revoker
 ) -> Sessions:
     """Return the rules over a directory with Alice, who views the garden."""
     await directory.create_user(factories.user("alice"), "hash of open sesame")
     await directory.create_project(factories.project("garden"))
     await directory.create_member(factories.member("garden", "alice", Role.VIEWER), limit=9)
-    return Sessions(directory, passwords, mint, service_secret="the secret")
+    return Sessions(directory, passwords, mint, revoker, service_secret="the secret")
 
 
 async def test_login_puts_roles_into_the_token(sessions: Sessions, verifier: TokenVerifier) -> None:
@@ -131,10 +132,10 @@ async def test_service_with_another_secret_is_refused(sessions: Sessions, secret
 
 
 async def test_without_a_secret_no_service_gets_a_token(
-    directory: InMemoryDirectory, passwords: PlainPasswords, mint: JwtMint
+    directory: InMemoryDirectory, passwords: PlainPasswords, mint: JwtMint, revoker: Revoker
 ) -> None:
     """A mesh without a secret trusts no service, and an empty one least of all."""
-    sessions = Sessions(directory, passwords, mint, service_secret="")
+    sessions = Sessions(directory, passwords, mint, revoker, service_secret="")
 
     with pytest.raises(Unauthenticated):
         sessions.token_for_service("kyouko", "")

@@ -23,14 +23,20 @@ async def _problem(verifier: TokenVerifier, token: str) -> str:
     return caught.value.metadata["problem"]
 
 
+def _access(mint: JwtMint) -> str:
+    """Return an access token of somebody without roles."""
+    return mint.access_for_user(factories.user(), {}, issue_time=datetime.now(UTC)).token
+
+
 def test_claims_and_header_of_an_access_token(
     mint: JwtMint, key: SigningKey, clock: SettableClock
 ) -> None:
     """Header and claims are those that other services rely on."""
-    signed = mint.access_for_user(factories.user("alice", admin=True), ROLES)
+    signed = mint.access_for_user(factories.user("alice", admin=True), ROLES, issue_time=clock.now)
 
     claims = jwt.decode(signed.token, options={"verify_signature": False})
-    issued_at = int(clock.now.timestamp())
+    issued_at = clock.now.timestamp()
+    end = int(issued_at) + 15 * 60
     assert {"alg": "EdDSA", "typ": "JWT", "kid": key.public.key_id} == (
         jwt.get_unverified_header(signed.token)
     )
@@ -40,12 +46,12 @@ def test_claims_and_header_of_an_access_token(
         "sub": "users/alice",
         "jti": "id-1",
         "iat": issued_at,
-        "exp": issued_at + 15 * 60,
+        "exp": end,
         "typ": "access",
         "adm": True,
         "roles": {"garden": "MEMBER"},
     } == claims
-    assert issued_at + 15 * 60 == signed.expire_time.timestamp()
+    assert end == signed.expire_time.timestamp()
 
 
 def test_every_token_has_an_id_of_its_own(mint: JwtMint) -> None:
@@ -59,7 +65,7 @@ async def test_expired_token(mint: JwtMint, verifier: TokenVerifier, clock: Sett
     """A token whose time has passed says expired."""
     clock.now = datetime.now(UTC) - timedelta(minutes=15, seconds=10)
 
-    assert "expired" == await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
+    assert "expired" == await _problem(verifier, _access(mint))
 
 
 async def test_foreign_key(verifier: TokenVerifier, clock: SettableClock) -> None:
@@ -68,7 +74,7 @@ async def test_foreign_key(verifier: TokenVerifier, clock: SettableClock) -> Non
     other = new_key()
     mint = mint_of(other, verifier_of(other), clock=clock, new_id=lambda: "x")
 
-    problem = await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
+    problem = await _problem(verifier, _access(mint))
 
     assert "signed by an unknown key" == problem
 
@@ -81,7 +87,7 @@ async def test_foreign_key_under_our_id(
     forged = SigningKey(new_key().private, key.public)
     mint = mint_of(forged, verifier, clock=clock, new_id=lambda: "x")
 
-    problem = await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
+    problem = await _problem(verifier, _access(mint))
 
     assert "not valid here" == problem
 
@@ -94,7 +100,7 @@ async def test_token_for_somebody_else(
     clock.now = datetime.now(UTC)
     mint = mint_of(key, verifier, clock=clock, new_id=lambda: "x", **{wrong: "elsewhere"})
 
-    problem = await _problem(verifier, mint.access_for_user(factories.user(), {}).token)
+    problem = await _problem(verifier, _access(mint))
 
     assert "not valid here" == problem
 

@@ -4,6 +4,7 @@ import pytest
 
 from mesh.access import Caller, Role
 from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from misaki.domain.revocations import Revoker
 from misaki.domain.users import Users
 from misaki.ports import NewId
 from tests import factories
@@ -15,10 +16,14 @@ ADMINS_ONLY = frozenset({Role.ADMIN})
 
 @pytest.fixture
 def users(
-    directory: InMemoryDirectory, passwords: PlainPasswords, clock: SettableClock, new_id: NewId
+    directory: InMemoryDirectory,
+    passwords: PlainPasswords,
+    revoker: Revoker,
+    clock: SettableClock,
+    new_id: NewId,
 ) -> Users:
     """Return the rules over an empty directory."""
-    return Users(directory, passwords, clock=clock, new_id=new_id)
+    return Users(directory, passwords, revoker, clock=clock, new_id=new_id)
 
 
 def admin() -> Caller:

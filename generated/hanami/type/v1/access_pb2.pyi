@@ -39,6 +39,10 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """Reads one project's resources and lets its networks predict."""
     ROLE_SERVICE: _Role.ValueType  # 5
     """Another service of the mesh."""
+    ROLE_DEVICE: _Role.ValueType  # 6
+    """A device with an API key. Its key names the project, the network (or all of
+    the project) and the actions; nothing beyond that is allowed.
+    """
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """What a caller is, within one project or in the whole installation."""
@@ -55,6 +59,10 @@ ROLE_VIEWER: Role.ValueType  # 4
 """Reads one project's resources and lets its networks predict."""
 ROLE_SERVICE: Role.ValueType  # 5
 """Another service of the mesh."""
+ROLE_DEVICE: Role.ValueType  # 6
+"""A device with an API key. Its key names the project, the network (or all of
+the project) and the actions; nothing beyond that is allowed.
+"""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
@@ -71,7 +79,9 @@ class AccessRule(_message.Message):
     public: _builtins.bool
     """May be called without a token."""
     any_principal: _builtins.bool
-    """May be called by everybody with a valid token, whatever the role."""
+    """May be called by everybody with a valid token, whatever the role; not by
+    devices.
+    """
     renews_token: _builtins.bool
     """For methods that stream: the caller renews the token within the stream. Any
     other stream ends with its token.

@@ -140,6 +140,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Targets came for a frame that is no longer, or never was, waiting for any.
     Example: `FAILED_PRECONDITION`, metadata `{"target_sequence": "17", "oldest": "40"}`.
     """
+    ERROR_REASON_TOKEN_REVOKED: _ErrorReason.ValueType  # 30
+    """The token was good, and has been taken back: its user's roles or password have
+    changed, the user is disabled or gone, or the session or API key has ended.
+    Example: `UNAUTHENTICATED`, metadata `{"subject": "users/alice"}`.
+    """
+    ERROR_REASON_SCOPE_INSUFFICIENT: _ErrorReason.ValueType  # 31
+    """The API key of a device does not cover the action.
+    Example: `PERMISSION_DENIED`, metadata `{"method": "...", "action": "learn", "actions": "predict"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs: `google.rpc.ErrorInfo.reason` holds one of
@@ -263,5 +272,14 @@ Example: `UNAVAILABLE`, metadata `{"problem": "no space left on device"}`.
 ERROR_REASON_LABEL_TOO_LATE: ErrorReason.ValueType  # 29
 """Targets came for a frame that is no longer, or never was, waiting for any.
 Example: `FAILED_PRECONDITION`, metadata `{"target_sequence": "17", "oldest": "40"}`.
+"""
+ERROR_REASON_TOKEN_REVOKED: ErrorReason.ValueType  # 30
+"""The token was good, and has been taken back: its user's roles or password have
+changed, the user is disabled or gone, or the session or API key has ended.
+Example: `UNAUTHENTICATED`, metadata `{"subject": "users/alice"}`.
+"""
+ERROR_REASON_SCOPE_INSUFFICIENT: ErrorReason.ValueType  # 31
+"""The API key of a device does not cover the action.
+Example: `PERMISSION_DENIED`, metadata `{"method": "...", "action": "learn", "actions": "predict"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

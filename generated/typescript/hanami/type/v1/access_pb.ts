@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/type/v1/access.proto.
  */
 export const file_hanami_type_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChtoYW5hbWkvdHlwZS92MS9hY2Nlc3MucHJvdG8SDmhhbmFtaS50eXBlLnYxIoABCgpBY2Nlc3NSdWxlEg4KBnB1YmxpYxgBIAEoCBIVCg1hbnlfcHJpbmNpcGFsGAIgASgIEiMKBXJvbGVzGAMgAygOMhQuaGFuYW1pLnR5cGUudjEuUm9sZRIUCgxyZW5ld3NfdG9rZW4YBCABKAgSEAoIaW50ZXJuYWwYBSABKAgqeAoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDgoKUk9MRV9BRE1JThABEhYKElJPTEVfUFJPSkVDVF9BRE1JThACEg8KC1JPTEVfTUVNQkVSEAMSDwoLUk9MRV9WSUVXRVIQBBIQCgxST0xFX1NFUlZJQ0UQBTpUCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxipiwMgASgLMhouaGFuYW1pLnR5cGUudjEuQWNjZXNzUnVsZVIGYWNjZXNzYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("ChtoYW5hbWkvdHlwZS92MS9hY2Nlc3MucHJvdG8SDmhhbmFtaS50eXBlLnYxIoABCgpBY2Nlc3NSdWxlEg4KBnB1YmxpYxgBIAEoCBIVCg1hbnlfcHJpbmNpcGFsGAIgASgIEiMKBXJvbGVzGAMgAygOMhQuaGFuYW1pLnR5cGUudjEuUm9sZRIUCgxyZW5ld3NfdG9rZW4YBCABKAgSEAoIaW50ZXJuYWwYBSABKAgqiQEKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfQURNSU4QARIWChJST0xFX1BST0pFQ1RfQURNSU4QAhIPCgtST0xFX01FTUJFUhADEg8KC1JPTEVfVklFV0VSEAQSEAoMUk9MRV9TRVJWSUNFEAUSDwoLUk9MRV9ERVZJQ0UQBjpUCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxipiwMgASgLMhouaGFuYW1pLnR5cGUudjEuQWNjZXNzUnVsZVIGYWNjZXNzYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * The rule of one method: deny unless a role matches.
@@ -28,7 +28,8 @@ export type AccessRule = Message<"hanami.type.v1.AccessRule"> & {
   public: boolean;
 
   /**
-   * May be called by everybody with a valid token, whatever the role.
+   * May be called by everybody with a valid token, whatever the role; not by
+   * devices.
    *
    * @generated from field: bool any_principal = 2;
    */
@@ -112,6 +113,14 @@ export enum Role {
    * @generated from enum value: ROLE_SERVICE = 5;
    */
   SERVICE = 5,
+
+  /**
+   * A device with an API key. Its key names the project, the network (or all of
+   * the project) and the actions; nothing beyond that is allowed.
+   *
+   * @generated from enum value: ROLE_DEVICE = 6;
+   */
+  DEVICE = 6,
 }
 
 /**
