@@ -220,7 +220,7 @@ async def _blobs(settings: KyoukoSettings) -> BlobStore:
 async def _journals(settings: KyoukoSettings) -> Journals:
     return await prepared_journals(
         settings.journal_url,
-        default=settings.data_directory / "journal",
+        folder=settings.data_directory / "journal",
         flush_seconds=settings.journal_flush_seconds,
         pending_bytes=settings.journal_pending_bytes,
         nats=NatsOptions(

@@ -3,6 +3,7 @@
 `prepared_journals` keeps them where a setting says: in files, or in NATS JetStream.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator
 
 from kyouko.ports import Journals
+from kyouko.storage.journal.claim import known_owner
 from kyouko.storage.journal.files import FileJournals
 from kyouko.storage.journal.jetstream import JetStreamJournals, NatsOptions
 
@@ -38,7 +40,7 @@ JournalUrl = Annotated[str, AfterValidator(checked_url)]
 async def prepared_journals(
     url: str,
     *,
-    default: Path,
+    folder: Path,
     flush_seconds: float = 0.01,
     pending_bytes: int = 64 * 2**20,
     nats: NatsOptions | None = None,
@@ -46,8 +48,8 @@ async def prepared_journals(
     """Return the journals at a place, ready for use.
 
     Args:
-        url: A `file:` URL, or `nats:` or `tls:` URLs; the folder `default` when empty.
-        default: Where files go without a URL.
+        url: A `file:` URL, or `nats:` or `tls:` URLs; `folder` when empty.
+        folder: Where files go without a URL, and where a NATS server's client keeps who it is.
         flush_seconds: How long records are gathered before they are made durable together.
         pending_bytes: Most memory for records that are not durable yet.
         nats: What else a NATS server needs.
@@ -57,14 +59,25 @@ async def prepared_journals(
     """
     journals: FileJournals | JetStreamJournals
     if not checked_url(url) or _is_folder(url):
-        folder = Path(unquote(urlsplit(url).path)) if url else default
-        journals = FileJournals(folder, flush_seconds=flush_seconds, pending_bytes=pending_bytes)
+        place = Path(unquote(urlsplit(url).path)) if url else folder
+        journals = FileJournals(place, flush_seconds=flush_seconds, pending_bytes=pending_bytes)
     else:
         journals = JetStreamJournals(
-            url.split(","), nats, flush_seconds=flush_seconds, pending_bytes=pending_bytes
+            url.split(","),
+            nats,
+            owner=await asyncio.to_thread(_owner, folder),
+            flush_seconds=flush_seconds,
+            pending_bytes=pending_bytes,
         )
     await journals.prepare()
     return journals
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return known_owner(folder)
+    except OSError as error:
+        raise SystemExit(f"cannot keep in {folder} who owns the journals: {error}") from error
 
 
 def _is_folder(url: str) -> bool:

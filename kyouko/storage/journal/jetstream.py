@@ -16,6 +16,7 @@ from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfi
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from kyouko.storage.journal.batches import BatchReader
+from kyouko.storage.journal.claim import Claim, NotClaimed, this_process
 from kyouko.storage.journal.jetstream_journal import (
     JetStreamJournal,
     Sending,
@@ -48,12 +49,15 @@ class NatsOptions:
         stream: the stream that holds the journals, and the first part of all subjects.
         replicas: servers that keep a copy of it; used when the stream is made.
         patience_seconds: how long the server may be away before callers are told.
+        lease_seconds: how long the claim of a process that died keeps others away; used when
+            the claims' bucket is made.
     """
 
     credentials_file: Path | None = None
     stream: str = "hanami-journal"
     replicas: int = 1
     patience_seconds: float = 5.0
+    lease_seconds: float = 15.0
 
 
 class JetStreamJournals:
@@ -61,6 +65,7 @@ class JetStreamJournals:
 
     Args:
         servers: `nats://` or `tls://` URLs without credentials.
+        owner: who keeps journals there; the same one gets its stream again at once.
         options: what else is to be known.
         flush_seconds: how long records are gathered before they are sent.
         pending_bytes: most memory for what is not acknowledged, of all journals together.
@@ -71,6 +76,7 @@ class JetStreamJournals:
         servers: list[str],
         options: NatsOptions | None = None,
         *,
+        owner: str,
         flush_seconds: float = 0.01,
         pending_bytes: int = 64 * 2**20,
     ) -> None:
@@ -87,10 +93,18 @@ class JetStreamJournals:
             now=time.monotonic,
         )
         self._jetstream = self._client.jetstream(timeout=_CONNECT_SECONDS)
+        self._claim = Claim(
+            self._jetstream,
+            self._stream,
+            this_process(owner),
+            lease_seconds=self._options.lease_seconds,
+            replicas=self._options.replicas,
+            lost=self._lost,
+        )
         self._surroundings: Surroundings | None = None
 
     async def prepare(self) -> None:
-        """Connect, and make the stream when it is missing.
+        """Connect, make the stream when it is missing, and claim it.
 
         Raises:
             SystemExit: That is not possible; the message says why.
@@ -98,9 +112,10 @@ class JetStreamJournals:
         try:
             await self._connect()
             await self._prepare_stream()
+            await self._claim.take()
         except BaseException as error:
             await self._client.close()
-            if not isinstance(error, nats.errors.Error | OSError | ValueError):
+            if not isinstance(error, nats.errors.Error | OSError | ValueError | NotClaimed):
                 raise
             place = ", ".join(self._servers)
             raise SystemExit(f"cannot keep journals in {place}: {_at_start(error)}") from error
@@ -112,7 +127,12 @@ class JetStreamJournals:
         )
         changes = Changes(asyncio.get_running_loop())
         self._surroundings = Surroundings(
-            sending, changes, self._backlog.is_full, self._backlog.has_shrunk, self._left
+            sending,
+            changes,
+            self._claim,
+            self._backlog.is_full,
+            self._backlog.has_shrunk,
+            self._left,
         )
 
     async def open(self, uid: str, *, after: int) -> JetStreamJournal:
@@ -120,6 +140,7 @@ class JetStreamJournals:
         subject, surroundings = self._subject(uid), self._prepared()
         if uid in self._open:
             raise RuntimeError(f"the journal of {uid} is open already")
+        self._check_claim()
         reader = BatchReader(self._stream, after=after)
         try:
             end = await subject.last_sequence()
@@ -139,6 +160,7 @@ class JetStreamJournals:
     async def delete(self, uid: str) -> None:
         """Forget a network's journal."""
         subject = self._subject(uid)
+        self._check_claim()
         journal = self._open.get(uid)
         if journal is not None:
             await journal.discard()
@@ -160,6 +182,7 @@ class JetStreamJournals:
     async def check(self) -> None:
         """Raise when nothing can be made durable at this moment."""
         self._prepared()
+        self._check_claim()
         problems = [journal.pending.problem for journal in self._open.values()]
         if problems and all(problems):
             raise journal_unavailable(problems[0])
@@ -174,6 +197,7 @@ class JetStreamJournals:
             return
         await asyncio.gather(*(journal.close() for journal in tuple(self._open.values())))
         self._surroundings = None
+        await self._claim.give_back()
         await self._client.close()
 
     async def _connect(self) -> None:
@@ -229,6 +253,17 @@ class JetStreamJournals:
             raise RuntimeError("the journals are not prepared, or closed")
         return self._surroundings
 
+    def _check_claim(self) -> None:
+        try:
+            self._claim.check()
+        except NotClaimed as error:
+            raise journal_unavailable(str(error)) from error
+
+    def _lost(self, problem: str) -> None:
+        _log.error("the stream of journals was taken over", stream=self._stream, problem=problem)
+        for journal in self._open.values():
+            journal.fail(problem)
+
     def _subject(self, uid: str) -> Subject:
         self._prepared()
         if not _UID.fullmatch(uid):
@@ -276,4 +311,9 @@ def _credentials(path: Path | None) -> dict[str, Any]:
 
 
 def _at_start(error: BaseException) -> str:
+    if isinstance(error, NotClaimed):
+        return (
+            f"{error}; give each a stream of its own (HANAMI_JOURNAL_STREAM), "
+            "or start again when the claim of one that is gone has lapsed"
+        )
     return problem_with_nats(error) if isinstance(error, nats.errors.Error) else str(error)

@@ -19,6 +19,7 @@ from nats.js.errors import APIError, ServiceUnavailableError
 
 from kyouko.ports import JournalDamage, JournalRecord
 from kyouko.storage.journal.batches import BatchReader, Place, encode, fitting
+from kyouko.storage.journal.claim import Claim, NotClaimed
 from kyouko.storage.journal.jetstream_messages import Overtaken, Subject
 from kyouko.storage.journal.pending import PendingRecords
 from kyouko.storage.journal.problems import journal_unavailable
@@ -27,7 +28,7 @@ from kyouko.storage.journal.waiting import Changes, Watchers
 _log = structlog.get_logger(__name__)
 _FIRST_RETRY_SECONDS: Final = 0.05
 _MOST_RETRY_SECONDS: Final = 1.0
-_FAILURES: Final = (nats.errors.Error, OSError, Overtaken)
+_FAILURES: Final = (nats.errors.Error, OSError, Overtaken, NotClaimed)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Surroundings:
     """What all journals of a process share.
 
     Attributes:
+        claim: what says whether this process may write.
         is_full: whether too many bytes wait for the server.
         shrunk: told when fewer do.
         left: told, by uid, that a journal is closed.
@@ -59,6 +61,7 @@ class Surroundings:
 
     sending: Sending
     changes: Changes
+    claim: Claim
     is_full: Callable[[], bool]
     shrunk: Callable[[], None]
     left: Callable[[str], None]
@@ -161,8 +164,9 @@ class JetStreamJournal:
         if before is None:
             return
         try:
+            self._surroundings.claim.check()
             await self._subject.forget(before=before)
-        except nats.errors.Error as error:
+        except (nats.errors.Error, NotClaimed) as error:
             problem = problem_with_nats(error)
             _log.warning("cannot delete journal messages", journal=self.uid, problem=problem)
 
@@ -194,6 +198,12 @@ class JetStreamJournal:
     def notify(self) -> None:
         """Call those who watch."""
         self._watchers.notify()
+
+    def fail(self, problem: str) -> None:
+        """Tell everybody why nothing can be made durable."""
+        self._pending.problem = problem
+        _log.error("a journal cannot be written to", journal=self.uid, problem=problem)
+        self._changes.publish([self])
 
     def _wake(self) -> None:
         self._loop.call_soon_threadsafe(self._begin)
@@ -235,6 +245,7 @@ class JetStreamJournal:
         for number, message in enumerate(batch.messages):
             if number < batch.arrived:
                 continue
+            self._surroundings.claim.check()
             self._end = await self._subject.write(
                 message,
                 message_id=f"{batch.identity}-{number}",
@@ -265,16 +276,15 @@ class JetStreamJournal:
             self._failing_since = now
         is_lasting = now - self._failing_since >= self._sending.patience_seconds
         if (is_lasting or not _passes(error)) and not self._pending.problem:
-            self._pending.problem = problem_with_nats(error)
-            problem = self._pending.problem
-            _log.error("a journal cannot be written to", journal=self.uid, problem=problem)
-            self._changes.publish([self])
+            self.fail(problem_with_nats(error))
         await asyncio.sleep(self._retry_seconds)
         self._retry_seconds = min(2 * self._retry_seconds, _MOST_RETRY_SECONDS)
 
 
 def _passes(error: Exception) -> bool:
     """Tell whether an error is of a kind that the start of a server brings along."""
+    if isinstance(error, NotClaimed):
+        return not error.is_final
     return not isinstance(error, APIError | Overtaken) or isinstance(error, ServiceUnavailableError)
 
 
@@ -282,7 +292,7 @@ def problem_with_nats(error: BaseException) -> str:
     """Return what an error of the client means, for people."""
     if isinstance(error, APIError) and error.description:
         return f"NATS refuses: {error.description}"
-    if isinstance(error, Overtaken):
+    if isinstance(error, Overtaken | NotClaimed):
         return str(error)
     if isinstance(error, TimeoutError):
         return "NATS does not answer"

@@ -18,7 +18,7 @@ _READ_SECONDS: Final = 5.0
 _EXPECTED_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
 _SEQUENCE: Final = "Nats-Sequence"
 # What a server answers when the subject has got a message that we do not know of.
-_WRONG_SEQUENCE: Final = 10071
+_WRONG_SEQUENCE: Final = frozenset({10071, 10164})
 
 
 class Overtaken(Exception):
@@ -81,7 +81,7 @@ class Subject:
                 self.name, data, timeout=seconds, stream=self.stream, headers=headers
             )
         except APIError as error:
-            if error.err_code != _WRONG_SEQUENCE:
+            if error.err_code not in _WRONG_SEQUENCE:
                 raise
             return await self._own_sequence(message_id)
         return acknowledged.seq

@@ -45,7 +45,10 @@ class StreamHome:
     async def start(self, *, pending_bytes: int = 2**26) -> JetStreamJournals:
         """Return journals as a new process would have them."""
         journals = JetStreamJournals(
-            [self.server.url], NatsOptions(stream=self.stream), pending_bytes=pending_bytes
+            [self.server.url],
+            NatsOptions(stream=self.stream),
+            owner="0" * 32,
+            pending_bytes=pending_bytes,
         )
         await journals.prepare()
         return journals

@@ -1,6 +1,6 @@
 """A process that writes a journal as fast as it can, and says how far it is durable.
 
-`python crashing.py URL UID`: opens the journal, reads all of it, appends from a thread, and
+`python crashing.py URL UID FOLDER`: opens the journal, reads all of it, appends from a thread, and
 prints `durable POSITION` whenever that has moved. Meant to be killed.
 """
 
@@ -19,9 +19,9 @@ def payload(position: int) -> bytes:
     return chance.randbytes(chance.choice([0, 5, 300, 5000, 60_000]))
 
 
-async def main(url: str, uid: str) -> None:
+async def main(url: str, uid: str, folder: Path) -> None:
     """Write until the process is ended."""
-    journals = await prepared_journals(url, default=Path())
+    journals = await prepared_journals(url, folder=folder)
     journal = await journals.open(uid, after=0)
     async for record in journal.read(0):
         if record.data != payload(record.position):
@@ -44,4 +44,4 @@ async def main(url: str, uid: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))

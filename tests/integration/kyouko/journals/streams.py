@@ -13,15 +13,24 @@ from tests.nats import NatsServer
 UID = "0" * 31 + "a"
 STREAM = "hanami-journal"
 SUBJECT = f"{STREAM}.{UID}"
+OWNER = "0" * 31 + "1"
 
 
 @asynccontextmanager
 async def kept(
-    server: NatsServer, *, patience_seconds: float = 30.0, flush_seconds: float = 0.001
+    server: NatsServer,
+    *,
+    owner: str = OWNER,
+    patience_seconds: float = 30.0,
+    lease_seconds: float = 15.0,
+    flush_seconds: float = 0.001,
 ) -> AsyncIterator[JetStreamJournals]:
     """Keep journals there for a while."""
     journals = JetStreamJournals(
-        [server.url], NatsOptions(patience_seconds=patience_seconds), flush_seconds=flush_seconds
+        [server.url],
+        NatsOptions(patience_seconds=patience_seconds, lease_seconds=lease_seconds),
+        owner=owner,
+        flush_seconds=flush_seconds,
     )
     await journals.prepare()
     try:

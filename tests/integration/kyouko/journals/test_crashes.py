@@ -28,13 +28,14 @@ def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.url
 
 
-async def durable_when_killed(url: str, chance: random.Random) -> tuple[str, int]:
+async def durable_when_killed(url: str, folder: Path, chance: random.Random) -> tuple[str, int]:
     """Start the writer and kill it some time later; returns its first line and last position."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         crashing.__file__,
         url,
         UID,
+        str(folder),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
@@ -61,10 +62,10 @@ async def test_durable_records_survive_a_killed_process(journal_url: str, tmp_pa
     opened = []
 
     for _ in range(KILLS):
-        line, position = await durable_when_killed(journal_url, chance)
+        line, position = await durable_when_killed(journal_url, tmp_path, chance)
         opened.append(line)
         durable.append(position)
-    journals = await prepared_journals(journal_url, default=tmp_path)
+    journals = await prepared_journals(journal_url, folder=tmp_path)
     journal = await journals.open(UID, after=0)
     found = [(record.position, record.data) async for record in journal.read(0)]
     await journals.close()

@@ -14,6 +14,7 @@ from kyouko.storage.journal.jetstream_messages import Overtaken, Subject
 from kyouko.storage.journal.pending import PendingRecord
 from mesh.errors import Unavailable
 from tests.integration.kyouko.journals.streams import (
+    OWNER,
     STREAM,
     SUBJECT,
     UID,
@@ -119,21 +120,19 @@ async def test_a_batch_that_was_not_finished_counts_for_nothing(own_nats: NatsSe
     assert [b"one", b"three"] == found
 
 
-async def test_a_second_writer_is_found_out(nats_server: NatsServer) -> None:
-    """Of two processes with the same journal the first one is stopped, not mixed in."""
-    async with kept(nats_server) as journals, kept(nats_server) as others:
-        await journals.delete(UID)
-        old = await journals.open(UID, after=0)
-        await append_all(old, [b"one"])
-        new = await others.open(UID, after=0)
-        await append_all(new, [b"two"])
-        old.append([b"too late"])
+async def test_a_message_of_somebody_else_is_found_out(own_nats: NatsServer) -> None:
+    """When something stands in a journal that its owner did not write, nothing is mixed in."""
+    async with kept(own_nats) as journals, stream_of(own_nats) as stream:
+        journal = await journals.open(UID, after=0)
+        await append_all(journal, [b"one"])
+        await stream.publish(SUBJECT, b"nonsense" * 10)
+        journal.append([b"two"])
 
         with pytest.raises(Unavailable, match="another process writes"):
-            await old.flush()
-        found = [record.data async for record in new.read(0)]
+            await journal.flush()
+        messages = (await stream.stream_info(STREAM)).state.messages
 
-    assert [b"one", b"two"] == found
+    assert 2 == messages
 
 
 async def test_a_message_written_twice_is_there_once(own_nats: NatsServer) -> None:
@@ -218,7 +217,7 @@ async def test_a_server_without_jetstream_is_refused_at_the_start(tmp_path: Path
 
     try:
         with pytest.raises(SystemExit, match="JetStream is off"):
-            await JetStreamJournals([server.url]).prepare()
+            await JetStreamJournals([server.url], owner=OWNER).prepare()
     finally:
         server.kill()
 
@@ -227,7 +226,7 @@ async def test_a_server_that_is_not_there_is_told_at_the_start(free_port: int) -
     """Nobody waits for ever for an address that is wrong."""
     with pytest.raises(SystemExit, match=r"cannot keep journals in nats://127\.0\.0\.1"):
         await JetStreamJournals(
-            [f"nats://127.0.0.1:{free_port}"], NatsOptions(patience_seconds=0.5)
+            [f"nats://127.0.0.1:{free_port}"], NatsOptions(patience_seconds=0.5), owner=OWNER
         ).prepare()
 
 
@@ -239,7 +238,7 @@ async def test_a_stream_that_forgets_is_refused_at_the_start(own_nats: NatsServe
         )
 
     with pytest.raises(SystemExit, match="discards old messages"):
-        await JetStreamJournals([own_nats.url]).prepare()
+        await JetStreamJournals([own_nats.url], owner=OWNER).prepare()
 
 
 @pytest.mark.parametrize(
@@ -258,9 +257,9 @@ async def test_credentials_come_from_a_file(
     with running_nats(arguments) as server:
         secret.write_text(wrong)
         with pytest.raises(SystemExit, match="Authorization"):
-            await prepared_journals(server.url, default=tmp_path, nats=options)
+            await prepared_journals(server.url, folder=tmp_path, nats=options)
         secret.write_text(right)
-        journals = await prepared_journals(server.url, default=tmp_path, nats=options)
+        journals = await prepared_journals(server.url, folder=tmp_path, nats=options)
         await journals.check()
         names = await journals.uids()
         await journals.close()

@@ -171,7 +171,7 @@ def test_places_that_are_not_known(url: str) -> None:
 async def test_a_folder_is_chosen_by_its_url(tmp_path: Path) -> None:
     """The setting's folder is used; without one it is the service's own."""
     for url, folder in (("", tmp_path / "own"), (f"file://{tmp_path}/a%20b", tmp_path / "a b")):
-        journals = await prepared_journals(url, default=tmp_path / "own")
+        journals = await prepared_journals(url, folder=tmp_path / "own")
         journal = await journals.open(UID, after=0)
         journal.append([b"x"])
         await journals.close()
