@@ -72,6 +72,11 @@ class Principal:
         """Whether this is another service of the mesh."""
         return self.name.startswith("services/")
 
+    @property
+    def short_name(self) -> str:
+        """The last part of the name, such as `kyouko` of `services/kyouko`."""
+        return self.name.rpartition("/")[2]
+
     def global_roles(self) -> frozenset[Role]:
         """Return the roles that hold in every project."""
         if self.scope is not None:

@@ -1,12 +1,17 @@
 """The composition root: the only place that knows all concrete classes of shiori."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
-from hanami.shiori.v1 import dataset_service_pb2_grpc
+from hanami.shiori.v1 import (
+    audit_service_pb2_grpc,
+    dataset_service_pb2_grpc,
+    error_service_pb2_grpc,
+)
 
 from mesh.blobs import BlobStore
 from mesh.clients import RemoteKeys, channel_to
@@ -18,11 +23,16 @@ from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
 from shiori.domain.datasets import Datasets
 from shiori.domain.leases import TableLeases
+from shiori.domain.logs.audit import AuditLog
+from shiori.domain.logs.errors import ErrorLog
+from shiori.domain.logs.records import Retention
 from shiori.domain.uploads import UploadLimits, Uploads, UploadStores
 from shiori.formats.conversion import convert
 from shiori.servicers.datasets import DatasetServicer
+from shiori.servicers.logs import AuditServicer, ErrorServicer
 from shiori.settings import ShioriSettings
 from shiori.storage import migrations
+from shiori.storage.logs import SqlAuditEntries, SqlErrorRecords
 from shiori.storage.models import IDEMPOTENCY_KEYS
 from shiori.storage.repository import SqlDatasets
 from shiori.storage.staging import UploadFolders
@@ -70,6 +80,9 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
             executor=files,
             max_reads=settings.max_reads_per_user,
         )
+        logs = _Logs(settings, database)
+        sweeping = asyncio.create_task(logs.sweep_forever(settings.log_sweep_seconds))
+        stack.push_async_callback(_stop, sweeping)
         misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
         yield Application(
             servicers=[
@@ -77,7 +90,8 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
                     "hanami.shiori.v1.DatasetService",
                     dataset_service_pb2_grpc.add_DatasetServiceServicer_to_server,
                     DatasetServicer(uploads, datasets),
-                )
+                ),
+                *logs.servicers(),
             ],
             verifier=TokenVerifier(
                 RemoteKeys(misaki),
@@ -89,7 +103,64 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
                 Dependency("blobs", blobs.check),
             ],
             idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
+            drain=logs.drain,
         )
+
+
+class _Logs:
+    """The audit log and the error log of the mesh."""
+
+    def __init__(self, settings: ShioriSettings, database: Database) -> None:
+        self.audit = AuditLog(
+            SqlAuditEntries(database),
+            clock=_utc_now,
+            retention=Retention(
+                timedelta(days=settings.audit_retention_days), settings.audit_max_bytes
+            ),
+            max_watches=settings.max_watches_per_user,
+        )
+        self.errors = ErrorLog(
+            SqlErrorRecords(database),
+            clock=_utc_now,
+            retention=Retention(
+                timedelta(days=settings.error_retention_days), settings.error_max_bytes
+            ),
+        )
+
+    def servicers(self) -> Sequence[Servicer]:
+        """Return the gRPC services."""
+        return [
+            Servicer(
+                "hanami.shiori.v1.AuditService",
+                audit_service_pb2_grpc.add_AuditServiceServicer_to_server,
+                AuditServicer(self.audit),
+            ),
+            Servicer(
+                "hanami.shiori.v1.ErrorService",
+                error_service_pb2_grpc.add_ErrorServiceServicer_to_server,
+                ErrorServicer(self.errors),
+            ),
+        ]
+
+    async def drain(self) -> None:
+        """End all watches."""
+        self.audit.close()
+
+    async def sweep_forever(self, seconds: float) -> None:
+        """Remove what is too old or too much, again and again."""
+        while True:
+            try:
+                removed = {"entries": await self.audit.sweep(), "errors": await self.errors.sweep()}
+                if any(removed.values()):
+                    _log.info("removed from the logs", **removed)
+            except Exception as error:  # A sweep that fails must not be the last one.
+                _log.exception("the logs cannot be swept", error=repr(error))
+            await asyncio.sleep(seconds)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _blobs(settings: ShioriSettings) -> BlobStore:

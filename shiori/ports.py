@@ -9,6 +9,13 @@ from typing import Protocol
 
 from shiori.domain.announcement import Announcement
 from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
+from shiori.domain.logs.records import (
+    AuditEntry,
+    EntryFilter,
+    ErrorFilter,
+    ErrorRecord,
+    Position,
+)
 from shiori.domain.rows import RowBatch
 
 Clock = Callable[[], datetime]
@@ -144,3 +151,75 @@ class TableStore(Protocol):
 
     def names(self) -> AsyncIterator[str]:
         """Yield the names of all tables."""
+
+
+class AuditRepository(Protocol):
+    """Keeps the entries of the audit log."""
+
+    async def add(self, entries: Sequence[AuditEntry]) -> None:
+        """Store entries, all or none; those whose id is there already are left alone."""
+
+    async def newest(
+        self, wanted: EntryFilter, *, own: str, after: Position | None, limit: int
+    ) -> Sequence[AuditEntry]:
+        """Return entries by time and id, newest first.
+
+        Args:
+            wanted: Which ones.
+            own: When set, only those whose principal, real or claimed, this is.
+            after: Only those that come later in this order.
+            limit: The most entries to return.
+        """
+
+    async def arrived(
+        self, wanted: EntryFilter, *, own: str, after: int, until: int, limit: int
+    ) -> Sequence[AuditEntry]:
+        """Return entries in the order in which they were stored.
+
+        Args:
+            wanted: Which ones.
+            own: As in `newest`.
+            after: Only sequences above this one.
+            until: Only sequences up to this one.
+            limit: The most entries to return.
+        """
+
+    async def last_sequence(self) -> int:
+        """Return the sequence of the entry stored last; 0 when there is none."""
+
+    async def remove_before(self, time: datetime) -> int:
+        """Remove entries of before a time; returns how many."""
+
+    async def remove_oldest(self, max_bytes: int) -> int:
+        """Remove the entries stored first when all take more than this; returns how many.
+
+        Nine tenths of it are left, so that not every call removes some.
+        """
+
+
+class ErrorRepository(Protocol):
+    """Keeps the records of errors."""
+
+    async def add(self, errors: Sequence[ErrorRecord]) -> None:
+        """Store records, all or none; those whose incident is there already are left alone."""
+
+    async def get(self, incident: str) -> ErrorRecord | None:
+        """Return a record, or None."""
+
+    async def newest(
+        self, wanted: ErrorFilter, *, own: str, after: Position | None, limit: int
+    ) -> Sequence[ErrorRecord]:
+        """Return records by time and incident, newest first.
+
+        Args:
+            wanted: Which ones.
+            own: When set, only those whose principal this is.
+            after: Only those that come later in this order.
+            limit: The most records to return.
+        """
+
+    async def remove_before(self, time: datetime) -> int:
+        """Remove records of before a time; returns how many."""
+
+    async def remove_oldest(self, max_bytes: int) -> int:
+        """Remove the records stored first, as in `AuditRepository`; returns how many."""

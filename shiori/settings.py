@@ -7,7 +7,7 @@ from mesh.settings import MeshSettings
 
 
 class ShioriSettings(MeshSettings):
-    """Settings of shiori, the service of data sets."""
+    """Settings of shiori, the service of data sets and logs."""
 
     service_name: str = "shiori"
     listen: str = Field(
@@ -33,4 +33,22 @@ class ShioriSettings(MeshSettings):
     )
     file_threads: int = Field(
         default=4, ge=1, le=64, description="threads that read tables and write uploads"
+    )
+    audit_retention_days: float = Field(
+        default=365.0, gt=0, description="how long entries of the audit log are kept"
+    )
+    audit_max_bytes: int = Field(
+        default=2 * 2**30, ge=2**20, description="the most bytes of them; the oldest go first"
+    )
+    error_retention_days: float = Field(
+        default=30.0, gt=0, description="how long records of errors are kept"
+    )
+    error_max_bytes: int = Field(
+        default=256 * 2**20, ge=2**20, description="the most bytes of them; the oldest go first"
+    )
+    log_sweep_seconds: float = Field(
+        default=60.0, gt=0, description="time between two looks for what is to be removed"
+    )
+    max_watches_per_user: int = Field(
+        default=8, ge=1, description="watches of the audit log of one user at the same time"
     )

@@ -1,0 +1,1 @@
+"""What was done in the mesh, and what went wrong in it."""

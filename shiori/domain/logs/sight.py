@@ -1,0 +1,58 @@
+"""Who may read which records of the mesh, and where a page of them begins."""
+
+from datetime import datetime
+
+from mesh.access import Caller, Role
+from mesh.errors import InvalidArgument, PermissionDenied
+from mesh.pages import PageRequest
+from shiori.domain.logs.records import Position
+
+
+def sight_of(caller: Caller, *, user: str, project_id: str) -> str:
+    """Return whose records the caller may read; empty for everybody's.
+
+    Args:
+        caller: Who asks.
+        user: Whose records are asked for; empty for anybody's.
+        project_id: In which project; empty for anywhere.
+
+    Raises:
+        NotFound: RESOURCE_NOT_FOUND: the project is none of the caller's.
+        PermissionDenied: ROLE_INSUFFICIENT: somebody else's records.
+    """
+    principal = caller.principal
+    if project_id:
+        caller.authorize_project(project_id)
+    if principal.admin or Role.PROJECT_ADMIN in principal.roles_in(project_id):
+        return ""
+    if user and user != principal.name:
+        raise PermissionDenied(
+            "the records of others are for admins, and for project admins in their projects",
+            reason="ROLE_INSUFFICIENT",
+            metadata={"method": caller.rule.method, "roles": "ADMIN, PROJECT_ADMIN"},
+        )
+    return principal.name
+
+
+def position_in(request: PageRequest) -> Position | None:
+    """Return where a page begins; None for the first one.
+
+    Raises:
+        InvalidArgument: PAGE_TOKEN_INVALID.
+    """
+    if not request.after:
+        return None
+    moment, _, key = request.after.partition("/")
+    try:
+        time = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise _damaged() from error
+    if time.tzinfo is None or not key:
+        raise _damaged()
+    return Position(time, key)
+
+
+def _damaged() -> InvalidArgument:
+    return InvalidArgument.for_field(
+        "page_token", "is damaged; use next_page_token as it came", reason="PAGE_TOKEN_INVALID"
+    )
