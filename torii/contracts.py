@@ -16,7 +16,7 @@ from hanami.kyouko.v1 import (
     template_service_pb2,
 )
 from hanami.misaki.v1 import project_service_pb2, token_service_pb2, user_service_pb2
-from hanami.shiori.v1 import dataset_service_pb2
+from hanami.shiori.v1 import audit_service_pb2, dataset_service_pb2, error_service_pb2
 from hanami.torii.v1 import mesh_service_pb2
 
 _FILES: Sequence[FileDescriptor] = (
@@ -28,7 +28,9 @@ _FILES: Sequence[FileDescriptor] = (
     project_service_pb2.DESCRIPTOR,
     token_service_pb2.DESCRIPTOR,
     user_service_pb2.DESCRIPTOR,
+    audit_service_pb2.DESCRIPTOR,
     dataset_service_pb2.DESCRIPTOR,
+    error_service_pb2.DESCRIPTOR,
     mesh_service_pb2.DESCRIPTOR,
     grpc_service_pb2.DESCRIPTOR,
 )

@@ -7,7 +7,7 @@ from mesh.access import Caller, Role
 from mesh.errors import NotFound
 from mesh.pages import Page, page_of, page_request
 from shiori.domain.logs.records import ErrorFilter, ErrorRecord, Position, Retention
-from shiori.domain.logs.sight import position_in, sight_of
+from shiori.domain.logs.sight import position_in, runs_installation, sight_of
 from shiori.ports import Clock, ErrorRepository
 
 # Stack traces are long, and a page has to stay far below the largest message.
@@ -73,8 +73,8 @@ def _may_see(caller: Caller, record: ErrorRecord) -> bool:
     manages = bool(record.project_id) and Role.PROJECT_ADMIN in principal.roles_in(
         record.project_id
     )
-    return principal.admin or own or manages
+    return runs_installation(caller) or own or manages
 
 
 def _shown(caller: Caller, record: ErrorRecord) -> ErrorRecord:
-    return record if caller.principal.admin else record.without_details()
+    return record if runs_installation(caller) else record.without_details()
