@@ -13,14 +13,14 @@ WINDOW = 16
 
 
 async def measure_stream(
-    address: str, messages: Sequence[bytes], *, answer_bytes: int, window: int = WINDOW
+    address: str, messages: Sequence[bytes], *, answer_bytes: int = 0, window: int = WINDOW
 ) -> float:
     """Send every message and wait for as many answers.
 
     Args:
         address: host:port.
         messages: Serialised messages.
-        answer_bytes: The size of each answer.
+        answer_bytes: The size of each answer; 0 for the message itself.
         window: The most messages under way unanswered.
 
     Returns:
@@ -48,6 +48,6 @@ async def measure_stream(
         return seconds
 
 
-def echo_call(channel: grpc.aio.Channel, answer_bytes: int) -> Any:
-    """Open a stream on which every message is answered by so many bytes."""
+def echo_call(channel: grpc.aio.Channel, answer_bytes: int = 0) -> Any:
+    """Open a stream on which every message is answered by itself, or by so many bytes."""
     return channel.stream_stream(METHOD)(metadata=((ANSWER_BYTES, str(answer_bytes)),))

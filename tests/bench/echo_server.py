@@ -1,7 +1,7 @@
 """The bare stream that the mesh is measured against.
 
-A grpc.aio server without interceptors, parsing or learning: it answers every
-message with the same bytes, as many as a real result has; the caller says how many.
+A grpc.aio server without interceptors, parsing or learning. It sends every message back as it
+came, or, if the caller says how many, so many bytes in its place.
 
     python -m tests.bench.echo_server PORT
 """
@@ -18,9 +18,9 @@ ANSWER_BYTES = "answer-bytes"
 
 
 async def _learn(_: Any, context: Any) -> None:
-    answer = bytes(int(dict(context.invocation_metadata())[ANSWER_BYTES]))
-    while await context.read() is not grpc.aio.EOF:
-        await context.write(answer)
+    answer = bytes(int(dict(context.invocation_metadata()).get(ANSWER_BYTES, 0)))
+    while (message := await context.read()) is not grpc.aio.EOF:
+        await context.write(answer or message)
 
 
 async def _serve(port: int) -> None:

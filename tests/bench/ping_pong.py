@@ -60,10 +60,10 @@ def messages_of(data: Mnist, count: int, *, first: int = 0, last: int = 0) -> li
     return messages
 
 
-async def echo_latency(address: str, answer_bytes: int, data: Mnist) -> Latency:
+async def echo_latency(address: str, data: Mnist) -> Latency:
     """Measure the bare stream."""
     async with grpc.aio.insecure_channel(address) as channel:
-        call = echo_call(channel, answer_bytes)
+        call = echo_call(channel)
         found = await _ping_pong(call, messages_of(data, WARM_ROWS + ROWS))
         await call.done_writing()
         return found

@@ -1,9 +1,13 @@
 """One owner per network: work on it waits in a bounded queue and runs piece by piece.
 
-The work runs in a thread, never on the event loop. Because one task takes it
-from the queue, a network needs no lock, also when who asked for the work has
-gone away meanwhile. Streams and predictions go before tasks, as they do among
-networks (`kyouko.domain.networks.workers`); work of one class runs in order.
+The work runs in a thread. Because one task takes it from the queue, a network needs no lock,
+also when who asked for the work has gone away meanwhile. Streams and predictions go before
+tasks, as they do among networks (`kyouko.domain.networks.workers`); work of one class runs in
+order.
+
+The exception is work that takes less time than handing it to a thread and back, such as one
+row of a network of usual size: when nothing else is to be done, `at_once` runs it on the event
+loop.
 """
 
 import asyncio
@@ -18,6 +22,10 @@ from kyouko.domain.networks.workers import PATIENCE, Workers
 
 T = TypeVar("T")
 _QUEUE_LENGTH: Final = 64
+# What may be done on the event loop: less than two changes of threads take on a busy machine.
+_SHORT_SECONDS: Final = 0.0003
+# How much of the average cost of a row is the newest piece's.
+_NEWEST_SHARE: Final = 0.1
 # Its turn, its number, whether it is batch work, the work itself, and who waits for it.
 _Piece = tuple[int, int, bool, Callable[[Ledger], Any], "asyncio.Future[Any]"]
 
@@ -32,6 +40,9 @@ class Owner:
         self._queue: asyncio.PriorityQueue[_Piece] = asyncio.PriorityQueue(_QUEUE_LENGTH)
         self._task = asyncio.create_task(self._work())
         self._is_closed = False
+        self._is_at_work = False
+        # What a row takes; unknown until one was worked on.
+        self._seconds_per_row: float | None = None
 
     @property
     def learner(self) -> Learner:
@@ -53,6 +64,25 @@ class Owner:
         await self._queue.put((number + PATIENCE * is_batch, number, is_batch, work, future))
         return future
 
+    def is_short(self, rows: int) -> bool:
+        """Tell whether work on so many rows could be done on the event loop, and now."""
+        is_idle = not (self._is_at_work or self._is_closed) and self._queue.empty()
+        seconds = self._seconds_per_row
+        return is_idle and seconds is not None and rows * seconds < _SHORT_SECONDS
+
+    def at_once(self, work: Callable[[Ledger], T]) -> T:
+        """Do short work on the event loop; ask `is_short` before."""
+        if self._is_at_work or self._is_closed:
+            raise RuntimeError("somebody else works on the network")
+        return work(self.ledger)
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Note how long the work on so many rows took."""
+        newest = seconds / rows
+        known = newest if self._seconds_per_row is None else self._seconds_per_row
+        # Another process may have had the processor meanwhile: one long piece says little.
+        self._seconds_per_row = known + _NEWEST_SHARE * (min(newest, 2 * known) - known)
+
     async def run(self, work: Callable[[Ledger], T]) -> T:
         """Queue work and wait for its result."""
         return await (await self.submit(work))
@@ -70,6 +100,7 @@ class Owner:
         while True:
             _, _, is_batch, work, future = await self._queue.get()
             submit = self._workers.submit_batch if is_batch else self._workers.submit
+            self._is_at_work = True
             try:
                 if not future.cancelled():
                     result = await asyncio.wrap_future(submit(work, self.ledger), loop=loop)
@@ -79,4 +110,5 @@ class Owner:
                 if not future.done():
                     future.set_exception(error)
             finally:
+                self._is_at_work = False
                 self._queue.task_done()

@@ -1,8 +1,9 @@
-"""The part of a stream's work that runs in the network's own thread.
+"""The part of a stream's work that is the network's own.
 
 A piece takes its frames when its turn comes, not when it is queued: with one
 piece queued behind the one at work, the network goes on without a pause, and
-hands over what has come meanwhile in one go.
+hands over what has come meanwhile in one go. A piece runs in a thread, unless it
+is so short that changing threads would take longer than the piece.
 """
 
 import asyncio
@@ -107,11 +108,20 @@ class Piece:
 
     Attributes:
         taken: what was taken so far; grows in the network's thread.
+        rows: how many rows that is.
+        seconds: how long that took.
         done: resolved when no more will be taken.
     """
 
     taken: list[Taken] = field(default_factory=list)
+    rows: int = 0
+    seconds: float = 0.0
     done: "asyncio.Future[None] | None" = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is at work in a thread, and may take nothing more."""
+        return self.done is not None and bool(self.taken)
 
     async def finished(self) -> None:
         """Wait until the piece has come to its end."""
@@ -126,16 +136,29 @@ async def queue_piece(owner: Owner, waiting: Waiting, manner: Manner) -> Piece:
     return piece
 
 
+def piece_at_once(owner: Owner, waiting: Waiting, manner: Manner) -> Piece | None:
+    """Work without a thread on what is waiting, if that is little and nothing else is to do."""
+    if len(waiting) != 1 or not owner.is_short(_rows_of(waiting[0])):
+        return None
+    piece = Piece()
+    owner.at_once(lambda ledger: _work(ledger, waiting, manner, piece))
+    return piece
+
+
 def _work(ledger: Ledger, waiting: Waiting, manner: Manner, piece: Piece) -> None:
-    ends_at = time.perf_counter() + _PIECE_SECONDS
-    rows = 0
-    while rows < _PIECE_ROWS and time.perf_counter() < ends_at:
-        try:
-            item = waiting.popleft()
-        except IndexError:
-            return
+    started = now = time.perf_counter()
+    while waiting and piece.rows < _PIECE_ROWS and now - started < _PIECE_SECONDS:
+        # The stream only ever appends, so what was there a moment ago still is.
+        item = waiting.popleft()
         piece.taken.append(_take(ledger, item, manner))
-        rows += item.row_count if isinstance(item, Frame) else 0
+        piece.rows += _rows_of(item)
+        now = time.perf_counter()
+    piece.seconds = now - started
+
+
+def _rows_of(item: Frame | Refused) -> int:
+    # A frame without rows is work too.
+    return max(item.row_count, 1) if isinstance(item, Frame) else 1
 
 
 def _take(ledger: Ledger, item: Frame | Refused, manner: Manner) -> Taken:

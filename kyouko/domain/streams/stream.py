@@ -28,12 +28,15 @@ from kyouko.domain.streams.pieces import (
     StreamMode,
     Taken,
     Waiting,
+    piece_at_once,
     queue_piece,
 )
 from kyouko.domain.streams.protocol import Phase, StreamProtocol
 from kyouko.ports import Clock
 from mesh.errors import DomainError, ResourceExhausted
 
+# An answer tells how far the journal is; only when none follows so soon the client is told apart.
+_NEWS_SECONDS: Final = 0.002
 _ENDS: Final = frozenset({"SESSION_TAKEN_OVER", "SESSION_UNKNOWN"})
 
 
@@ -275,6 +278,7 @@ class LearnStream:
             if at_work is not None:
                 await at_work.finished()
                 if at_work.taken:
+                    self._live.owner.took(at_work.rows, at_work.seconds)
                     yield self._events_of(at_work)
                     self._written(at_work)
             at_work = piece
@@ -284,7 +288,7 @@ class LearnStream:
                     if self._is_hung_up:
                         return
                 await self._wait()
-                if self._durability.has_news or self._is_idle():
+                if self._has_news() or self._is_idle():
                     yield [self._progress()]
 
     def _must_end(self) -> bool:
@@ -298,13 +302,16 @@ class LearnStream:
     async def _queue(self, *, behind: Piece | None) -> Piece | None:
         """Queue the next piece if there is, or will be, something for it to take."""
         # A piece that has begun leaves what comes from now on to the next one.
-        has_begun = behind is not None and bool(behind.taken)
+        has_begun = behind is not None and behind.has_begun
         if self._must_end() or not (self._waiting or has_begun):
             return None
         if self.session is not None:
             # What cannot be made durable is not learned in the first place.
             await self._live.journal.room()
-        return await queue_piece(self._live.owner, self._waiting, self._manner)
+        owner = self._live.owner
+        if behind is None and (piece := piece_at_once(owner, self._waiting, self._manner)):
+            return piece
+        return await queue_piece(owner, self._waiting, self._manner)
 
     def _events_of(self, piece: Piece) -> Sequence[Event]:
         self._last_event = self._loop.time()
@@ -351,15 +358,22 @@ class LearnStream:
 
     async def _wait(self) -> None:
         """Sleep until something comes, or the time for a progress message or the token is up."""
-        if self._waiting or self._is_hung_up or self._end is not None or self._durability.has_news:
+        if self._waiting or self._is_hung_up or self._end is not None or self._has_news():
             return
         self._wake.clear()
-        quiet = self._last_event + self.terms.idle_seconds - self._loop.time()
+        silence = _NEWS_SECONDS if self._durability.has_news else self.terms.idle_seconds
+        quiet = self._last_event + silence - self._loop.time()
         timer = self._loop.call_later(max(min(quiet, self._seconds_left()), 0.0), self._wake.set)
         try:
             await self._wake.wait()
         finally:
             timer.cancel()
+
+    def _has_news(self) -> bool:
+        """Tell whether the client should hear of the journal now: a next answer may come first."""
+        if not self._durability.has_news:
+            return False
+        return self._is_hung_up or self._loop.time() - self._last_event >= _NEWS_SECONDS
 
     def _is_idle(self) -> bool:
         is_quiet = self._loop.time() - self._last_event >= self.terms.idle_seconds

@@ -11,7 +11,15 @@ from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.owner import Owner
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.streams import pieces
-from kyouko.domain.streams.pieces import Frame, Hold, Manner, Refused, Waiting, queue_piece
+from kyouko.domain.streams.pieces import (
+    Frame,
+    Hold,
+    Manner,
+    Refused,
+    Waiting,
+    piece_at_once,
+    queue_piece,
+)
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.errors import InvalidArgument
@@ -102,3 +110,61 @@ async def test_predicting_teaches_nothing(owner: Owner) -> None:
 
     assert 0 == owner.learner.learned_rows
     assert isinstance(piece.taken[0].outcome, RowResults)
+
+
+async def test_a_short_piece_needs_no_thread(owner: Owner) -> None:
+    """One frame of a network whose rows are quickly learned is learned where it is asked for."""
+    waiting = Waiting([frame(1)])
+    owner.took(1000, 0.001)
+
+    piece = piece_at_once(owner, waiting, Manner(HOLD))
+
+    assert piece is not None
+    assert [1] == [taken.item.sequence for taken in piece.taken]
+    assert 2 == piece.rows == owner.learner.learned_rows
+    assert not piece.has_begun
+    await piece.finished()
+
+
+@pytest.mark.parametrize(
+    ("sequences", "rows", "seconds"),
+    [((1,), 0, 0.0), ((1,), 1, 0.01), ((1, 2), 1000, 0.001), ((), 1000, 0.001)],
+    ids=["nobody knows how long", "long", "several frames", "nothing"],
+)
+async def test_other_pieces_need_a_thread(
+    owner: Owner, sequences: tuple[int, ...], rows: int, seconds: float
+) -> None:
+    """What may take long, or would make others wait, is not done at once."""
+    waiting = Waiting(frame(sequence) for sequence in sequences)
+    if rows:
+        owner.took(rows, seconds)
+
+    piece = piece_at_once(owner, waiting, Manner(HOLD))
+
+    assert piece is None
+    assert len(sequences) == len(waiting)
+    assert 0 == owner.learner.learned_rows
+
+
+async def test_nothing_is_done_at_once_while_a_thread_is_at_work(owner: Owner) -> None:
+    """One works on a network at a time, and what was queued before goes first."""
+    owner.took(1000, 0.001)
+    waiting = Waiting([frame(1)])
+    queued = await queue_piece(owner, waiting, Manner(HOLD))
+
+    piece = piece_at_once(owner, waiting, Manner(HOLD))
+    await queued.finished()
+
+    assert piece is None
+    assert [1] == [taken.item.sequence for taken in queued.taken]
+
+
+async def test_one_slow_piece_says_little_about_the_next(owner: Owner) -> None:
+    """A piece during which another process had the processor does not make the others long."""
+    owner.took(1, 0.0001)
+    owner.took(1, 1.0)
+
+    assert owner.is_short(1)
+    for _ in range(100):
+        owner.took(1, 1.0)
+    assert not owner.is_short(1)
