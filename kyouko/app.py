@@ -49,7 +49,7 @@ from kyouko.storage.snapshots import BlobSnapshotStore
 from kyouko.storage.tasks import SqlTaskRepository
 from kyouko.templates import TemplateTurns, shipped_templates
 from kyouko.tracing import OpenTelemetryTracing
-from mesh.blobs import BlobStore
+from mesh.blobs import BlobStore, Encryption
 from mesh.clients import RemoteKeys, ServiceTokens, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
@@ -211,7 +211,8 @@ class _Parts:
 
 async def _blobs(settings: KyoukoSettings) -> BlobStore:
     folder = settings.data_directory / "snapshots"
-    blobs = BlobStore.at(settings.blob_url, service="kyouko", default=folder)
+    encryption = Encryption(settings.key_ring(), required=settings.encryption_required)
+    blobs = BlobStore.at(settings.blob_url, service="kyouko", default=folder, encryption=encryption)
     blobs.remove_unfinished()
     await blobs.prepare()
     return blobs

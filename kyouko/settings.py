@@ -6,10 +6,10 @@ from pydantic import Field, field_validator
 
 from kyouko.storage.journal import JournalUrl
 from mesh.blobs import BlobUrl
-from mesh.settings import MeshSettings
+from mesh.encryption.settings import ObjectSettings
 
 
-class KyoukoSettings(MeshSettings):
+class KyoukoSettings(ObjectSettings):
     """Settings of kyouko, the service of networks, tasks and streams."""
 
     service_name: str = "kyouko"

@@ -103,12 +103,15 @@ class MeshSettings(BaseSettings):
 
 def _what_is_wrong(error: ValidationError) -> str:
     """Return the problems of settings without their values, which may be secret."""
-    problems = (
-        f"HANAMI_{'.'.join(str(part) for part in problem['loc']).upper()}: "
-        + problem["msg"].removeprefix("Value error, ")
-        for problem in error.errors(include_input=False, include_url=False)
-    )
-    return "settings: " + "; ".join(problems)
+    found = error.errors(include_input=False, include_url=False)
+    return "settings: " + "; ".join(map(_in_words, found))
+
+
+def _in_words(problem: Any) -> str:
+    # What concerns several settings together has no place.
+    place = ".".join(str(part) for part in problem["loc"]).upper()
+    text = str(problem["msg"].removeprefix("Value error, "))
+    return f"HANAMI_{place}: {text}" if place else text
 
 
 def read_toml(path: Path) -> dict[str, Any]:

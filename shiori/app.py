@@ -13,7 +13,7 @@ from hanami.shiori.v1 import (
     error_service_pb2_grpc,
 )
 
-from mesh.blobs import BlobStore
+from mesh.blobs import BlobStore, Encryption
 from mesh.clients import RemoteKeys, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
@@ -165,7 +165,8 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 async def _blobs(settings: ShioriSettings) -> BlobStore:
     folder = settings.data_directory / "blobs"
-    blobs = BlobStore.at(settings.blob_url, service="shiori", default=folder)
+    encryption = Encryption(settings.key_ring(), required=settings.encryption_required)
+    blobs = BlobStore.at(settings.blob_url, service="shiori", default=folder, encryption=encryption)
     await blobs.prepare()
     return blobs
 

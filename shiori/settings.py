@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from mesh.blobs import BlobUrl
-from mesh.settings import MeshSettings
+from mesh.encryption.settings import ObjectSettings
 
 
-class ShioriSettings(MeshSettings):
+class ShioriSettings(ObjectSettings):
     """Settings of shiori, the service of data sets and logs."""
 
     service_name: str = "shiori"

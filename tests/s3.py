@@ -88,7 +88,7 @@ def _command(server: S3Server, folder: Path, ports: list[int]) -> list[str]:
         "-ip=127.0.0.1",
         "-master.telemetry=false",
         "-master.volumeSizeLimitMB=64",
-        "-volume.max=100",
+        "-volume.max=400",
         "-s3",
         f"-s3.config={folder / 's3.json'}",
         "-s3.port.iceberg=0",

@@ -18,6 +18,7 @@ __all__ = [
     "ENVOY",
     "Addresses",
     "envoy_command",
+    "gateway_environment",
     "kernel_cache",
     "kernels_are_cold",
     "service_command",
@@ -32,8 +33,15 @@ _ADMIN_DEFAULTS = {
     "HANAMI_ADMIN_USER_ID": "admin",
     "HANAMI_ADMIN_USER_NAME": "Administrator",
 }
-# What only misaki may see, and what only the command uses.
-_PRIVATE = ("HANAMI_ADMIN_", "HANAMI_USER", "HANAMI_PASSWORD", "HANAMI_HOME")
+# What only some services may see, and what only the command uses.
+_PRIVATE = (
+    "HANAMI_ADMIN_",
+    "HANAMI_ENCRYPTION_KEY",
+    "HANAMI_USER",
+    "HANAMI_PASSWORD",
+    "HANAMI_HOME",
+)
+_KEEP_OBJECTS = ("shiori", "kyouko")
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,14 @@ def envoy_command(home: MeshHome, *, debug: bool) -> list[str]:
 
 
 def shared_environment() -> dict[str, str]:
-    """Return the user's environment without secrets; Envoy gets no more than this."""
+    """Return the user's environment without what not every service may see."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
+
+
+def gateway_environment() -> dict[str, str]:
+    """Return the environment of Envoy, which has no use for any setting of a service."""
+    settings = ("HANAMI_", "AWS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(settings)}
 
 
 def service_environment(
@@ -82,6 +96,8 @@ def service_environment(
     }
     if otlp_endpoint is not None:
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp_endpoint
+    if service in _KEEP_OBJECTS:
+        environment |= _encryption(home)
     match service:
         case "misaki":
             environment |= _admin(home)
@@ -117,6 +133,11 @@ def _admin(home: MeshHome) -> dict[str, str]:
     if "HANAMI_ADMIN_PASSWORD" not in given and "HANAMI_ADMIN_PASSWORD_FILE" not in given:
         given["HANAMI_ADMIN_PASSWORD_FILE"] = str(home.admin_password_file)
     return {**_ADMIN_DEFAULTS, **given}
+
+
+def _encryption(home: MeshHome) -> dict[str, str]:
+    given = {n: v for n, v in os.environ.items() if n.startswith("HANAMI_ENCRYPTION_KEY")}
+    return given or {"HANAMI_ENCRYPTION_KEY_FILE": str(home.encryption_key_file)}
 
 
 def _python_path() -> str:

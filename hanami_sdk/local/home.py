@@ -6,6 +6,7 @@ Layout: `state.json`, `lock`, `envoy.yaml`, `run/<component>.pid`,
 `hanami stream`). Every folder is open to its owner only.
 """
 
+import base64
 import os
 import secrets
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import platformdirs
 
 from hanami_sdk.local.errors import HomeUnusable
 
-__all__ = ["MeshHome"]
+__all__ = ["MeshHome", "new_encryption_key"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ class MeshHome:
         """The secret with which services get their own tokens."""
         return self.secrets / "service-secret"
 
+    @property
+    def encryption_key_file(self) -> Path:
+        """The keys that data sets, snapshots and journals are encrypted with."""
+        return self.secrets / "encryption-key"
+
     def data(self, service: str) -> Path:
         """Return the folder for everything that a service stores."""
         return self.root / "data" / service
@@ -121,8 +127,27 @@ class MeshHome:
     def secret(self, path: Path) -> str:
         """Return the secret in a file, made on first use and kept with mode 0600."""
         if not path.exists():
-            # Created with its final mode: at no moment can another user open it.
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(secrets.token_urlsafe(24) + "\n")
+            _write_secret(path, secrets.token_urlsafe(24))
         return path.read_text(encoding="utf-8").strip()
+
+    def ensure_encryption_key(self) -> None:
+        """Make a key for what is stored, when there is none yet."""
+        if not self.encryption_key_file.exists():
+            _write_secret(self.encryption_key_file, new_encryption_key())
+
+
+def new_encryption_key() -> str:
+    """Return a key as services read it: 32 random bytes in base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    # Whole or not at all, and created with its final mode: at no moment can others open it.
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(descriptor)
+    unfinished.replace(path)

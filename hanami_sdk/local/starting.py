@@ -13,10 +13,10 @@ from hanami_sdk.local.components import (
     ENVOY,
     Addresses,
     envoy_command,
+    gateway_environment,
     kernels_are_cold,
     service_command,
     service_environment,
-    shared_environment,
 )
 from hanami_sdk.local.envoy_config import SERVICES, Address, EnvoyParameters, TlsFiles, render
 from hanami_sdk.local.errors import GatewayElsewhere, ServiceFailed
@@ -173,6 +173,8 @@ def _new_state(
     if not given:
         home.secret(home.admin_password_file)
     home.secret(home.service_secret_file)
+    if not {"HANAMI_ENCRYPTION_KEYS", "HANAMI_ENCRYPTION_KEY_FILE"} & os.environ.keys():
+        home.ensure_encryption_key()
     return MeshState(
         home=home.root,
         gateway_url=options.url,
@@ -206,7 +208,7 @@ def _plan(
     if name == ENVOY:
         _configure_envoy(home, options, addresses, state)
         command = envoy_command(home, debug=options.debug)
-        return _Plan(name, command, shared_environment(), options.reachable_address)
+        return _Plan(name, command, gateway_environment(), options.reachable_address)
     home.data(name).mkdir(parents=True, exist_ok=True, mode=0o700)
     command = service_command(name, debug=options.debug)
     environment = service_environment(name, home, addresses, state.otlp_endpoint)

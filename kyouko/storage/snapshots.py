@@ -20,6 +20,7 @@ from kyouko.domain.pipeline.state import PipelineState
 from kyouko.ports import DamagedSnapshot
 from mesh.blobs import BlobStore
 from mesh.clients import unavailable
+from mesh.encryption.keys import Damaged
 
 _FORMAT: Final = "hanami-network"
 _VERSION: Final = 2
@@ -52,6 +53,8 @@ class BlobSnapshotStore:
             data = await self._blobs.get(name)
         except FileNotFoundError as error:
             raise DamagedSnapshot(f"{name} is not there") from error
+        except Damaged as error:
+            raise DamagedSnapshot(str(error)) from error
         except Exception as error:
             _log.error("cannot read a snapshot", snapshot=name, error=repr(error))
             raise unavailable("snapshots") from error

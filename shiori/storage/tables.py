@@ -8,6 +8,8 @@ import structlog
 
 from mesh.blobs import BlobStore
 from mesh.clients import unavailable
+from mesh.encryption.keys import EncryptionError
+from mesh.errors import Unavailable
 from shiori.domain.dataset import Column, RowRange
 from shiori.domain.room import is_full
 from shiori.domain.rows import RowBatch
@@ -66,8 +68,20 @@ def _store_errors() -> Iterator[None]:
     except OSError as error:
         if isinstance(error, FileNotFoundError) or is_full(error):
             raise
+        if isinstance(error, EncryptionError):
+            _log.error("a table cannot be decrypted", problem=str(error))
+            raise _unreadable() from error
         _log.error("the blob store does not answer", error=repr(error))
         raise unavailable("the blob store") from error
+
+
+def _unreadable() -> Unavailable:
+    return Unavailable(
+        "the table of this data set cannot be decrypted; those who run the mesh find out more "
+        "in the log of shiori",
+        reason="DEPENDENCY_UNAVAILABLE",
+        metadata={"dependency": "the blob store"},
+    )
 
 
 def _name(sha256: str) -> str:

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+import structlog.testing
 
 from kyouko.domain.engine import EngineState
 from kyouko.domain.networks.network import SnapshotContent
 from kyouko.ports import DamagedSnapshot, SnapshotStore
 from kyouko.storage.snapshots import BlobSnapshotStore, decode, encode
-from mesh.blobs import BlobStore
+from mesh.blobs import BlobStore, Encryption
+from mesh.encryption.keys import KeyEncryptionKey, KeyRing
+from mesh.errors import Unavailable
 
 
 def content(rows: int = 3) -> SnapshotContent:
@@ -28,6 +31,12 @@ def content(rows: int = 3) -> SnapshotContent:
         labels=("a", "größer", '"quoted"'),
         target_scale={"count": 3, "mean": [0.1]},
     )
+
+
+def encrypted(folder: Path, key: bytes) -> BlobStore:
+    """Return a store with a key of that byte only."""
+    keys = KeyRing([KeyEncryptionKey(key * 32)])
+    return BlobStore.in_folder(folder, service="kyouko", encryption=Encryption(keys))
 
 
 def is_same(one: SnapshotContent, other: SnapshotContent) -> bool:
@@ -71,6 +80,54 @@ async def test_a_flipped_bit_is_damage(tmp_path: Path) -> None:
 
         with pytest.raises(DamagedSnapshot, match="digest"):
             await store.load(name)
+
+
+async def test_changed_ciphertext_is_damage(tmp_path: Path) -> None:
+    """Wherever it is, the snapshot is told by its name, and an older one can take its place."""
+    store = BlobSnapshotStore(encrypted(tmp_path, b"k"))
+    name = await store.save("net", content())
+    file = tmp_path / name
+    whole = file.read_bytes()
+
+    for place in (40, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+
+        with pytest.raises(DamagedSnapshot, match=f"kyouko/{name} is damaged"):
+            await store.load(name)
+
+    file.write_bytes(whole[:-1])
+    with pytest.raises(DamagedSnapshot, match=f"kyouko/{name} is damaged.* bytes instead of"):
+        await store.load(name)
+
+
+async def test_a_wrong_key_is_no_damage(tmp_path: Path) -> None:
+    """Nobody goes back to an older snapshot because a key is missing for a while."""
+    name = await BlobSnapshotStore(encrypted(tmp_path, b"k")).save("net", content())
+
+    with structlog.testing.capture_logs() as logged, pytest.raises(Unavailable):
+        await BlobSnapshotStore(encrypted(tmp_path, b"x")).load(name)
+
+    (entry,) = logged
+    needed = KeyEncryptionKey(b"k" * 32).id.hex()
+    assert f"kyouko/{name} is encrypted with the key {needed}" in entry["error"]
+
+
+async def test_a_plain_snapshot_is_read_with_keys(tmp_path: Path) -> None:
+    """What was stored before there were keys is not lost."""
+    plain = BlobSnapshotStore(BlobStore.in_folder(tmp_path, service="kyouko"))
+    name = await plain.save("net", content())
+
+    assert is_same(content(), await BlobSnapshotStore(encrypted(tmp_path, b"k")).load(name))
+
+
+async def test_an_encrypted_snapshot_shows_nothing(tmp_path: Path) -> None:
+    """Neither a label nor a weight stands in the file."""
+    name = await BlobSnapshotStore(encrypted(tmp_path, b"k")).save("net", content())
+
+    stored = (tmp_path / name).read_bytes()
+    weights = content().engine.arrays["weights"].tobytes()
+
+    assert not any(part in stored for part in ("größer".encode(), b"growing", weights[8:40]))
 
 
 async def test_snapshots_are_listed_and_deleted_by_prefix(snapshots: SnapshotStore) -> None:

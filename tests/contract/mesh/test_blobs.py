@@ -1,4 +1,4 @@
-"""What every store of blobs does: in memory, in a folder, on a real S3 server."""
+"""What every store of blobs does: in memory, in a folder, on a real S3 server; encrypted or not."""
 
 import asyncio
 import io
@@ -9,27 +9,39 @@ import pyarrow.parquet as pq
 import pytest
 from obstore.store import MemoryStore
 
-from mesh.blobs import BlobStore
+from mesh.blobs import BlobStore, Encryption
+from mesh.encryption.keys import Damaged, EncryptionError, KeyEncryptionKey, KeyRing
 from tests.s3 import S3Server
 
 # Beyond what an object store takes in one piece.
 LARGE = bytes(range(256)) * 2**16
 
 
+@pytest.fixture(params=["plain", "encrypted"])
+def encryption(request: pytest.FixtureRequest) -> Encryption:
+    """Return how blobs are encrypted: not at all, or always."""
+    if request.param == "plain":
+        return Encryption()
+    return Encryption(KeyRing([KeyEncryptionKey(bytes(32))]), required=True)
+
+
 @pytest.fixture(params=["memory", "folder", "s3"])
 def blobs(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    encryption: Encryption,
 ) -> BlobStore:
     """Return an empty store of each kind."""
     if request.param == "memory":
-        return BlobStore(MemoryStore(), place="memory")
+        return BlobStore(MemoryStore(), place="memory", encryption=encryption)
     if request.param == "folder":
-        return BlobStore.in_folder(tmp_path / "blobs")
+        return BlobStore.in_folder(tmp_path / "blobs", encryption=encryption)
     server: S3Server = request.getfixturevalue("s3_server")
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
     url = f"s3://{server.new_bucket()}/some/prefix"
-    return BlobStore.at(url, service="garden", default=tmp_path)
+    return BlobStore.at(url, service="garden", default=tmp_path, encryption=encryption)
 
 
 async def names(blobs: BlobStore, prefix: str = "") -> list[str]:
@@ -201,3 +213,59 @@ async def test_unreachable_server_ends_the_start(
 
     with pytest.raises(SystemExit, match="cannot keep blobs in s3://bucket/garden: "):
         await blobs.prepare()
+
+
+def with_key(folder: Path, *keys: bytes, required: bool = False) -> BlobStore:
+    """Return a store in a folder with keys of these bytes."""
+    ring = KeyRing([KeyEncryptionKey(key * 32) for key in keys]) if keys else None
+    return BlobStore.in_folder(folder, service="garden", encryption=Encryption(ring, required))
+
+
+async def test_blobs_from_before_the_keys_are_read(tmp_path: Path) -> None:
+    """What was stored without keys can be read with them, unless encryption is required."""
+    await with_key(tmp_path).put("a", b"from before")
+
+    assert b"from before" == await with_key(tmp_path, b"k").get("a")
+    with pytest.raises(EncryptionError, match="garden/a is not encrypted, which is required"):
+        await with_key(tmp_path, b"k", required=True).get("a")
+    with pytest.raises(EncryptionError, match="garden/a is not encrypted"):
+        await asyncio.to_thread(with_key(tmp_path, b"k", required=True).open, "a")
+
+
+async def test_swapped_blobs_are_found(tmp_path: Path) -> None:
+    """A blob opens under its own name only, and in the part of its own service."""
+    blobs = with_key(tmp_path, b"k")
+    await blobs.put("a", b"1")
+    await blobs.put("b", b"2")
+    (tmp_path / "a").replace(tmp_path / "b")
+
+    with pytest.raises(Damaged, match=r"^garden/b is damaged, or not what was written there"):
+        await blobs.get("b")
+
+
+async def test_start_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
+    """A service that cannot read what it has stored says at its start which key it needs."""
+    await with_key(tmp_path, b"k").prepare()
+    needed, known = (KeyEncryptionKey(key * 32).id.hex() for key in (b"k", b"x"))
+
+    with pytest.raises(SystemExit, match=f"the key {needed}; the keys known here: {known}"):
+        await with_key(tmp_path, b"x").prepare()
+    with pytest.raises(SystemExit, match=f"the key {needed}; the keys known here: none"):
+        await with_key(tmp_path).prepare()
+
+
+async def test_keys_of_blobs_are_wrapped_anew(blobs: BlobStore, encryption: Encryption) -> None:
+    """Rotation leaves the content as it is; plain blobs are encrypted on the way."""
+    await blobs.put("a/b", LARGE)
+    old = encryption.keys.active if encryption.keys else KeyEncryptionKey(bytes(32))
+    new = KeyEncryptionKey(b"n" * 32)
+
+    changed = [await with_keys(blobs, new, old).rewrap("a/b") for _ in range(2)]
+
+    assert [True, False] == changed
+    assert LARGE == await with_keys(blobs, new, required=True).get("a/b")
+
+
+def with_keys(blobs: BlobStore, *keys: KeyEncryptionKey, required: bool = False) -> BlobStore:
+    """Return the same store with other keys."""
+    return blobs.with_encryption(Encryption(KeyRing(keys), required))

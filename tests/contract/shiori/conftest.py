@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mesh.blobs import BlobStore
+from mesh.blobs import BlobStore, Encryption
 from mesh.database import Database
+from mesh.encryption.keys import KeyEncryptionKey, KeyRing
 from shiori.ports import AuditRepository, DatasetRepository, ErrorRepository, TableStore
 from shiori.storage import migrations
 from shiori.storage.logs import SqlAuditEntries, SqlErrorRecords
@@ -66,9 +67,10 @@ async def _database(request: pytest.FixtureRequest, folder: Path) -> AsyncIterat
         await database.close()
 
 
-@pytest.fixture(params=["memory", "folder"])
+@pytest.fixture(params=["memory", "folder", "encrypted"])
 def tables(request: pytest.FixtureRequest, tmp_path: Path) -> TableStore:
     """Return an empty store of tables of each kind."""
     if request.param == "memory":
         return InMemoryTables()
-    return BlobTables(BlobStore.in_folder(tmp_path / "blobs"))
+    keys = KeyRing([KeyEncryptionKey(bytes(32))]) if request.param == "encrypted" else None
+    return BlobTables(BlobStore.in_folder(tmp_path / "blobs", encryption=Encryption(keys)))

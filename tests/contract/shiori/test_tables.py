@@ -5,10 +5,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import structlog.testing
 
+from mesh.blobs import BlobStore, Encryption
+from mesh.encryption.keys import KeyEncryptionKey, KeyRing
+from mesh.errors import Unavailable
 from shiori.domain.dataset import Column, ColumnRole, ColumnType, RowRange
 from shiori.formats.parquet import TableWriter
 from shiori.ports import TableStore
+from shiori.storage.tables import BlobTables
 
 COLUMNS = (Column("n", ColumnType.INT64, ColumnRole.INPUT),)
 SHA256 = "c" * 64
@@ -52,3 +57,19 @@ async def test_deleted_table_is_gone(tables: TableStore, table: Path) -> None:
 
     with pytest.raises(FileNotFoundError):
         tables.open(SHA256)
+
+
+async def test_changed_table_gives_no_rows(table: Path, tmp_path: Path) -> None:
+    """A changed chunk is told to the client in words, and by the table's name in the log."""
+    keys = Encryption(KeyRing([KeyEncryptionKey(bytes(32))]))
+    tables = BlobTables(BlobStore.in_folder(tmp_path / "blobs", service="shiori", encryption=keys))
+    await tables.put(SHA256, table)
+    (file,) = (tmp_path / "blobs").rglob("*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+    with structlog.testing.capture_logs() as logged, pytest.raises(Unavailable) as caught:
+        tables.open(SHA256)
+
+    assert "cannot be decrypted" in caught.value.message
+    assert f"shiori/tables/{SHA256}.parquet is damaged" in logged[0]["problem"]

@@ -7,11 +7,11 @@ import pytest
 from hanami_sdk.local.components import (
     Addresses,
     envoy_command,
+    gateway_environment,
     kernel_cache,
     kernels_are_cold,
     service_command,
     service_environment,
-    shared_environment,
 )
 from hanami_sdk.local.envoy_config import SERVICES
 from hanami_sdk.local.home import MeshHome
@@ -55,12 +55,29 @@ def test_envoy_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway's process sees no password, and everything that is nobody's secret."""
     monkeypatch.setenv("HANAMI_ADMIN_PASSWORD", "from-outside")
     monkeypatch.setenv("HANAMI_PASSWORD", "of-the-command")
+    monkeypatch.setenv("HANAMI_DATABASE_URL", "postgresql://with-a-password")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-object-store")
     monkeypatch.setenv("SSL_CERT_FILE", "/authorities.pem")
 
-    found = shared_environment()
+    found = gateway_environment()
 
     assert "/authorities.pem" == found["SSL_CERT_FILE"]
-    assert not {"from-outside", "of-the-command"} & set(found.values())
+    assert not [name for name in found if name.startswith(("HANAMI_", "AWS_"))]
+
+
+def test_only_those_who_keep_objects_get_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of the home reaches shiori and kyouko; one from the environment takes its place."""
+    for name in ("HANAMI_ENCRYPTION_KEYS", "HANAMI_ENCRYPTION_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    path = "/home-of-mesh/secrets/encryption-key"
+    of_the_home = [name for name in SERVICES if path in environment(name).values()]
+
+    monkeypatch.setenv("HANAMI_ENCRYPTION_KEYS", "from-outside")
+    from_outside = [name for name in SERVICES if "from-outside" in environment(name).values()]
+
+    assert ["shiori", "kyouko"] == of_the_home
+    assert ["shiori", "kyouko"] == from_outside
+    assert path not in environment("kyouko").values()
 
 
 def test_admin_has_defaults_and_a_generated_password(monkeypatch: pytest.MonkeyPatch) -> None:

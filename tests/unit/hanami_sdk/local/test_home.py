@@ -1,5 +1,6 @@
 """The home folder: layout and rights."""
 
+import base64
 import stat
 from pathlib import Path
 
@@ -36,6 +37,21 @@ def test_secret_is_made_once_and_readable_by_the_owner_only(tmp_path: Path) -> N
     assert first != other.secret(other.admin_password_file)
     assert len(first) >= 32
     assert 0o600 == mode(home.admin_password_file)
+
+
+def test_encryption_key_is_made_once_and_readable_by_the_owner_only(tmp_path: Path) -> None:
+    """The key is 32 random bytes in base64, kept, and of mode 0600; nothing else is left."""
+    home = MeshHome(tmp_path / "home")
+    home.create()
+
+    home.ensure_encryption_key()
+    first = home.encryption_key_file.read_text()
+    home.ensure_encryption_key()
+
+    assert first == home.encryption_key_file.read_text()
+    assert 32 == len(base64.b64decode(first, validate=False))
+    assert 0o600 == mode(home.encryption_key_file)
+    assert [home.encryption_key_file] == list(home.secrets.iterdir())
 
 
 def test_environment_names_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
