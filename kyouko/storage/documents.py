@@ -63,6 +63,7 @@ def progress_in(document: Document) -> TaskProgress:
         rows_per_second=document["rows_per_second"],
         remaining_seconds=document["remaining_seconds"],
         statistics=None if statistics is None else statistics_in(statistics),
+        deaths=document.get("deaths", 0),
     )
 
 

@@ -10,10 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from kyouko.domain.engine import Arrival
-from kyouko.domain.networks.entries import Entry, EntryKind, decode, encode, storable
+from kyouko.domain.networks.entries import (
+    NO_SESSION,
+    Entry,
+    EntryKind,
+    decode,
+    encode,
+    storable,
+)
 from kyouko.domain.networks.learner import Learner, RowResults, Rows
 from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent
-from kyouko.domain.networks.sessions import Session, SessionBook, SessionsState
+from kyouko.domain.networks.sessions import Session, SessionBook, SessionsState, Tally
 from mesh.errors import DomainError, FailedPrecondition
 
 # Of all sessions of a network together, for rows whose targets may come later.
@@ -62,6 +69,19 @@ class Duplicate:
 
 
 Outcome = RowResults | Duplicate | DomainError
+
+
+@dataclass(frozen=True)
+class TaskMark:
+    """How far a network has come with a task.
+
+    Attributes:
+        done_rows: over all epochs.
+        tally: sums over these rows.
+    """
+
+    done_rows: int
+    tally: Tally
 
 
 @dataclass(frozen=True)
@@ -142,16 +162,30 @@ class Ledger:
         self._append(Entry(EntryKind.OPENED, key, user=user, horizon_rows=horizon))
         return session.last_sequence
 
-    def learn(self, rows: Rows, arrival: Arrival) -> RowResults:
-        """Learn rows that belong to no session.
+    def begin_task(self, key: bytes, user: str) -> TaskMark:
+        """Return where a task goes on: at its first row, unless some are learned already."""
+        if not self.sessions.has(key):
+            self.sessions.open(key, user, 0)
+            self._append(Entry(EntryKind.OPENED, key, user=user))
+        session = self.sessions.find(key)
+        return TaskMark(session.last_sequence, session.tally)
+
+    def learn(self, rows: Rows, arrival: Arrival, *, task: bytes = NO_SESSION) -> RowResults:
+        """Learn the next rows of a task, or rows that belong to no session.
 
         Raises:
             DomainError: The rows cannot be learned; the network is as it was.
         """
+        session = self.sessions.find(task) if any(task) else None
         rows = _with_storable(rows)
         results = self.learner.learn(rows, arrival)
         kind = EntryKind.PASSED if rows.target is None else EntryKind.LEARNED
-        self._append(Entry(kind, rows=rows, arrival=arrival))
+        sequence = session.last_sequence + len(rows.inputs) if session is not None else 0
+        entry = Entry(kind, task, sequence, rows, arrival)
+        if session is not None:
+            self._note(session, entry)
+            session.tally = session.tally.plus(results)
+        self._append(entry)
         return results
 
     def take(self, frame: Submission) -> Outcome:
@@ -232,7 +266,9 @@ class Ledger:
         if entry.kind is EntryKind.TARGETED and session is not None and entry.rows is not None:
             self._learn_late(session, entry.target_sequence, entry.rows)
         elif entry.kind in (EntryKind.LEARNED, EntryKind.PASSED) and entry.rows is not None:
-            self.learner.learn(entry.rows, entry.arrival)
+            results = self.learner.learn(entry.rows, entry.arrival)
+            if session is not None and session.is_task:
+                session.tally = session.tally.plus(results)
         if session is not None:
             self._note(session, entry)
 

@@ -125,6 +125,11 @@ class RowResults:
         """Rows with a score."""
         return 0 if self.loss is None else int(np.count_nonzero(~np.isnan(self.loss)))
 
+    @property
+    def loss_sum(self) -> float:
+        """The losses of the rows with a score, added up."""
+        return 0.0 if self.loss is None else float(np.nansum(self.loss, dtype="float64"))
+
     def spread(self, places: npt.NDArray[np.int64], row_count: int) -> "RowResults":
         """Return the results of rows of which only these places were taken."""
         if len(places) == row_count:

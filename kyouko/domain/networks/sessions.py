@@ -8,20 +8,43 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from kyouko.domain.networks.rows import RowResults
 from mesh.errors import Aborted, FailedPrecondition
 
 KEY_BYTES: Final = 16
 MOST_SESSIONS: Final = 256
+# Tasks of a network run one after the other: only the last ones can be of interest again.
+MOST_TASKS: Final = 16
 MOST_MESSAGE_IDS: Final = 4096
 MOST_WAITING: Final = 1_000_000
 _TOKEN_BYTES: Final = 24
+_TASKS: Final = "tasks/"
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums over the rows of a session; see `RowResults`."""
+
+    scored_rows: int = 0
+    loss: float = 0.0
+    correct_rows: int = 0
+    absolute_error: float = 0.0
+
+    def plus(self, results: RowResults) -> "Tally":
+        """Return the sums with more rows."""
+        return Tally(
+            self.scored_rows + results.scored_rows,
+            self.loss + results.loss_sum,
+            self.correct_rows + results.correct_rows,
+            self.absolute_error + results.absolute_error,
+        )
 
 
 @dataclass
@@ -29,12 +52,14 @@ class Session:
     """Frames in order.
 
     Attributes:
-        user: whose session it is, `users/{user}`.
-        last_sequence: of the last frame that was learned, let pass, or refused for good.
+        user: whose session it is, `users/{user}`, or `tasks/{task}`.
+        last_sequence: of the last frame that was learned, let pass, or refused for good; of a
+            task the rows it has done, over all epochs.
         horizon_rows: rows that may get their targets later.
         waiting: inputs of such frames, by sequence, oldest first.
         late_frames: frames whose targets came too late.
         holder: the stream that may send, by number; a replay knows of none.
+        tally: what a task has come to.
     """
 
     key: bytes
@@ -45,7 +70,13 @@ class Session:
     waiting: "OrderedDict[int, Array]" = field(default_factory=OrderedDict)
     waiting_rows: int = 0
     holder: int = 0
+    tally: Tally = field(default_factory=Tally)
     _ids: "OrderedDict[int, None]" = field(default_factory=OrderedDict)
+
+    @property
+    def is_task(self) -> bool:
+        """Whether its rows come from a stored data set."""
+        return self.user.startswith(_TASKS)
 
     @property
     def message_ids(self) -> Sequence[int]:
@@ -107,6 +138,7 @@ class Session:
 class SessionBook:
     """The sessions of one network; beyond a number the one unused for longest is forgotten.
 
+    Streams and tasks are counted apart, so that none of them takes the place of the others.
     A session is used when the journal gets an entry of it, and by nothing else: so a replay
     forgets the same ones.
     """
@@ -126,12 +158,20 @@ class SessionBook:
         session = self._sessions.get(key)
         if session is None:
             session = self._sessions[key] = Session(key, user)
-            if len(self._sessions) > self._limit:
-                self._sessions.popitem(last=False)
+            self._forget_beyond_limit(session)
         session.horizon_rows = horizon_rows
         session.forget_beyond(horizon_rows)
         self.used(session)
         return session
+
+    def _forget_beyond_limit(self, newest: Session) -> None:
+        alike = [each for each in self._sessions.values() if each.is_task is newest.is_task]
+        if len(alike) > (MOST_TASKS if newest.is_task else self._limit):
+            del self._sessions[alike[0].key]
+
+    def has(self, key: bytes) -> bool:
+        """Tell whether a session is known."""
+        return key in self._sessions
 
     def find(self, key: bytes) -> Session:
         """Return a session.
@@ -174,7 +214,8 @@ class SessionBook:
 
     def export(self) -> "SessionsState":
         """Copy all sessions, least recently used first."""
-        header, arrays = [], {}
+        header: list[dict[str, Any]] = []
+        arrays = {}
         for number, session in enumerate(self._sessions.values()):
             header.append(
                 {
@@ -185,6 +226,8 @@ class SessionBook:
                     "late_frames": session.late_frames,
                 }
             )
+            if session.is_task:
+                header[-1]["tally"] = asdict(session.tally)
             if session.message_ids:
                 arrays[f"{number}/message_ids"] = np.array(session.message_ids, np.int64)
             if session.waiting:
@@ -206,6 +249,7 @@ class SessionBook:
                 session = book.open(bytes.fromhex(item["key"]), item["user"], item["horizon_rows"])
                 session.last_sequence = int(item["last_sequence"])
                 session.late_frames = int(item["late_frames"])
+                session.tally = Tally(**item.get("tally", {}))
                 for message_id in state.arrays.get(f"{number}/message_ids", ()):
                     session.remember_hash(int(message_id))
                 for sequence, inputs in _waiting_in(state.arrays, number):
@@ -231,6 +275,17 @@ def new_token() -> str:
 def key_of(token: str) -> bytes:
     """Return what is kept of a token; the token itself is known to the client alone."""
     return hashlib.blake2b(token.encode(), digest_size=KEY_BYTES).digest()
+
+
+def key_of_task(network_uid: str, number: int) -> bytes:
+    """Return the key of a task's session, which no token has."""
+    name = f"{network_uid}/{number}".encode()
+    return hashlib.blake2b(name, digest_size=KEY_BYTES, person=b"task").digest()
+
+
+def user_of_task(task_id: str) -> str:
+    """Return the user of a task's session, who is nobody."""
+    return f"{_TASKS}{task_id}"
 
 
 def unknown_session() -> FailedPrecondition:

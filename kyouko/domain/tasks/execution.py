@@ -4,7 +4,8 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -12,16 +13,19 @@ from kyouko.domain.engine import NetworkStructure
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import network_name
+from kyouko.domain.networks.sessions import user_of_task
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.patience import Patience
 from kyouko.domain.tasks.predictions import prediction_header
 from kyouko.domain.tasks.reading import ReadingPlan, RowReader
 from kyouko.domain.tasks.run import StopReason, TaskRun
-from kyouko.domain.tasks.task import Failure, Task, TaskProgress, TaskState, TaskWork, Totals
+from kyouko.domain.tasks.task import Failure, Task, TaskProgress, TaskState, TaskWork
 from kyouko.ports import Clock, Datasets, PredictionFile, PredictionFiles, Tracing
 from mesh.errors import DomainError, NotFound, Unavailable
 
 _log = structlog.get_logger(__name__)
+# A task that kills the process each time must not do so for ever.
+_MOST_DEATHS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class TaskTerms:
 
     Attributes:
         frame_rows: rows handed to a network at a time.
-        patience_seconds: how long the archive may be away.
+        patience_seconds: how long the archive may be away, or the journal.
     """
 
     frame_rows: int = 512
@@ -86,7 +90,7 @@ class TaskExecution:
         if self._is_complete:
             return self.task.ended(TaskState.SUCCEEDED, now)
         if self._stop is StopReason.SHUTTING_DOWN:
-            return _waiting_again(self.task)
+            return self.task.waiting_again()
         return self.task.ended(TaskState.CANCELLED, now)
 
     async def _work(self) -> None:
@@ -94,13 +98,21 @@ class TaskExecution:
         async with tools.live.using(task.project_id, task.network_id) as live:
             if live.network.uid != task.network_uid:
                 raise NotFound(network_name(task.project_id, task.network_id))
+            task = await self._resume(live)
             structure = live.network.structure
             async with (
                 self._room_for_copy(live),
                 self._reading() as reader,
                 self._predictions(structure) as predictions,
             ):
-                run = TaskRun(task, live, reader, self._publish, predictions=predictions)
+                run = TaskRun(
+                    task,
+                    live,
+                    reader,
+                    self._publish,
+                    patience_seconds=tools.terms.patience_seconds,
+                    predictions=predictions,
+                )
                 self._run = run
                 if self._stop is not None:
                     run.stop(self._stop)
@@ -113,6 +125,22 @@ class TaskExecution:
                     await self._publish(run.progress())
                     if task.work is TaskWork.LEARN:
                         await self._keep(live)
+
+    async def _resume(self, live: LiveNetwork) -> Task:
+        """Find out how far the network has come with the task, whatever became of us since."""
+        task = self.task
+        totals = task.progress.totals
+        if task.work is TaskWork.LEARN:
+            mark = await live.owner.run(
+                lambda ledger: ledger.begin_task(task.key, user_of_task(task.task_id))
+            )
+            totals = replace(totals, done_rows=mark.done_rows, **asdict(mark.tally))
+        self.task = task.resumed(totals)
+        if self.task != task:
+            await self._tools.board.changed(self.task)
+        if self.task.progress.deaths >= _MOST_DEATHS:
+            raise _dies_of_it(self.task.progress.deaths)
+        return self.task
 
     @asynccontextmanager
     async def _room_for_copy(self, live: LiveNetwork) -> AsyncIterator[None]:
@@ -219,22 +247,10 @@ def _incident(incident: str) -> Failure:
     return Failure("Internal", "", "INTERNAL", {"incident": incident})
 
 
-def interrupted() -> Failure:
-    """Return the failure of a task at work when the process died."""
-    return Failure(
-        "Unavailable",
-        "kyouko died while the task was at work; what it had learned is kept "
-        "(kept_rows), queue a new task to go on",
-        "SHUTTING_DOWN",
-        {"service": "kyouko"},
+def _dies_of_it(deaths: int) -> Unavailable:
+    return Unavailable(
+        f"kyouko died {deaths} times in a row while the task was at work, without a row more; "
+        "what was learned before is kept",
+        reason="SHUTTING_DOWN",
+        metadata={"service": "kyouko"},
     )
-
-
-def _waiting_again(task: Task) -> Task:
-    """Return a task that goes on at the next start, where it is now.
-
-    One that keeps its predictions begins anew: the file of predictions goes with the process.
-    """
-    totals = task.progress.totals if not task.result_dataset_id else Totals()
-    progress = replace(task.progress, totals=totals, rows_per_second=0.0, remaining_seconds=None)
-    return replace(task, state=TaskState.PENDING, progress=progress)

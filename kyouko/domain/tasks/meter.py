@@ -4,8 +4,6 @@ from collections import deque
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from kyouko.domain.networks.learner import RowResults
 from kyouko.domain.networks.network import NetworkStatistics
 from kyouko.domain.tasks.task import TaskProgress, Totals
@@ -44,12 +42,10 @@ class ProgressMeter:
             now: the moment they were done.
         """
         totals = self.totals
-        loss = results.loss if results is not None else None
         self.totals = Totals(
             done_rows=totals.done_rows + rows,
             scored_rows=totals.scored_rows + scored_rows,
-            loss=totals.loss
-            + (float(np.nansum(loss, dtype="float64")) if loss is not None else 0.0),
+            loss=totals.loss + (results.loss_sum if results else 0.0),
             correct_rows=totals.correct_rows + (results.correct_rows if results else 0),
             absolute_error=totals.absolute_error + (results.absolute_error if results else 0.0),
             engine_seconds=totals.engine_seconds + engine_seconds,

@@ -13,11 +13,12 @@ from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.tasks.columns import TaskRows, missing_target, target_invalid, task_rows
 from kyouko.domain.tasks.meter import ProgressMeter
+from kyouko.domain.tasks.patience import Patience
 from kyouko.domain.tasks.predictions import prediction_columns
 from kyouko.domain.tasks.reading import RowReader
 from kyouko.domain.tasks.task import Task, TaskProgress, TaskWork
 from kyouko.ports import PredictionFile
-from mesh.errors import DomainError
+from mesh.errors import DomainError, Unavailable
 
 _PUBLISH_SECONDS: Final = 0.1
 
@@ -52,6 +53,7 @@ class TaskRun:
         reader: RowReader,
         publish: Publish,
         *,
+        patience_seconds: float,
         predictions: PredictionFile | None = None,
     ) -> None:
         self.stopped: StopReason | None = None
@@ -60,6 +62,7 @@ class TaskRun:
         self._reader = reader
         self._publish = publish
         self._predictions = predictions
+        self._patience = Patience(patience_seconds)
         self._meter = ProgressMeter(task.progress, time.monotonic())
         self._published_at = 0.0
         # Set in the owner's thread: what was queued behind a failed piece must not be learned.
@@ -109,7 +112,8 @@ class TaskRun:
         if self._task.work is TaskWork.LEARN:
             if rows.rows.target is None and self._task.target_column:
                 raise missing_target(rows)
-            await self._live.journal.room()
+            if not await self._has_room():
+                return None
             return await self._live.owner.submit(
                 lambda ledger: self._learn(ledger, rows), is_batch=True
             )
@@ -117,12 +121,24 @@ class TaskRun:
             lambda ledger: self._predict(ledger.learner, rows), is_batch=True
         )
 
+    async def _has_room(self) -> bool:
+        """Wait until the journal takes more, for a while also if it is away; False once stopped."""
+        while not self.stopped:
+            try:
+                await self._live.journal.room()
+            except Unavailable as error:
+                await self._patience.pause(error)
+            else:
+                self._patience.restore()
+                return True
+        return False
+
     def _learn(self, ledger: Ledger, rows: TaskRows) -> _Done:
         started = time.perf_counter()
         if self._has_failed:
             return _Done(rows, None, None, 0, 0.0)
         try:
-            results = ledger.learn(rows.rows, Arrival.STORED)
+            results = ledger.learn(rows.rows, Arrival.STORED, task=self._task.key)
         except DomainError as error:
             self._has_failed = True
             raise _with_row(error, rows.start_row) from error

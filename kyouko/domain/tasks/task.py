@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kyouko.domain.networks.network import NetworkStatistics, network_name
+from kyouko.domain.networks.sessions import key_of_task
 
 
 class TaskWork(StrEnum):
@@ -62,6 +63,7 @@ class TaskProgress:
         rows_per_second: lately; over the whole when the task has ended.
         remaining_seconds: None before it is known.
         statistics: of the network, as it was at this moment.
+        deaths: how often in a row the process died at it, without a row more.
     """
 
     total_rows: int
@@ -69,6 +71,13 @@ class TaskProgress:
     rows_per_second: float = 0.0
     remaining_seconds: float | None = None
     statistics: NetworkStatistics | None = None
+    deaths: int = 0
+
+    def standing(self, totals: Totals, *, deaths: int = 0) -> "TaskProgress":
+        """Return the progress of a task that waits to go on."""
+        return replace(
+            self, totals=totals, rows_per_second=0.0, remaining_seconds=None, deaths=deaths
+        )
 
 
 @dataclass(frozen=True)
@@ -123,9 +132,34 @@ class Task:
         """The resource name."""
         return f"{network_name(self.project_id, self.network_id)}/tasks/{self.task_id}"
 
+    @property
+    def key(self) -> bytes:
+        """The key of the session in which its network learns."""
+        return key_of_task(self.network_uid, self.number)
+
     def started(self, now: datetime) -> "Task":
         """Return the task at work."""
         return replace(self, state=TaskState.RUNNING, start_time=self.start_time or now)
+
+    def waiting_again(self) -> "Task":
+        """Return a task that goes on at the next start, where it is now.
+
+        One that keeps its predictions begins anew: the file of predictions goes with the process.
+        """
+        totals = self.progress.totals if not self.result_dataset_id else Totals()
+        return replace(self, state=TaskState.PENDING, progress=self.progress.standing(totals))
+
+    def interrupted(self) -> "Task":
+        """Return a task that was at work when the process died; its network knows how far."""
+        totals = self.progress.totals if self.work is TaskWork.LEARN else Totals()
+        progress = self.progress.standing(totals, deaths=self.progress.deaths + 1)
+        return replace(self, state=TaskState.PENDING, progress=progress)
+
+    def resumed(self, done: Totals) -> "Task":
+        """Return a task at the rows that its network has learned of it."""
+        has_come_on = done.done_rows > self.progress.totals.done_rows
+        deaths = 0 if has_come_on else self.progress.deaths
+        return replace(self, progress=replace(self.progress, totals=done, deaths=deaths))
 
     def ended(self, state: TaskState, now: datetime, failure: Failure | None = None) -> "Task":
         """Return the task at its end; its speed is then that of the whole work."""

@@ -10,7 +10,7 @@ import structlog
 from kyouko.domain.engine import TaskKind
 from kyouko.domain.networks.network import Network
 from kyouko.domain.tasks.columns import choose_columns
-from kyouko.domain.tasks.execution import ExecutionTools, TaskExecution, interrupted
+from kyouko.domain.tasks.execution import ExecutionTools, TaskExecution
 from kyouko.domain.tasks.run import StopReason
 from kyouko.domain.tasks.task import Task, TaskProgress, TaskState, TaskWork
 from kyouko.ports import NetworkRepository, NewId, TaskRepository
@@ -73,14 +73,13 @@ class Tasks:
         self._is_draining = False
 
     async def start(self) -> None:
-        """Queue again what an earlier process left waiting; what it had at work has failed."""
+        """Queue again what an earlier process left waiting, or had at work when it died."""
         for task in await self._repository.unfinished():
             if task.state is TaskState.RUNNING:
                 _log.warning("task was interrupted", task=task.name)
-                ended = task.ended(TaskState.FAILED, self._tools.clock(), interrupted())
-                await self._repository.update(ended)
-            else:
-                self._enqueue(task)
+                task = task.interrupted()
+                await self._repository.update(task)
+            self._enqueue(task)
 
     async def create(self, caller: Caller, new: NewTask, *, token: str) -> Task:
         """Queue a task; the data set is looked up with the caller's own token.

@@ -25,9 +25,11 @@ from tests.integration.kyouko.servers import (
 )
 from tests.integration.meshes import RunningMisaki
 from tests.integration.shiori.servers import RunningShiori, start_shiori
+from tests.soak.twins import differences, newest_snapshot
 
 ROOT = Path(__file__).parents[3]
 SUCCEEDED = task_service_pb2.TASK_STATE_SUCCEEDED
+KILLS, EPOCHS = 3, 25
 
 
 def address_of(shiori: RunningShiori) -> str:
@@ -168,29 +170,65 @@ async def test_a_task_fails_when_the_archive_stays_away(
     assert 0 < ended.progress.done_rows == network.kept_rows
 
 
-async def test_kill_9_takes_no_more_than_the_rows_since_the_snapshot(
+@pytest.mark.timeout(240)
+async def test_a_learning_task_goes_on_after_kills(
     misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path, free_port: int
 ) -> None:
-    """A killed process finds its networks again; a task that was at work has failed, clearly."""
+    """Killed at work again and again, it ends as if nothing had been, bit for bit."""
+    await upload_two_kinds(shiori, count=20_000)
+    reached = 0
+    for number in range(KILLS):
+        async with _process(misaki, shiori, tmp_path, free_port) as (process, kyouko):
+            if number == 0:
+                await kyouko.create_network("killed")
+                task = await kyouko.create_task("kinds", network_id="killed", epochs=EPOCHS)
+                behind = await kyouko.create_task("kinds", network_id="killed", learn=False)
+            reached = await _done_rows(kyouko, task.name, beyond=reached + 5_000)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+    async with start_kyouko(misaki, address_of(shiori), tmp_path, shiori.alice) as kyouko:
+        ended, behind = [await kyouko.finish(item) for item in (task, behind)]
+        await kyouko.create_network("whole")
+        whole = await kyouko.finish(
+            await kyouko.create_task("kinds", network_id="whole", epochs=EPOCHS)
+        )
+        found = [await kyouko.network(name) for name in ("killed", "whole")]
+
+    assert KILLS * 5_000 <= reached < EPOCHS * 20_000
+    assert [SUCCEEDED] * 3 == [ended.state, behind.state, whole.state]
+    assert [EPOCHS * 20_000] * 2 == [task.progress.done_rows for task in (ended, whole)]
+    assert [EPOCHS * 20_000] * 2 == [network.statistics.learned_rows for network in found]
+    assert whole.progress.accuracy == ended.progress.accuracy
+    assert pytest.approx(whole.progress.loss, rel=1e-9) == ended.progress.loss
+    killed, uninterrupted = [
+        newest_snapshot(tmp_path / "snapshots", network.etag) for network in found
+    ]
+    assert [] == differences(uninterrupted, killed)
+
+
+async def test_a_task_that_cannot_go_on_after_a_kill_says_why(
+    misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path, free_port: int
+) -> None:
+    """Without shiori it has failed after its patience; what was durable stays."""
     await upload_two_kinds(shiori, count=20_000)
     async with _process(misaki, shiori, tmp_path, free_port) as (process, kyouko):
         await kyouko.create_network()
-        await kyouko.finish(await kyouko.create_task("kinds"))
         task = await kyouko.create_task("kinds", epochs=5000)
-        waiting = await kyouko.create_task("kinds", learn=False)
         await kyouko.progressing(task.name)
         process.send_signal(signal.SIGKILL)
         await process.wait()
 
-    async with start_kyouko(misaki, address_of(shiori), tmp_path, shiori.alice) as kyouko:
+    async with start_kyouko(
+        misaki, "127.0.0.1:1", tmp_path, shiori.alice, dependency_patience_seconds=0.3
+    ) as kyouko:
+        failed = await kyouko.finish(task)
         network = await kyouko.network()
-        failed = await kyouko.task(task.name)
-        predicted = await kyouko.finish(waiting)
 
-    assert network.kept_rows == network.statistics.learned_rows >= 20_000
     assert task_service_pb2.TASK_STATE_FAILED == failed.state
-    assert "SHUTTING_DOWN" == reason_in(failed.error).reason
-    assert SUCCEEDED == predicted.state
+    assert "DEPENDENCY_UNAVAILABLE" == reason_in(failed.error).reason
+    assert "shiori" == reason_in(failed.error).metadata["dependency"]
+    assert failed.progress.done_rows == network.statistics.learned_rows == network.kept_rows
 
 
 async def test_a_second_process_keeps_off_the_folder(
@@ -214,7 +252,9 @@ async def _process(
         "HANAMI_MISAKI_ADDRESS": misaki.address,
         "HANAMI_SHIORI_ADDRESS": address_of(shiori),
         "HANAMI_SERVICE_SECRET_FILE": str(misaki.service_secret_file),
-        "HANAMI_SNAPSHOT_ROWS": "1000",
+        "HANAMI_SNAPSHOT_ROWS": "20000",
+        # Slow on purpose, to be killed in the middle.
+        "HANAMI_TASK_FRAME_ROWS": "8",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "kyouko", env=environment, stderr=asyncio.subprocess.DEVNULL
@@ -228,6 +268,15 @@ async def _process(
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _done_rows(kyouko: RunningKyouko, name: str, *, beyond: int) -> int:
+    """Wait until a task has done so many rows; returns how many it has."""
+    request = task_service_pb2.WatchTaskRequest(name=name)
+    async for task in kyouko.tasks.WatchTask(request, metadata=kyouko.alice):
+        if task.progress.done_rows >= beyond:
+            return int(task.progress.done_rows)
+    raise AssertionError
 
 
 async def _serving(channel: grpc.aio.Channel) -> None:

@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
-from kyouko.domain.networks.ledger import Duplicate, Ledger, Submission
+from kyouko.domain.networks.ledger import Duplicate, Ledger, Submission, TaskMark
 from kyouko.domain.networks.network import SnapshotContent
-from kyouko.domain.networks.sessions import MOST_SESSIONS, SessionBook
+from kyouko.domain.networks.sessions import (
+    MOST_SESSIONS,
+    MOST_TASKS,
+    SessionBook,
+    key_of_task,
+    user_of_task,
+)
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.errors import Aborted, DomainError, FailedPrecondition, InvalidArgument
@@ -193,6 +199,55 @@ async def test_rows_of_no_session_are_in_the_journal_too(book: Book) -> None:
     book.ledger.learn(Rows(inputs, Labels(list(range(3)) * 200)), Arrival.STORED)
 
     assert same(book.ledger, book.replayed())
+
+
+@pytest.mark.parametrize("pieces_in_snapshot", [0, 1, 3])
+async def test_a_task_is_found_where_it_was(book: Book, pieces_in_snapshot: int) -> None:
+    """A replay knows the rows it has done, and its sums, to the bit."""
+    key, user = key_of_task("uid", 7), user_of_task("task")
+    snapshot = None
+    book.ledger.begin_task(key, user)
+    for number in range(3):
+        if number == pieces_in_snapshot:
+            snapshot = book.ledger.export().content
+        rows = np.random.default_rng(number).normal(size=(5, 3))
+        book.ledger.learn(Rows(rows, Labels([0, 1, 0, 1, 0])), Arrival.STORED, task=key)
+
+    again = book.replayed(snapshot)
+
+    mark = book.ledger.begin_task(key, user)
+    assert (15, 15) == (mark.done_rows, mark.tally.scored_rows)
+    assert mark == again.begin_task(key, user)
+    assert same(book.ledger, again)
+
+
+async def test_tasks_and_streams_do_not_displace_one_another(book: Book) -> None:
+    """Many tasks leave the sessions of streams as they are; of themselves the last ones stay."""
+    book.open()
+    keys = [key_of_task("uid", number) for number in range(MOST_TASKS + 1)]
+    for number, key in enumerate(keys):
+        book.ledger.begin_task(key, user_of_task(f"task-{number}"))
+        row = Rows(np.ones((1, 3), np.float32), Labels(["a"]))
+        book.ledger.learn(row, Arrival.STORED, task=key)
+    for number in range(MOST_SESSIONS - 1):
+        book.open(key=number.to_bytes(16, "little"))
+
+    known = [book.ledger.sessions.has(key) for key in [KEY, *keys]]
+    oldest = book.ledger.begin_task(keys[0], user_of_task("task-0"))
+
+    assert [True, False, *[True] * MOST_TASKS] == known
+    assert TaskMark(0, oldest.tally) == oldest
+
+
+async def test_no_stream_gets_the_session_of_a_task(book: Book) -> None:
+    """Not even who knows its key: a task's session belongs to no user."""
+    key = key_of_task("uid", 7)
+    book.ledger.begin_task(key, user_of_task("task"))
+
+    with pytest.raises(FailedPrecondition) as refused:
+        book.ledger.open_session(key, ALICE, is_new=False, horizon=0, holder=1)
+
+    assert "SESSION_UNKNOWN" == refused.value.reason
 
 
 @settings(max_examples=25, deadline=None)

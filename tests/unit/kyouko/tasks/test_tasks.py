@@ -1,144 +1,25 @@
 """Tasks whose callers leave, and tasks that are cancelled late."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kyouko.domain.engine import NetworkStructure
-from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits
-from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.workers import Workers
-from kyouko.domain.tasks.board import TaskBoard
-from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
-from kyouko.domain.tasks.task import Task, TaskState, TaskWork
-from kyouko.domain.tasks.tasks import NewTask, Tasks
-from kyouko.domain.template import resolve
-from kyouko.ports import (
-    ColumnKind,
-    ColumnUse,
-    ColumnValues,
-    DatasetColumn,
-    DatasetDescription,
-    RowRange,
+from kyouko.domain.tasks.task import Task, TaskState
+from tests.unit.kyouko.tasks.office import (
+    ALICE,
+    DELAYED,
+    LEARNING,
+    PREDICTING,
+    ROWS,
+    STRUCTURE,
+    Office,
 )
-from kyouko.storage.predictions import CsvPredictionFiles
-from kyouko.templates import shipped_templates
-from kyouko.tracing import OpenTelemetryTracing
-from mesh.access import Role
-from mesh.clients import unavailable
-from mesh.errors import NotFound
-from tests.contract.kyouko.in_memory import (
-    MemoryJournals,
-    MemoryNetworkRepository,
-    MemorySnapshotStore,
-    MemoryTaskRepository,
-)
-from tests.factories import caller, principal
-
-ALICE = caller(principal(flowers=Role.MEMBER))
-ROWS = 8
-STRUCTURE = resolve(shipped_templates()["flat"].template, channels=1)
-DELAYED = replace(STRUCTURE, inputs=(replace(STRUCTURE.inputs[0], delays=(1, 2)),))
-LEARNING = NewTask("flowers", "net", TaskWork.LEARN, "projects/flowers/datasets/kinds", "task")
-PREDICTING = NewTask(
-    "flowers",
-    "net",
-    TaskWork.PREDICT,
-    "projects/flowers/datasets/kinds",
-    "task",
-    result_dataset_id="results",
-)
-
-
-class Archive:
-    """An archive of one data set that stores nothing: it is slow, or away.
-
-    Attributes:
-        is_away: whether uploads fail at once; they never end otherwise.
-        uploading: set when an upload has begun.
-    """
-
-    def __init__(self) -> None:
-        self.is_away = False
-        self.uploading = asyncio.Event()
-
-    async def describe(self, name: str, *, token: str) -> DatasetDescription:
-        """Return a data set of two columns; no other one is there."""
-        if not name.endswith("/kinds"):
-            raise NotFound(name)
-        columns = [
-            DatasetColumn("x", ColumnKind.FLOAT64, ColumnUse.INPUT, 1),
-            DatasetColumn("kind", ColumnKind.INT64, ColumnUse.TARGET, 1),
-        ]
-        return DatasetDescription(name, columns, ROWS)
-
-    async def read(
-        self, name: str, columns: Sequence[str], start_row: int
-    ) -> AsyncGenerator[RowRange, None]:
-        """Yield all rows at once."""
-        numbers = np.arange(start_row, ROWS)[:, np.newaxis]
-        yield RowRange(start_row, len(numbers), [ColumnValues(numbers)] * len(columns))
-
-    async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
-        """Never come to an end."""
-        self.uploading.set()
-        if self.is_away:
-            raise unavailable("shiori")
-        await asyncio.Event().wait()
-
-
-class Office:
-    """Tasks on stores in memory, with one network of one channel."""
-
-    def __init__(self, folder: Path, executor: Workers, limits: LiveLimits | None = None) -> None:
-        ids = count(1)
-        self.repository = MemoryTaskRepository()
-        self.networks = MemoryNetworkRepository(self.repository)
-        self.archive = Archive()
-        self.live = LiveNetworks(
-            self.networks,
-            MemorySnapshotStore(),
-            MemoryJournals(),
-            executor,
-            limits=limits or LiveLimits(),
-        )
-        tools = ExecutionTools(
-            live=self.live,
-            datasets=self.archive,
-            predictions=CsvPredictionFiles(folder / "predictions"),
-            board=TaskBoard(self.repository),
-            tracing=OpenTelemetryTracing(),
-            clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
-            terms=TaskTerms(patience_seconds=3600.0),
-        )
-        self.tasks = Tasks(
-            self.repository, self.networks, tools, new_id=lambda: f"id-{next(ids):014}"
-        )
-
-    async def open(self, structure: NetworkStructure = STRUCTURE) -> None:
-        """Store the network."""
-        await self.networks.create(
-            Network(
-                uid="uid-of-net",
-                project_id="flowers",
-                network_id="net",
-                structure=structure,
-                create_time=datetime(2026, 1, 2, tzinfo=UTC),
-                creator="users/alice",
-            )
-        )
-
-    async def end_of(self, task_id: str) -> Task:
-        """Wait for a task's end."""
-        states = [task async for task in self.tasks.watch(ALICE, "flowers", "net", task_id)]
-        return states[-1]
 
 
 @pytest.fixture
