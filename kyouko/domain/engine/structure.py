@@ -309,8 +309,11 @@ class NetworkStructure:
     @property
     def has_past(self) -> bool:
         """Whether rows leave a mark also if they are not learned: a pipeline counts them all."""
-        if self.pipeline is not None:
-            return True
+        return self.pipeline is not None or self.has_engine_past
+
+    @property
+    def has_engine_past(self) -> bool:
+        """Whether the engine remembers rows, so that each has to be learned when it comes."""
         return self.is_spiking or any(item.delays for item in self.inputs)
 
     @property

@@ -32,6 +32,8 @@ from kyouko.domain.networks.rows import (
     wrong_count,
 )
 from kyouko.domain.networks.scoring import TargetScale, class_loss, most_probable
+from kyouko.domain.networks.targets import label_values, numbers_in, wrong_kind
+from kyouko.domain.networks.waiting import WaitingRows
 from kyouko.domain.pipeline.around import PipedEngine
 from kyouko.domain.pipeline.cleaning import Ready
 from kyouko.domain.pipeline.forecast import Foretold
@@ -79,10 +81,7 @@ class Learner:
         self.engine: Engine = (
             create_engine(inner) if snapshot is None else restore_engine(inner, snapshot.engine)
         )
-        # What takes the rows: the engine itself unless a pipeline stands before it.
-        self._worker: Engine | PipedEngine = (
-            self.engine if self._pipeline is None else PipedEngine(self.engine, self._pipeline)
-        )
+        self._piped = PipedEngine(self.engine, self._pipeline) if self._pipeline else None
         self.labels = LabelBook(snapshot.labels if snapshot else (), limit=structure.most_outputs)
         self._scale = TargetScale.restore(
             structure.output.size, snapshot.target_scale if snapshot else {}
@@ -136,6 +135,41 @@ class Learner:
             return self._pipe(self._pipeline, rows, arrival)
         return self._learn(self._inputs(rows), rows, arrival)
 
+    def let_wait(self, rows: Rows) -> tuple[RowResults, WaitingRows]:
+        """Predict rows and let them pass; returns also what it takes to learn them later.
+
+        Raises:
+            DomainError: The rows cannot be learned; the network is as it was.
+        """
+        if self._pipeline is None or self._piped is None:
+            return self.learn(rows, Arrival.STREAMED), WaitingRows.all_of(rows.inputs)
+        ready = self._prepare(self._pipeline, rows)
+        _accept(self._pipeline, ready, self.engine)
+        seen: list[Float32] = []
+        results = self._unscored(_call(self._piped.observe, ready, seen=seen))
+        self.passed_rows += ready.row_count
+        wide = np.concatenate([np.empty((0, self.engine.channels), np.float32), *seen])
+        waiting = WaitingRows(wide, ready.kept, ready.row_count)
+        return results.spread(ready.kept, ready.row_count), waiting
+
+    def learn_late(self, waiting: WaitingRows, rows: Rows) -> RowResults:
+        """Learn rows that were let pass; predicts them by what has been learned since.
+
+        Args:
+            waiting: what the network saw of them.
+            rows: their targets; the inputs are taken no notice of.
+
+        Raises:
+            DomainError: The targets do not fit; the network is as it was.
+        """
+        if self._pipeline is None:
+            return self.learn(replace(rows, inputs=waiting.inputs), Arrival.STREAMED)
+        rows = replace(rows, inputs=np.empty((waiting.row_count, 0), np.float32))
+        self._check_targets(self._pipeline, rows)
+        inputs = waiting.as_wide_as(self.engine.channels)
+        results = self._learn(inputs, rows.of(waiting.kept), Arrival.STREAMED)
+        return results.spread(waiting.kept, waiting.row_count)
+
     def _learn(self, inputs: Array | Ready, rows: Rows, arrival: Arrival | None) -> RowResults:
         if rows.target is None or arrival is None:
             return self._passed(inputs)
@@ -153,7 +187,7 @@ class Learner:
         """
         if self._pipeline is not None:
             return self._predict_piped(self._pipeline, rows)
-        return self.score(self._unscored(_call(self._worker.predict, self._inputs(rows))), rows)
+        return self.score(self._unscored(_call(self.engine.predict, self._inputs(rows))), rows)
 
     def follow(self, rows: Rows) -> RowResults:
         """Predict rows one after the other, and score those with targets; for a learner `aside`.
@@ -182,13 +216,13 @@ class Learner:
         if rows.target is None:
             return results
         if self.is_classes:
-            right = self.labels.known(self._label_values(rows))
+            right = self.labels.known(label_values(rows))
             return replace(
                 results,
                 loss=class_loss(results.outputs, right),
                 correct_rows=_count_equal(results.predicted, right),
             )
-        targets = self._numbers(rows)
+        targets = numbers_in(rows, self.structure.output.size)
         return replace(
             results,
             loss=self._scale.loss(results.outputs, targets),
@@ -197,8 +231,8 @@ class Learner:
 
     def _learn_labels(self, inputs: Array | Ready, rows: Rows, arrival: Arrival) -> RowResults:
         before = len(self.labels)
-        found = self.labels.look_up(self._label_values(rows), field=f"{rows.place}labels")
-        scored = _call(self._worker.learn, inputs, found.indices, arrival=arrival)
+        found = self.labels.look_up(label_values(rows), field=f"{rows.place}labels")
+        scored = _call(self._taker(inputs).learn, inputs, found.indices, arrival=arrival)
         self.labels.add(found.new)
         self.learned_rows += len(inputs)
         return RowResults(
@@ -213,8 +247,8 @@ class Learner:
         )
 
     def _learn_numbers(self, inputs: Array | Ready, rows: Rows, arrival: Arrival) -> RowResults:
-        targets = self._numbers(rows)
-        scored = _call(self._worker.learn, inputs, targets, arrival=arrival)
+        targets = numbers_in(rows, self.structure.output.size)
+        scored = _call(self._taker(inputs).learn, inputs, targets, arrival=arrival)
         self._scale.add(targets)
         self.learned_rows += len(inputs)
         return RowResults(
@@ -228,8 +262,12 @@ class Learner:
             learned_rows=self.learned_rows,
         )
 
+    def _taker(self, inputs: Array | Ready) -> Engine | PipedEngine:
+        """Return what takes rows: the engine itself unless a pipeline has prepared them."""
+        return self._piped if self._piped is not None and isinstance(inputs, Ready) else self.engine
+
     def _passed(self, inputs: Array | Ready) -> RowResults:
-        outputs = _call(self._worker.observe, inputs)
+        outputs = _call(self._taker(inputs).observe, inputs)
         if self.structure.has_past:
             self.passed_rows += len(inputs)
         return self._unscored(outputs)
@@ -263,7 +301,7 @@ class Learner:
 
     def _predict_piped(self, pipeline: Pipeline, rows: Rows) -> RowResults:
         ready = self._prepare(pipeline, rows, apart=True)
-        outputs = _call(self._worker.predict, ready)
+        outputs = _call(self._taker(ready).predict, ready)
         if pipeline.teaches_itself:
             results = self._taught(pipeline.say(outputs, ready))
         else:
@@ -273,17 +311,22 @@ class Learner:
     def _prepare(self, pipeline: Pipeline, rows: Rows, *, apart: bool = False) -> Ready:
         """Refuse what cannot be learned, before anything changes."""
         check_shape(rows.inputs.shape, pipeline.widths, field=f"{rows.place}inputs")
-        if rows.target is not None:
-            if pipeline.teaches_itself:
-                problem = "the network teaches itself; send its rows without targets or labels"
-                raise _wrong_kind(f"{rows.place}targets", problem)
-            if not self.is_classes:
-                self._numbers(rows)
-            elif apart:
-                self._label_values(rows)
-            else:
-                self.labels.look_up(self._label_values(rows), field=f"{rows.place}labels")
+        self._check_targets(pipeline, rows, apart=apart)
         return pipeline.prepare(rows.inputs, rows.event_times, place=rows.place, apart=apart)
+
+    def _check_targets(self, pipeline: Pipeline, rows: Rows, *, apart: bool = False) -> None:
+        """Refuse targets that do not fit, those of rows that are left out among them."""
+        if rows.target is None:
+            return
+        if pipeline.teaches_itself:
+            problem = "the network teaches itself; send its rows without targets or labels"
+            raise wrong_kind(f"{rows.place}targets", problem)
+        if not self.is_classes:
+            numbers_in(rows, self.structure.output.size)
+        elif apart:
+            label_values(rows)
+        else:
+            self.labels.look_up(label_values(rows), field=f"{rows.place}labels")
 
     def _taught(self, found: Foretold) -> RowResults:
         self.learned_rows += found.learned_rows
@@ -302,43 +345,6 @@ class Learner:
         # A number beyond float32's range becomes infinite here, as in the engine's policy.
         with np.errstate(over="ignore"):
             return inputs.astype(np.float32)
-
-    def _label_values(self, rows: Rows) -> list[str] | list[int]:
-        if not isinstance(rows.target, Labels):
-            raise _wrong_kind(
-                f"{rows.place}targets", "numbers came, but the network tells labels apart"
-            )
-        if len(rows.target.values) != len(rows.inputs):
-            raise wrong_count(f"{rows.place}labels", len(rows.target.values), len(rows.inputs))
-        return rows.target.values
-
-    def _numbers(self, rows: Rows) -> Float32:
-        if not isinstance(rows.target, Numbers):
-            raise _wrong_kind(f"{rows.place}labels", "labels came, but the network learns numbers")
-        field, size = f"{rows.place}targets", self.structure.output.size
-        values = rows.target.values
-        if values.ndim == 1 and size == 1:
-            values = values[:, np.newaxis]
-        if values.ndim != 2 or values.shape[1] != size:
-            raise width_mismatch(field, size, int(values.shape[1]) if values.ndim == 2 else 1)
-        if len(values) != len(rows.inputs):
-            raise wrong_count(field, len(values), len(rows.inputs))
-        with np.errstate(over="ignore"):
-            numbers: Float32 = values.astype(np.float32, copy=False)
-        finite = np.isfinite(numbers).all(axis=1)
-        if not finite.all():
-            row = int(np.argmin(finite))
-            raise InvalidArgument.for_field(
-                field,
-                f"row {row} holds {numbers[row].tolist()}; targets have to be finite",
-                reason="TARGET_INVALID",
-                metadata={"row": str(row)},
-            )
-        return numbers
-
-
-def _wrong_kind(field: str, problem: str) -> InvalidArgument:
-    return InvalidArgument.for_field(field, problem, reason="TARGET_INVALID")
 
 
 def _call(work: Any, *arguments: Any, **options: Any) -> Any:

@@ -21,6 +21,8 @@ from kyouko.domain.networks.entries import (
 from kyouko.domain.networks.learner import Learner, RowResults, Rows
 from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent
 from kyouko.domain.networks.sessions import Session, SessionBook, SessionsState, Tally
+from kyouko.domain.networks.waiting import WaitingRows
+from kyouko.domain.pipeline.lags import widest_row
 from mesh.errors import DomainError, FailedPrecondition
 
 # Of all sessions of a network together, for rows whose targets may come later.
@@ -102,7 +104,7 @@ class Ledger:
 
     def __init__(self, learner: Learner, content: SnapshotContent | None) -> None:
         self.learner = learner
-        most_waiting_rows = max(1, _WAITING_BYTES // (4 * learner.structure.channels))
+        most_waiting_rows = max(1, _WAITING_BYTES // (4 * widest_row(learner.structure)))
         state = SessionsState() if content is None else content.sessions
         self.sessions = SessionBook.restore(state, most_waiting_rows=most_waiting_rows)
         self.position = 0 if content is None else content.journal_position
@@ -213,12 +215,13 @@ class Ledger:
         if isinstance(frame.rows, DomainError):
             raise frame.rows
         rows = _with_storable(frame.rows)
+        waiting = None
         if frame.target_sequence:
             kind = EntryKind.TARGETED
             results = self._learn_late(session, frame.target_sequence, rows)
         else:
             kind = self._kind_of(session, rows)
-            results = self.learner.learn(rows, Arrival.STREAMED)
+            results, waiting = self._learn_rows(session, rows, Arrival.STREAMED)
         entry = Entry(
             kind,
             session.key,
@@ -227,13 +230,21 @@ class Ledger:
             target_sequence=frame.target_sequence,
             message_id=frame.message_id,
         )
-        self._note(session, entry)
+        self._note(session, entry, waiting)
         self._append(entry)
         return results
 
+    def _learn_rows(
+        self, session: Session | None, rows: Rows, arrival: Arrival
+    ) -> tuple[RowResults, WaitingRows | None]:
+        """Learn rows, or let them pass; returns also what is to wait for targets."""
+        if rows.target is None and session is not None and session.horizon_rows:
+            return self.learner.let_wait(rows)
+        return self.learner.learn(rows, arrival), None
+
     def _learn_late(self, session: Session, target_sequence: int, rows: Rows) -> RowResults:
-        inputs = session.inputs_of(target_sequence)
-        results = self.learner.learn(Rows(inputs, rows.target, rows.place), Arrival.STREAMED)
+        waiting = session.rows_of(target_sequence)
+        results = self.learner.learn_late(waiting, rows)
         session.got_targets(target_sequence)
         return results
 
@@ -248,29 +259,30 @@ class Ledger:
         self._note(session, entry)
         self._append(entry)
 
-    def _note(self, session: Session, entry: Entry) -> None:
+    def _note(self, session: Session, entry: Entry, waiting: WaitingRows | None = None) -> None:
         """Take down in the session what happened to a frame of it."""
         self.sessions.used(session)
         session.last_sequence = entry.sequence
         session.remember(entry.message_id)
         if entry.kind is EntryKind.LATE:
             session.late_frames += 1
-        if entry.kind is EntryKind.PASSED and entry.rows is not None:
-            self.sessions.wait_for_targets(session, entry.sequence, entry.rows.inputs)
+        if waiting is not None:
+            self.sessions.wait_for_targets(session, entry.sequence, waiting)
 
     def _redo(self, entry: Entry) -> None:
         if entry.kind is EntryKind.OPENED:
             self.sessions.open(entry.session, entry.user, entry.horizon_rows)
             return
         session = self.sessions.find(entry.session) if any(entry.session) else None
+        waiting = None
         if entry.kind is EntryKind.TARGETED and session is not None and entry.rows is not None:
             self._learn_late(session, entry.target_sequence, entry.rows)
         elif entry.kind in (EntryKind.LEARNED, EntryKind.PASSED) and entry.rows is not None:
-            results = self.learner.learn(entry.rows, entry.arrival)
+            results, waiting = self._learn_rows(session, entry.rows, entry.arrival)
             if session is not None and session.is_task:
                 session.tally = session.tally.plus(results)
         if session is not None:
-            self._note(session, entry)
+            self._note(session, entry, waiting)
 
     def _append(self, entry: Entry) -> None:
         if self._journal is None:

@@ -7,7 +7,7 @@ replay comes to the same end.
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.networks.rows import RowResults
+from kyouko.domain.networks.waiting import WaitingRows, pack, unpack
 from mesh.errors import Aborted, FailedPrecondition
 
 KEY_BYTES: Final = 16
@@ -56,7 +57,7 @@ class Session:
         last_sequence: of the last frame that was learned, let pass, or refused for good; of a
             task the rows it has done, over all epochs.
         horizon_rows: rows that may get their targets later.
-        waiting: inputs of such frames, by sequence, oldest first.
+        waiting: such frames, by sequence, oldest first.
         late_frames: frames whose targets came too late.
         holder: the stream that may send, by number; a replay knows of none.
         tally: what a task has come to.
@@ -67,7 +68,7 @@ class Session:
     last_sequence: int = 0
     horizon_rows: int = 0
     late_frames: int = 0
-    waiting: "OrderedDict[int, Array]" = field(default_factory=OrderedDict)
+    waiting: "OrderedDict[int, WaitingRows]" = field(default_factory=OrderedDict)
     waiting_rows: int = 0
     holder: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -98,20 +99,20 @@ class Session:
         if len(self._ids) > MOST_MESSAGE_IDS:
             self._ids.popitem(last=False)
 
-    def wait_for_targets(self, sequence: int, inputs: Array) -> None:
+    def wait_for_targets(self, sequence: int, rows: WaitingRows) -> None:
         """Keep the rows of a frame until their targets come, and let the oldest ones go."""
-        if self.horizon_rows and len(inputs):
-            self.waiting[sequence] = inputs
-            self.waiting_rows += len(inputs)
+        if self.horizon_rows and rows.row_count:
+            self.waiting[sequence] = rows
+            self.waiting_rows += rows.row_count
             self.forget_beyond(self.horizon_rows)
 
     def forget_beyond(self, rows: int) -> None:
         """Let the oldest rows go that are more than so many."""
         while self.waiting_rows > rows:
             _, oldest = self.waiting.popitem(last=False)
-            self.waiting_rows -= len(oldest)
+            self.waiting_rows -= oldest.row_count
 
-    def inputs_of(self, sequence: int) -> Array:
+    def rows_of(self, sequence: int) -> WaitingRows:
         """Return the rows of an earlier frame that waits for its targets.
 
         Raises:
@@ -123,7 +124,7 @@ class Session:
 
     def got_targets(self, sequence: int) -> None:
         """Let the rows of a frame go."""
-        self.waiting_rows -= len(self.waiting.pop(sequence))
+        self.waiting_rows -= self.waiting.pop(sequence).row_count
 
     def held_by(self, holder: int) -> None:
         """Refuse a stream that another one has taken the session from.
@@ -188,11 +189,11 @@ class SessionBook:
         """Note that a session was used just now."""
         self._sessions.move_to_end(session.key)
 
-    def wait_for_targets(self, session: Session, sequence: int, inputs: Array) -> None:
+    def wait_for_targets(self, session: Session, sequence: int, rows: WaitingRows) -> None:
         """Keep the rows of a frame; those of sessions unused for longest go when it is too many."""
         if not session.horizon_rows:
             return
-        session.wait_for_targets(sequence, inputs)
+        session.wait_for_targets(sequence, rows)
         too_many = sum(each.waiting_rows for each in self._sessions.values())
         too_many -= self._most_waiting_rows
         for each in self._sessions.values():
@@ -230,10 +231,8 @@ class SessionBook:
                 header[-1]["tally"] = asdict(session.tally)
             if session.message_ids:
                 arrays[f"{number}/message_ids"] = np.array(session.message_ids, np.int64)
-            if session.waiting:
-                arrays[f"{number}/waiting"] = np.concatenate(list(session.waiting.values()))
-                counts = [(sequence, len(rows)) for sequence, rows in session.waiting.items()]
-                arrays[f"{number}/waiting_frames"] = np.array(counts, np.int64)
+            for name, array in pack(session.waiting).items():
+                arrays[f"{number}/{name}"] = array
         return SessionsState(tuple(header), arrays)
 
     @classmethod
@@ -252,8 +251,8 @@ class SessionBook:
                 session.tally = Tally(**item.get("tally", {}))
                 for message_id in state.arrays.get(f"{number}/message_ids", ()):
                     session.remember_hash(int(message_id))
-                for sequence, inputs in _waiting_in(state.arrays, number):
-                    session.wait_for_targets(sequence, inputs)
+                for sequence, rows in unpack(_arrays_of(state.arrays, number)):
+                    session.wait_for_targets(sequence, rows)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the sessions of a network: {error!r}") from error
         return book
@@ -312,11 +311,12 @@ def _hash_of(message_id: str) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
-def _waiting_in(arrays: Mapping[str, Array], number: int) -> Iterator[tuple[int, Array]]:
-    first = 0
-    for sequence, rows in arrays.get(f"{number}/waiting_frames", np.empty((0, 2))).tolist():
-        yield int(sequence), arrays[f"{number}/waiting"][first : first + int(rows)].copy()
-        first += int(rows)
+def _arrays_of(arrays: Mapping[str, Array], number: int) -> Mapping[str, Array]:
+    """Return the arrays of one session, without its number in their names."""
+    start = f"{number}/"
+    return {
+        name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)
+    }
 
 
 def _too_late(sequence: int, oldest: int | None) -> FailedPrecondition:

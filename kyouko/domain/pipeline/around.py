@@ -42,11 +42,18 @@ class PipedEngine:
             predicted=_joined([part.predicted for part in parts], np.int32),
         )
 
-    def observe(self, ready: Ready) -> Float32:
-        """Predict each row in order, and let it pass."""
+    def observe(self, ready: Ready, *, seen: list[Float32] | None = None) -> Float32:
+        """Predict each row in order, and let it pass.
+
+        Args:
+            ready: an accepted frame.
+            seen: gets the engine's rows, if there is such a list.
+        """
         outputs = np.zeros((len(ready), self._engine.outputs), np.float32)
         for part, wide in self._pipeline.rows_in_order(ready):
             outputs[part] = self._engine.observe(wide)
+            if seen is not None:
+                seen.append(wide)
         return outputs
 
     def predict(self, ready: Ready) -> Float32:

@@ -14,7 +14,7 @@ from kyouko.domain.engine.structure import (
 )
 from kyouko.domain.pipeline.options import PipelineOptions
 
-__all__ = ["CALENDAR", "LagWindow", "WideRow", "engine_structure"]
+__all__ = ["CALENDAR", "LagWindow", "WideRow", "engine_structure", "widest_row"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -144,6 +144,14 @@ def _change(values: Float32, before: Float32) -> Float32:
     with np.errstate(over="ignore"):
         change: Float32 = np.clip(values - before, -_GREATEST, _GREATEST)
     return change
+
+
+def widest_row(structure: NetworkStructure) -> int:
+    """Return how many numbers may ever enter an engine for one row."""
+    options = structure.pipeline
+    if options is None:
+        return structure.channels
+    return structure.most_channels * (1 + options.copies) + options.calendar_columns
 
 
 def engine_structure(structure: NetworkStructure) -> NetworkStructure:

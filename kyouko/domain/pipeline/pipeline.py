@@ -19,7 +19,7 @@ from kyouko.domain.pipeline.calendar import CalendarColumns
 from kyouko.domain.pipeline.channels import find_channels
 from kyouko.domain.pipeline.cleaning import Cleaner, CleanerState, Ready
 from kyouko.domain.pipeline.forecast import Forecaster, Foretold, Shown, join
-from kyouko.domain.pipeline.lags import LagWindow, WideRow, engine_structure
+from kyouko.domain.pipeline.lags import LagWindow, WideRow, engine_structure, widest_row
 from kyouko.domain.pipeline.options import PipelineOptions
 from kyouko.domain.pipeline.state import FORMAT, PipelineState, array_in, count_in
 from kyouko.domain.pipeline.statistics import PipelineStatistics, quarantined
@@ -62,9 +62,11 @@ class Pipeline:
         self._targets = _targets_of(options, inputs)
         self._forecaster: Forecaster | None = None
         if options.goal is not None:
-            has_past = replace(structure, pipeline=None).has_past
             self._forecaster = Forecaster(
-                options.horizon, len(self._targets), self._row.width, has_past=has_past
+                options.horizon,
+                len(self._targets),
+                self._row.width,
+                has_past=structure.has_engine_past,
             )
         self._added: list[int] = []
         limit = structure.options.memory_limit_bytes
@@ -294,7 +296,7 @@ def _rows_at_once(width: int) -> int:
 
 def _most_bytes(structure: NetworkStructure, options: PipelineOptions, outputs: int) -> int:
     channels = structure.most_channels
-    width = channels * (1 + options.copies) + options.calendar_columns
+    width = widest_row(structure)
     window = 4 * channels * options.longest
     waiting = 4 * options.horizon * (width + 2 * outputs) + 24 * outputs
     stage = 2 * 4 * width * _rows_at_once(width)

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import structlog
 
+from kyouko.domain.engine import NetworkStructure
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.sessions import key_of, new_token, taken_over
+from kyouko.domain.pipeline.lags import widest_row
 from kyouko.domain.scoring import ScoringOptions, StreamScorer
 from kyouko.domain.streams.authority import Authority
 from kyouko.domain.streams.memory import Share, StreamMemory
@@ -267,12 +269,11 @@ def _check_is_learning(opening: Opening) -> None:
 
 def _check_horizon(live: LiveNetwork, opening: Opening, terms: StreamTerms) -> None:
     field, rows = "open.label_horizon_rows", opening.label_horizon_rows
-    if rows and live.network.structure.has_past:
-        raise InvalidArgument.for_field(
-            field,
-            "a network with delays, potentials or a pipeline learns a row when it comes, or never",
-        )
-    needed = rows * terms.channels * 4
+    structure = live.network.structure
+    problem = _why_never_late(structure)
+    if rows and problem:
+        raise InvalidArgument.for_field(field, problem)
+    needed = rows * widest_row(structure) * 4
     if needed > terms.window_bytes:
         raise ResourceExhausted(
             f"{field}: {rows} rows of this network are {needed} bytes; "
@@ -280,6 +281,20 @@ def _check_horizon(live: LiveNetwork, opening: Opening, terms: StreamTerms) -> N
             reason="LIMIT_REACHED",
             metadata={"limit": str(terms.window_bytes), "actual": str(needed)},
         )
+
+
+def _why_never_late(structure: NetworkStructure) -> str:
+    """Return why targets cannot come later than their rows; empty when they can."""
+    if structure.teaches_itself:
+        return (
+            "the network's pipeline teaches it from its rows alone; no labels or targets may come"
+        )
+    if structure.has_engine_past:
+        return (
+            "a network with delays or spiking populations sees each row after those before it, and "
+            "could not go back to where it was when the row came; it learns it then, or never"
+        )
+    return ""
 
 
 def shutting_down() -> Unavailable:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import grpc
 import numpy as np
+import pytest
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.kyouko.v1 import network_service_pb2, task_service_pb2
 
@@ -29,6 +31,15 @@ pipeline:
   late: {}
   missing: skip
   grow_channels: true
+"""
+
+LABELLED = """
+inputs: [{name: row}]
+populations: [{name: all, neurons: 16}]
+outputs: [{name: state, kind: classes}]
+pipeline:
+  calendar: {}
+  missing: hold
 """
 
 
@@ -139,3 +150,38 @@ async def test_a_task_teaches_a_forecast_without_a_target_column(
     assert task_service_pb2.TASK_STATE_SUCCEEDED == task.state
     assert (200, 199) == (task.progress.done_rows, task.progress.statistics.learned_rows)
     assert 0.0 < task.progress.loss < 13.0
+
+
+async def test_labels_of_rows_with_a_calendar_may_come_later(kyouko: RunningKyouko) -> None:
+    """They teach the rows with the times and the policies they came with; then none waits."""
+    await kyouko.create_network(template_yaml=LABELLED, channels=2)
+    async with kyouko.stream(label_horizon_rows=8) as stream:
+        await stream.opened()
+        await send(stream, frame_of(1, 4))
+        late = pb.LearnFrame(sequence=2, target_sequence=1)
+        late.labels.values.extend("abab")
+        learned = (await send(stream, late)).result
+        late.sequence = 3
+        again = await send(stream, late)
+
+    assert (4, ["a", "b"]) == (learned.learned_rows, list(learned.new_labels))
+    assert "LABEL_TOO_LATE" == reason_in(again.fault.status).reason
+
+
+@pytest.mark.parametrize(
+    ("template_yaml", "why"),
+    [
+        (PIPELINE, "teaches it from its rows alone"),
+        (LABELLED.replace("name: row", "name: row, delays: [2]"), "could not go back"),
+    ],
+)
+async def test_labels_that_never_can_come_later(
+    kyouko: RunningKyouko, template_yaml: str, why: str
+) -> None:
+    """The stream is refused when it opens, and told why."""
+    await kyouko.create_network(template_yaml=template_yaml, channels=2)
+    async with kyouko.stream(label_horizon_rows=8) as stream:
+        with pytest.raises(grpc.aio.AioRpcError, match=why) as refused:
+            await stream.opened()
+
+    assert grpc.StatusCode.INVALID_ARGUMENT == refused.value.code()

@@ -244,7 +244,8 @@ class LearnOpen(_message.Message):
     label_horizon_rows: _builtins.int
     """Rows for which labels or targets may still come later, as a frame with
     `target_sequence`; older rows are forgotten. None when zero. For the mode
-    LEARN, and for networks without delays, potentials or a pipeline.
+    LEARN, and for networks without delays or potentials that do not teach
+    themselves.
     """
     @_builtins.property
     def scoring(self) -> Global___LearnScoring:

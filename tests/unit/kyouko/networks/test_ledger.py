@@ -19,6 +19,7 @@ from kyouko.domain.networks.sessions import (
     key_of_task,
     user_of_task,
 )
+from kyouko.domain.networks.waiting import WaitingRows
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.errors import Aborted, DomainError, FailedPrecondition, InvalidArgument
@@ -331,7 +332,7 @@ async def test_empty_frames_do_not_wait(book: Book) -> None:
 async def test_rows_that_wait_are_bounded_over_all_sessions() -> None:
     """The session unused for longest loses its oldest ones first, and all knows what it has."""
     sessions = SessionBook(most_waiting_rows=5)
-    rows = np.zeros((2, 3), np.float32)
+    rows = WaitingRows.all_of(np.zeros((2, 3), np.float32))
     first = sessions.open(b"1" * 16, ALICE, 100)
     second = sessions.open(b"2" * 16, ALICE, 100)
     for sequence in (1, 2):

@@ -201,7 +201,8 @@ export type LearnOpen = Message<"hanami.kyouko.v1.LearnOpen"> & {
   /**
    * Rows for which labels or targets may still come later, as a frame with
    * `target_sequence`; older rows are forgotten. None when zero. For the mode
-   * LEARN, and for networks without delays, potentials or a pipeline.
+   * LEARN, and for networks without delays or potentials that do not teach
+   * themselves.
    *
    * @generated from field: int32 label_horizon_rows = 6;
    */
