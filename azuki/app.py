@@ -12,6 +12,7 @@ from azuki.sensors.processes import CommandLines, PidFiles, ProcessFinder
 from azuki.sensors.sampling import Sampling
 from azuki.servicers.monitoring import MonitoringServicer
 from azuki.settings import AzukiSettings
+from mesh.access_feed import feed_of
 from mesh.clients import RemoteKeys, channel_to
 from mesh.health import Dependency
 from mesh.server import Application, Servicer
@@ -38,6 +39,9 @@ async def build(settings: AzukiSettings) -> AsyncIterator[Application]:
 
     async with channel_to(settings.misaki_address) as misaki:
         running = asyncio.create_task(sampling.run())
+        verifier = TokenVerifier(
+            RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
+        )
         try:
             yield Application(
                 servicers=[
@@ -47,11 +51,8 @@ async def build(settings: AzukiSettings) -> AsyncIterator[Application]:
                         MonitoringServicer(monitor),
                     )
                 ],
-                verifier=TokenVerifier(
-                    RemoteKeys(misaki),
-                    issuer=settings.token_issuer,
-                    audience=settings.token_audience,
-                ),
+                verifier=verifier,
+                feed=feed_of(settings, misaki, verifier),
                 dependencies=[Dependency("sampling", sampling.check)],
                 drain=drain,
             )

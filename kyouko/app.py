@@ -49,6 +49,7 @@ from kyouko.storage.snapshots import BlobSnapshotStore
 from kyouko.storage.tasks import SqlTaskRepository
 from kyouko.templates import TemplateTurns, shipped_templates
 from kyouko.tracing import OpenTelemetryTracing
+from mesh.access_feed import feed_of
 from mesh.blobs import BlobStore, Encryption
 from mesh.clients import RemoteKeys, ServiceTokens, channel_to
 from mesh.database import Database
@@ -96,6 +97,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
             dependencies=parts.dependencies,
             idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
             drain=parts.drain,
+            feed=feed_of(settings, misaki, parts.verifier),
         )
 
 

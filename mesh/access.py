@@ -103,7 +103,8 @@ class Principal:
 class AccessRule:
     """Who may call one method. The empty rule lets nobody in.
 
-    With `renews_token` a stream brings fresh tokens, and may outlive the first one.
+    With `renews_token` a stream brings fresh tokens, and may outlive the first one. An
+    `internal` method is for services of the mesh, and unknown to the gateway.
     """
 
     method: str
@@ -111,6 +112,7 @@ class AccessRule:
     any_principal: bool = False
     roles: frozenset[Role] = frozenset()
     renews_token: bool = False
+    internal: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,15 @@ class Caller:
             raise NotFound(f"projects/{project_id}/networks/{network_id}")
         if action not in scope.actions:
             raise self._out_of_scope(scope, action)
+
+    def refuse_roles(self, roles: frozenset[Role]) -> None:
+        """Refuse a caller who has one of these roles anywhere.
+
+        Raises:
+            PermissionDenied: ROLE_INSUFFICIENT.
+        """
+        if roles & self.principal.all_roles():
+            raise self._denied()
 
     def _authorize_role_in(self, project_id: str) -> None:
         roles = self.principal.roles_in(project_id)

@@ -3,10 +3,12 @@
 from contextvars import ContextVar
 
 from mesh.access import Caller
+from mesh.access_state import AccessState
 from mesh.errors import Unauthenticated
 
 _caller: ContextVar[Caller | None] = ContextVar("hanami_caller", default=None)
 _token: ContextVar[str] = ContextVar("hanami_token", default="")
+_access: ContextVar[AccessState | None] = ContextVar("hanami_access", default=None)
 
 
 def known_caller() -> Caller | None:
@@ -33,7 +35,13 @@ def current_token() -> str:
     return _token.get()
 
 
-def set_caller(caller: Caller, token: str) -> None:
-    """Set the caller for the rest of this task."""
+def current_access() -> AccessState | None:
+    """Return what decides whether the caller of the call being served may go on."""
+    return _access.get()
+
+
+def set_caller(caller: Caller, token: str, access: AccessState | None = None) -> None:
+    """Set the caller for the rest of this task, with what let the caller in."""
     _caller.set(caller)
     _token.set(token)
+    _access.set(access)

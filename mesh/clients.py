@@ -146,6 +146,10 @@ class ServiceTokens:
         self._token = ""
         self._renew_at = 0.0
 
+    def forget(self) -> None:
+        """Get a new token the next time, because somebody has refused this one."""
+        self._renew_at = 0.0
+
     async def token(self) -> str:
         """Return a token that is good for at least a quarter of its life.
 

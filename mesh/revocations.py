@@ -42,6 +42,11 @@ class RevocationList:
         """Return how many subjects there are."""
         return len(self._by_subject)
 
+    def replace(self, revocations: Iterable[Revocation]) -> None:
+        """Take these instead of those known."""
+        self._by_subject = {}
+        self.add(revocations)
+
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Take in further revocations; of one subject the one that reaches furthest counts."""
         for new in revocations:

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
+from mesh.access_feed import AccessFeed
 from mesh.health import Dependency, HealthMonitor, HealthServicer
 from mesh.idempotency import IdempotencyStore
 from mesh.interceptors import (
@@ -29,7 +30,7 @@ from mesh.interceptors import (
 from mesh.interceptors.completion import Completion
 from mesh.interceptors.idempotency import Idempotency
 from mesh.logs import set_up_logs
-from mesh.policy import policy_of
+from mesh.policy import contract_rules
 from mesh.settings import MeshSettings
 from mesh.telemetry import set_up_telemetry
 from mesh.tokens import TokenVerifier
@@ -72,6 +73,9 @@ class Application:
             for: ends long streams in good order.
         reflected_services: Names that reflection tells of, though others serve them.
         watch_health: Runs beside the server and may tell of more than its own health.
+        background: What else runs beside the server.
+        feed: Keeps the verifier's access state; its first one is waited for, not long,
+            before calls are taken. None where the state is kept otherwise, or not at all.
     """
 
     servicers: Sequence[Servicer]
@@ -82,6 +86,8 @@ class Application:
     drain: Callable[[], Awaitable[None]] = _nothing
     reflected_services: Sequence[str] = field(default=())
     watch_health: Callable[[health_aio.HealthServicer], Coroutine[Any, Any, None]] | None = None
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    feed: AccessFeed | None = None
 
 
 @dataclass(frozen=True)
@@ -146,10 +152,15 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
         [*names, *application.reflected_services, _HEALTH, _REFLECTION, _CHANNELZ], server
     )
     port = _listen(server, settings.listen)
-    monitor = HealthMonitor(health, services=names, dependencies=application.dependencies)
+    monitor = HealthMonitor(health, services=names, dependencies=_dependencies(application))
+    background = [asyncio.create_task(run()) for run in application.background]
+    if application.feed is not None:
+        background.append(asyncio.create_task(application.feed.run()))
+        await application.feed.first()
     await server.start()
     await monitor.check_once()
     watching = [
+        *background,
         asyncio.create_task(monitor.run()),
         asyncio.create_task(application.verifier.fetch_early()),
     ]
@@ -171,6 +182,12 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
         await completion.ended(settings.drain_seconds)
 
 
+def _dependencies(application: Application) -> Sequence[Dependency]:
+    if application.feed is None:
+        return application.dependencies
+    return [*application.dependencies, application.feed.dependency]
+
+
 def _log_death(watcher: asyncio.Task[None]) -> None:
     error = None if watcher.cancelled() else watcher.exception()
     if error is not None:
@@ -187,12 +204,13 @@ def _completion(application: Application) -> Completion:
 def _interceptor(
     settings: MeshSettings, application: Application, completion: Completion
 ) -> LayeredInterceptor:
-    policy = policy_of(servicer.name for servicer in application.servicers)
+    names = (servicer.name for servicer in application.servicers)
+    application.verifier.access.policy.add(contract_rules(names))
     return LayeredInterceptor(
         [
             call_telemetry,
             errors,
-            authentication(application.verifier, policy),
+            authentication(application.verifier),
             validation,
             deadline(settings.default_timeout_seconds),
         ],

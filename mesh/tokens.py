@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import jwt
 import structlog
 
 from mesh.access import Action, Principal, Role, Scope
+from mesh.access_state import AccessState
 from mesh.errors import Unauthenticated, Unavailable
+from mesh.verified_tokens import VerifiedTokens
 
 _log = structlog.get_logger(__name__)
 ALGORITHM = "EdDSA"
@@ -50,12 +52,27 @@ class TokenVerifier:
         *,
         issuer: str,
         audience: str,
+        access: AccessState | None = None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        """Take the parts.
+
+        Args:
+            keys: Where the keys come from.
+            issuer: Whose tokens are good.
+            audience: For whom they have to be.
+            access: Which of them have been taken back, and what they are good for.
+            clock: Seconds that only go forward.
+            now: Seconds since 1970.
+        """
+        self.access = access or AccessState()
         self._source = keys
         self._clock = clock
+        self._verified = VerifiedTokens(now=now)
         self._issuer = issuer
         self._audience = audience
+        self._public: Mapping[str, PublicKey] = {}
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
         self._fetching = asyncio.Lock()
@@ -63,11 +80,21 @@ class TokenVerifier:
     async def verify(self, token: str) -> Principal:
         """Return who a token speaks for.
 
+        A signature is verified once; whether the token has been taken back is looked up
+        every time.
+
         Raises:
-            Unauthenticated: TOKEN_INVALID, with the problem in the metadata.
+            Unauthenticated: TOKEN_INVALID, with the problem in the metadata; TOKEN_REVOKED.
             Unavailable: DEPENDENCY_UNAVAILABLE: the keys cannot be had now.
         """
-        return principal_of(await self.claims(token, token_type=ACCESS))
+        # With old keys it has to be verified again, so that the keys are asked for again.
+        is_fresh = self._clock() - self._fetched_at <= _REFRESH_SECONDS
+        principal = self._verified.find(token) if is_fresh else None
+        if principal is None:
+            principal = principal_of(await self.claims(token, token_type=ACCESS))
+            self._verified.add(token, principal)
+        self.access.revocations.check(principal)
+        return principal
 
     async def claims(self, token: str, *, token_type: str) -> Mapping[str, Any]:
         """Return the verified claims of a token of one type; see `verify`."""
@@ -101,6 +128,15 @@ class TokenVerifier:
             except Unavailable:
                 await asyncio.sleep(_EARLY_RETRY_SECONDS)
 
+    async def keys_are(self, key_ids: Collection[str]) -> None:
+        """Fetch the keys if they are not those of these ids, for no other sign any more.
+
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+        """
+        if set(key_ids) != set(self._keys):
+            await self._refresh(needed=True)
+
     async def _key_of(self, token: str) -> jwt.PyJWK:
         try:
             key_id = jwt.get_unverified_header(token).get("kid", "")
@@ -127,7 +163,11 @@ class TokenVerifier:
                 _log.warning("keys not renewed: misaki does not answer")
                 self._fetched_at = self._clock() - _REFRESH_SECONDS + _LEAST_REFRESH_SECONDS
                 return
-            self._keys = {key.key_id: jwt.PyJWK(key.as_jwk(), ALGORITHM) for key in keys}
+            fetched = {key.key_id: key for key in keys}
+            if fetched != self._public:
+                self._verified.clear()
+                self._public = fetched
+                self._keys = {i: jwt.PyJWK(k.as_jwk(), ALGORITHM) for i, k in fetched.items()}
             self._fetched_at = self._clock()
 
 

@@ -1,7 +1,7 @@
 """The composition root: the only place that knows all concrete classes of misaki."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 from hanami.misaki.v1 import (
+    access_service_pb2_grpc,
     project_service_pb2_grpc,
     token_service_pb2_grpc,
     user_service_pb2_grpc,
@@ -17,17 +18,19 @@ from hanami.misaki.v1 import (
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
-from mesh.revocations import RevocationList
+from mesh.revocations import Revocation
 from mesh.server import Application, Servicer
 from mesh.tokens import PublicKey, TokenVerifier
 from misaki.crypto.keys import KeyFileError, SigningKey, load_or_create
 from misaki.crypto.passwords import Argon2Passwords
 from misaki.crypto.tokens import JwtMint, TokenLifetimes
+from misaki.domain.access_news import AccessNews
 from misaki.domain.bootstrap import BootstrapError, FirstAdmin, ensure_admin
 from misaki.domain.projects import Projects
 from misaki.domain.revocations import Revoker
 from misaki.domain.sessions import Sessions
 from misaki.domain.users import Users
+from misaki.servicers.access import AccessServicer
 from misaki.servicers.projects import ProjectServicer
 from misaki.servicers.tokens import TokenServicer
 from misaki.servicers.users import UserServicer
@@ -56,14 +59,14 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
     try:
         with ThreadPoolExecutor(_HASHING_THREADS, "argon2") as executor:
             await database.migrate(migrations.DIRECTORY)
-            revoked = RevocationList()
-            access_store = SqlAccessStore(database, recorded=revoked.add)
+            verifier = _verifier(settings, key.public)
+            news, access_store = _access(database, verifier, key.public)
+            await news.refresh()
             directory = SqlDirectory(database, access_store.revoking)
             revoker = _revoker(settings, access_store)
             passwords = Argon2Passwords(executor, memory_kib=settings.password_memory_kib)
             users = Users(directory, passwords, revoker, clock=_utc_now, new_id=_new_id)
             await _bootstrap(settings, directory, users)
-            verifier = _verifier(settings, key.public)
             sessions = Sessions(
                 directory,
                 passwords,
@@ -73,18 +76,20 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
             )
             projects = Projects(directory, revoker, clock=_utc_now, new_id=_new_id)
             yield Application(
-                servicers=_servicers(sessions, users, projects, key.public),
+                servicers=_servicers(sessions, users, projects, news, key.public),
                 verifier=verifier,
                 dependencies=[Dependency("database", database.check)],
                 idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
                 fingerprint_key=key.fingerprint_key(),
+                background=[news.run],
+                drain=news.end,
             )
     finally:
         await database.close()
 
 
 def _servicers(
-    sessions: Sessions, users: Users, projects: Projects, key: PublicKey
+    sessions: Sessions, users: Users, projects: Projects, news: AccessNews, key: PublicKey
 ) -> Sequence[Servicer]:
     return [
         Servicer(
@@ -102,7 +107,26 @@ def _servicers(
             project_service_pb2_grpc.add_ProjectServiceServicer_to_server,
             ProjectServicer(projects),
         ),
+        Servicer(
+            "hanami.misaki.v1.AccessService",
+            access_service_pb2_grpc.add_AccessServiceServicer_to_server,
+            AccessServicer(news),
+        ),
     ]
+
+
+def _access(
+    database: Database, verifier: TokenVerifier, key: PublicKey
+) -> tuple[AccessNews, SqlAccessStore]:
+    async def key_ids() -> Collection[str]:
+        return [key.key_id]
+
+    def recorded(revocations: Sequence[Revocation]) -> None:
+        news.announce(revocations)
+
+    store = SqlAccessStore(database, recorded=recorded)
+    news = AccessNews(store, verifier.access, clock=_utc_now, key_ids=key_ids)
+    return news, store
 
 
 def _revoker(settings: MisakiSettings, store: SqlAccessStore) -> Revoker:

@@ -142,8 +142,8 @@ class AccessStore(Protocol):
     async def forget_revocations(self, *, now: datetime) -> None:
         """Delete the revocations that have expired."""
 
-    async def revocations_mark(self) -> str:
-        """Return a text that differs as soon as the revocations do; cheap to ask for."""
+    async def mark(self) -> str:
+        """Return a text that differs as soon as anything of all this does; cheap to ask for."""
 
     async def policy(self, version: int | None = None) -> PolicyVersion:
         """Return a version of the policy, the newest unless another is asked for.

@@ -13,6 +13,7 @@ from hanami.shiori.v1 import (
     error_service_pb2_grpc,
 )
 
+from mesh.access_feed import feed_of
 from mesh.blobs import BlobStore, Encryption
 from mesh.clients import RemoteKeys, channel_to
 from mesh.database import Database
@@ -84,6 +85,9 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
         sweeping = asyncio.create_task(logs.sweep_forever(settings.log_sweep_seconds))
         stack.push_async_callback(_stop, sweeping)
         misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
+        verifier = TokenVerifier(
+            RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
+        )
         yield Application(
             servicers=[
                 Servicer(
@@ -93,11 +97,8 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
                 ),
                 *logs.servicers(),
             ],
-            verifier=TokenVerifier(
-                RemoteKeys(misaki),
-                issuer=settings.token_issuer,
-                audience=settings.token_audience,
-            ),
+            verifier=verifier,
+            feed=feed_of(settings, misaki, verifier),
             dependencies=[
                 Dependency("database", database.check),
                 Dependency("blobs", blobs.check),

@@ -7,6 +7,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mesh.access_state import AccessState
 from mesh.tokens import PublicKey, TokenVerifier
 
 AN_HOUR = 3600
@@ -41,10 +42,10 @@ class Signer:
         """Return call metadata with such a token."""
         return (("authorization", f"Bearer {self.token(subject, **changes)}"),)
 
-    def verifier(self) -> TokenVerifier:
+    def verifier(self, access: AccessState | None = None) -> TokenVerifier:
         """Return what verifies the tokens of this signer and no other."""
 
         async def keys() -> list[PublicKey]:
             return [self.public]
 
-        return TokenVerifier(keys, issuer="hanami", audience="hanami")
+        return TokenVerifier(keys, issuer="hanami", audience="hanami", access=access)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import grpc
 from hanami.torii.v1 import mesh_service_pb2_grpc
 
+from mesh.access_feed import feed_of
 from mesh.clients import RemoteKeys, channel_to
 from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
@@ -80,6 +81,7 @@ def _application(
             )
         ],
         verifier=verifier,
+        feed=feed_of(settings, channels["misaki"], verifier),
         drain=web.drain,
         reflected_services=[
             name

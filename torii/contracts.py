@@ -15,7 +15,12 @@ from hanami.kyouko.v1 import (
     task_service_pb2,
     template_service_pb2,
 )
-from hanami.misaki.v1 import project_service_pb2, token_service_pb2, user_service_pb2
+from hanami.misaki.v1 import (
+    access_service_pb2,
+    project_service_pb2,
+    token_service_pb2,
+    user_service_pb2,
+)
 from hanami.shiori.v1 import audit_service_pb2, dataset_service_pb2, error_service_pb2
 from hanami.torii.v1 import mesh_service_pb2
 
@@ -25,6 +30,7 @@ _FILES: Sequence[FileDescriptor] = (
     network_service_pb2.DESCRIPTOR,
     task_service_pb2.DESCRIPTOR,
     template_service_pb2.DESCRIPTOR,
+    access_service_pb2.DESCRIPTOR,
     project_service_pb2.DESCRIPTOR,
     token_service_pb2.DESCRIPTOR,
     user_service_pb2.DESCRIPTOR,

@@ -6,27 +6,26 @@ from contextlib import asynccontextmanager
 from mesh import calls
 from mesh.access import Caller
 from mesh.interceptors.chain import Call, Layer
-from mesh.policy import Policy
 from mesh.tokens import TokenVerifier, token_invalid
 
 _BEARER = "bearer "
 
 
-def authentication(verifier: TokenVerifier, policy: Policy) -> Layer:
+def authentication(verifier: TokenVerifier) -> Layer:
     """Return the layer that verifies the token and applies the method's rule.
 
-    The rule is applied as far as it can be without knowing the resource; the
-    domain applies it again with the project.
+    The rule is the one that counts when the call comes. It is applied as far as it can
+    be without knowing the resource; the domain applies it again with the project.
     """
 
     @asynccontextmanager
     async def layer(call: Call) -> AsyncIterator[None]:
-        rule = policy.rule_of(call.method)
+        rule = verifier.access.policy.rule_of(call.method)
         if not rule.public:
             token = bearer_token(call.metadata())
             caller = Caller(await verifier.verify(token), rule)
             caller.authorize_method()
-            calls.set_caller(caller, token)
+            calls.set_caller(caller, token, verifier.access)
         yield
 
     return layer

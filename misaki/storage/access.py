@@ -80,8 +80,8 @@ class SqlAccessStore:
         async with self._database.session() as session:
             await session.execute(delete(RevocationRow).where(RevocationRow.expire_time <= now))
 
-    async def revocations_mark(self) -> str:
-        """Return a text that differs as soon as the revocations do."""
+    async def mark(self) -> str:
+        """Return a text that differs as soon as anything of all this does."""
         # The highest number alone would not do: on PostgreSQL a lower one can commit later.
         sequence = RevocationRow.sequence
         query = select(
@@ -90,6 +90,7 @@ class SqlAccessStore:
             func.sum(sequence),
             # SQLite gives the numbers of forgotten rows again.
             func.max(RevocationRow.expire_time),
+            select(func.max(PolicyRow.version)).scalar_subquery(),
         )
         async with self._database.session() as session:
             return " ".join(str(value) for value in (await session.execute(query)).one())

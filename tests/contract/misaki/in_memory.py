@@ -38,9 +38,9 @@ class InMemoryAccessStore:
         self.recorded = [r for r in self.recorded if r.expire_time > now]
         self._changes += 1
 
-    async def revocations_mark(self) -> str:
-        """Return a text that differs as soon as the revocations do."""
-        return str(self._changes)
+    async def mark(self) -> str:
+        """Return a text that differs as soon as anything of all this does."""
+        return f"{self._changes} {len(self._policies)}"
 
     async def policy(self, version: int | None = None) -> PolicyVersion:
         """Return a version of the policy."""

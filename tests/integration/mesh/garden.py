@@ -21,6 +21,7 @@ from hanami.kyouko.v1 import (
 from hanami.misaki.v1 import user_service_pb2, user_service_pb2_grpc
 from hanami.shiori.v1 import dataset_service_pb2, dataset_service_pb2_grpc
 
+from mesh.access_state import AccessState
 from mesh.health import Dependency
 from mesh.idempotency import IdempotencyStore
 from mesh.server import Application, RunningServer, Servicer, serving
@@ -111,6 +112,7 @@ class RunningGarden:
     running: RunningServer
     channel: grpc.aio.Channel
     signer: Signer
+    access: AccessState
 
     def alice(self) -> tuple[tuple[str, str], ...]:
         """Return call metadata of a member of the garden."""
@@ -161,12 +163,14 @@ async def planted(
     *,
     dependencies: Sequence[Dependency] = (),
     idempotency: IdempotencyStore | None = None,
+    access: AccessState | None = None,
     watch_health: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningGarden]:
     """Serve a garden on a free port; keyword arguments are settings that differ."""
     garden = garden or Garden()
     signer = Signer()
+    access = access or AccessState()
 
     async def drain() -> None:
         garden.drained.set()
@@ -194,7 +198,7 @@ async def planted(
                 _Learning(garden),
             ),
         ],
-        verifier=signer.verifier(),
+        verifier=signer.verifier(access),
         dependencies=dependencies,
         idempotency=idempotency,
         drain=drain,
@@ -212,4 +216,4 @@ async def planted(
         channel = await after.enter_async_context(
             grpc.aio.insecure_channel(address, options=options)
         )
-        yield RunningGarden(garden, running, channel, signer)
+        yield RunningGarden(garden, running, channel, signer, access)

@@ -200,7 +200,7 @@ async def test_admin_cannot_delete_themselves(misaki: RunningMisaki) -> None:
 
 
 async def test_deleted_user_does_not_log_in(misaki: RunningMisaki) -> None:
-    """After the delete the password is worth nothing, and the user is gone."""
+    """After the delete neither the password nor the token in use is worth anything."""
     alice = await misaki.create_user("alice")
     await misaki.users.DeleteUser(
         pb.DeleteUserRequest(name="users/alice"), metadata=await misaki.admin()
@@ -210,7 +210,7 @@ async def test_deleted_user_does_not_log_in(misaki: RunningMisaki) -> None:
     read = await refusal(misaki.users.GetUser(pb.GetUserRequest(name="users/me"), metadata=alice))
 
     assert "CREDENTIALS_INVALID" == login.reason
-    assert grpc.StatusCode.NOT_FOUND == read.code
+    assert (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_REVOKED") == (read.code, read.reason)
 
 
 async def test_user_reads_nobody_else(misaki: RunningMisaki) -> None:

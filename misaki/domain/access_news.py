@@ -1,0 +1,144 @@
+"""Tells everybody who has to know what decides about access, as soon as it changes.
+
+What this process changes is told at once. Other instances of misaki change the same
+store, so it is looked at again and again too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from mesh.access_state import AccessChange, AccessState, PolicyChanges
+from mesh.errors import Unavailable
+from mesh.revocations import Revocation
+from misaki.domain.policy import PolicyVersion
+from misaki.ports import AccessStore, Clock
+
+_log = structlog.get_logger(__name__)
+_LOOK_SECONDS = 0.4
+# Between two times that expired revocations are deleted.
+_FORGET_SECONDS = 60.0
+
+KeyIds = Callable[[], Awaitable[Collection[str]]]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """All that counts at a moment."""
+
+    policy: PolicyVersion = field(default_factory=lambda: PolicyVersion(0))
+    revocations: Mapping[str, Revocation] = field(default_factory=dict)
+    key_ids: frozenset[str] = frozenset()
+
+    def since(self, before: "_Known | None") -> AccessChange:
+        """Return what a watcher has to hear who knows what was before."""
+        known = before or _Known()
+        is_new_policy = before is None or self.policy.version != known.policy.version
+        return AccessChange(
+            is_complete=before is None,
+            policy=_changes(self.policy) if is_new_policy else None,
+            revocations=[
+                revocation
+                for subject, revocation in self.revocations.items()
+                if known.revocations.get(subject) != revocation
+            ],
+            key_ids=self.key_ids if before is None or self.key_ids != known.key_ids else None,
+        )
+
+
+class AccessNews:
+    """What decides about access now, and who wants to hear of changes."""
+
+    def __init__(
+        self, store: AccessStore, own: AccessState, *, clock: Clock, key_ids: KeyIds
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            store: The policy and the revocations.
+            own: What decides about calls of this process; told first of all.
+            clock: Tells the time.
+            key_ids: Returns the ids of the keys that tokens in use may be signed with.
+        """
+        self._store = store
+        self._own = own
+        self._clock = clock
+        self._key_ids = key_ids
+        self._known = _Known()
+        self._mark: str | None = None
+        self._changed = asyncio.Event()
+        self._ending = False
+
+    async def refresh(self) -> None:
+        """Look whether anything has changed, and tell it.
+
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE: the store does not answer.
+        """
+        key_ids = frozenset(await self._key_ids())
+        # The mark first: a change between both is found again, instead of being missed.
+        mark = await self._store.mark()
+        if mark == self._mark and key_ids == self._known.key_ids:
+            return
+        revocations = await self._store.revocations(now=self._clock())
+        policy = await self._store.policy()
+        self._mark = mark
+        self._publish(_Known(policy, _furthest(revocations), key_ids))
+
+    def announce(self, revocations: Sequence[Revocation]) -> None:
+        """Tell of revocations that have just been committed."""
+        known = self._known
+        furthest = _furthest([*known.revocations.values(), *revocations])
+        self._publish(_Known(known.policy, furthest, known.key_ids))
+
+    async def run(self) -> None:
+        """Look at the store until cancelled."""
+        loop = asyncio.get_running_loop()
+        is_there, forgotten_at = True, loop.time()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                await self.refresh()
+                if loop.time() - forgotten_at > _FORGET_SECONDS:
+                    forgotten_at = loop.time()
+                    await self._store.forget_revocations(now=self._clock())
+                is_there = True
+            except Unavailable as error:
+                if is_there:
+                    _log.warning("access state not looked at", error=error.message)
+                is_there = False
+
+    async def end(self) -> None:
+        """End all watches, because the service stops."""
+        self._ending = True
+        self._changed.set()
+
+    async def watch(self) -> AsyncIterator[AccessChange]:
+        """Yield all that counts now, then every change."""
+        seen: _Known | None = None
+        while not self._ending:
+            known, changed = self._known, self._changed
+            if known is not seen:
+                yield known.since(seen)
+                seen = known
+            await changed.wait()
+
+    def _publish(self, known: _Known) -> None:
+        self._own.apply(known.since(self._known))
+        self._known = known
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _furthest(revocations: Sequence[Revocation]) -> Mapping[str, Revocation]:
+    """Return the revocation of each subject that reaches furthest."""
+    found: dict[str, Revocation] = {}
+    for revocation in sorted(revocations, key=lambda revocation: revocation.issued_before):
+        found[revocation.subject] = revocation
+    return found
+
+
+def _changes(policy: PolicyVersion) -> PolicyChanges:
+    return PolicyChanges(policy.version, policy.rules)

@@ -1,0 +1,29 @@
+"""`hanami.misaki.v1.AccessService`."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from hanami.misaki.v1 import access_service_pb2 as pb
+from hanami.misaki.v1 import access_service_pb2_grpc
+
+from mesh.access_messages import change_message
+from mesh.calls import current_caller
+from misaki.domain.access_news import AccessNews
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
+    """Tells services what decides about access."""
+
+    def __init__(self, news: AccessNews) -> None:
+        self._news = news
+
+    async def WatchAccess(
+        self, request: pb.WatchAccessRequest, context: Context
+    ) -> AsyncIterator[pb.WatchAccessResponse]:
+        """Tell all, then every change."""
+        current_caller().authorize_method()
+        async for change in self._news.watch():
+            yield change_message(change)
