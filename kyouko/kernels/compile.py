@@ -33,6 +33,7 @@ __all__ = [
     "growth_part",
     "hot_kernel",
     "hot_part",
+    "hot_piece",
     "is_cached",
     "vector_part",
 ]
@@ -145,7 +146,13 @@ class _PartCompiler(CompilerBase):
         return [usual.define_nopython_pipeline(state)]
 
 
-def _compile(function: Function, fastmath: set[str], *, callable_from_python: bool) -> Function:
+def _compile(
+    function: Function,
+    fastmath: set[str],
+    *,
+    callable_from_python: bool,
+    laid_open: bool = False,
+) -> Function:
     # numba's stubs know neither its settings nor what a decorated function still is.
     settings: Any = config
     options: Any = {
@@ -155,6 +162,7 @@ def _compile(function: Function, fastmath: set[str], *, callable_from_python: bo
         # What is never called from C, or from Python, needs no glue: a tenth of compiling.
         "no_cfunc_wrapper": True,
         "no_cpython_wrapper": not callable_from_python,
+        "forceinline": laid_open,
         # Kernels allocate nothing and keep no array: counting references only costs time.
         "_nrt": False,
         # A kernel in the cache holds its parts: nobody asks for them again.
@@ -190,6 +198,14 @@ def hot_kernel(function: Function) -> Function:
 def hot_part(function: Function) -> Function:
     """Compile what only other kernels of the per-sample path call, never Python."""
     return _compile(function, _FAST_MATH, callable_from_python=False)
+
+
+def hot_piece(function: Function) -> Function:
+    """Compile like `hot_part` what always becomes text of its caller.
+
+    To pass some forty arrays takes a hundred nanoseconds: much for what only keeps a kernel short.
+    """
+    return _compile(function, _FAST_MATH, callable_from_python=False, laid_open=True)
 
 
 def growth_kernel(function: Function) -> Function:

@@ -7,7 +7,7 @@ import numpy as np
 from kyouko.kernels.compile import hot_part
 from kyouko.kernels.vectors import sum_rows
 
-__all__ = ["activate", "add_up", "read_out", "softmax"]
+__all__ = ["add_up", "read_out", "softmax"]
 
 
 @hot_part
@@ -68,32 +68,6 @@ def read_out(
         for n in range(hidden.shape[0]):
             total += output_weights[output, n] * hidden[n]
         scores[output] = total + output_bias[output]
-
-
-@hot_part
-def activate(
-    weights: np.ndarray,
-    bias: np.ndarray,
-    output_weights: np.ndarray,
-    output_bias: np.ndarray,
-    bucket_row: np.ndarray,
-    bucket_drive: np.ndarray,
-    bucket_length: np.ndarray,
-    known: int,
-    leak: float,
-    hidden: np.ndarray,
-    hidden_blocks: np.ndarray,
-    scores: np.ndarray,
-) -> None:
-    """Compute hidden activities and scores where no hidden neuron leads to another one.
-
-    Args are those of `add_up` and `read_out`; `hidden` and `hidden_blocks` are the same memory.
-    """
-    add_up(
-        0, bias.shape[0], weights, bias, bucket_row, bucket_drive, bucket_length,
-        leak, hidden_blocks,
-    )  # fmt: skip
-    read_out(output_weights, output_bias, known, hidden, scores)
 
 
 @hot_part

@@ -10,13 +10,13 @@ import math
 
 import numpy as np
 
-from kyouko.kernels.compile import growth_kernel, hot_part
+from kyouko.kernels.compile import growth_kernel, hot_part, hot_piece
 from kyouko.kernels.forward import add_up, read_out
 from kyouko.kernels.indices import SPIKING_ON, SPIKING_SHARE, USED_ROWS
 from kyouko.kernels.randomness import draw_normal
 from kyouko.kernels.spiking import LEAST_TRACE
 
-__all__ = ["activate_graph", "pass_back", "start_inner_rows"]
+__all__ = ["compute_scores", "pass_back", "start_inner_rows"]
 
 
 @growth_kernel
@@ -79,7 +79,54 @@ def _push_inner(
 
 
 @hot_part
-def activate_graph(
+def _add_up_graph(
+    weights: np.ndarray,
+    bias: np.ndarray,
+    bucket_row: np.ndarray,
+    bucket_drive: np.ndarray,
+    bucket_length: np.ndarray,
+    leak: float,
+    inner_first: np.ndarray,
+    inner_source: np.ndarray,
+    inner_length: np.ndarray,
+    spiking: np.ndarray,
+    inner_trace: np.ndarray,
+    raised: np.ndarray,
+    silent: np.ndarray,
+    lowered: np.ndarray,
+    hidden: np.ndarray,
+    hidden_blocks: np.ndarray,
+) -> None:
+    """Compute hidden activities block by block, sources before targets.
+
+    A spiking neuron fires by what its potential exceeds its raised threshold, unless it is silent
+    after a spike. May be called again for the same row: the buckets' inner part is made anew.
+
+    Args are those of `kyouko.kernels.forward.add_up` and arrays of the layout table.
+    """
+    spikes = spiking.shape[0] > 0
+    for block in range(bias.shape[0]):
+        _push_inner(
+            block, inner_first, inner_source, inner_length, spiking, inner_trace, hidden,
+            bucket_row, bucket_drive, bucket_length,
+        )  # fmt: skip
+        offset = bias
+        if spikes and spiking[block, SPIKING_ON] != 0.0:
+            offset = lowered
+            for n in range(bias.shape[1]):
+                lowered[block, n] = bias[block, n] - raised[block, n]
+        add_up(
+            block, block + 1, weights, offset, bucket_row, bucket_drive, bucket_length, leak,
+            hidden_blocks,
+        )  # fmt: skip
+        if spikes:
+            for n in range(bias.shape[1]):
+                if silent[block, n] > 0:
+                    hidden_blocks[block, n] = 0.0
+
+
+@hot_piece
+def compute_scores(
     weights: np.ndarray,
     bias: np.ndarray,
     output_weights: np.ndarray,
@@ -101,32 +148,21 @@ def activate_graph(
     hidden_blocks: np.ndarray,
     scores: np.ndarray,
 ) -> None:
-    """Compute hidden activities and scores block by block, sources before targets.
+    """Compute hidden activities and scores, whether or not hidden neurons lead to others.
 
-    A spiking neuron fires by what its potential exceeds its raised threshold, unless it is silent
-    after a spike. May be called again for the same row: the buckets' inner part is made anew.
-
-    Args are those of `kyouko.kernels.forward.activate` and arrays of the layout table.
+    Args are those of `add_up` and `read_out` in `kyouko.kernels.forward` and arrays of the layout
+    table; `hidden` and `hidden_blocks` are the same memory.
     """
-    spikes = spiking.shape[0] > 0
-    for block in range(bias.shape[0]):
-        _push_inner(
-            block, inner_first, inner_source, inner_length, spiking, inner_trace, hidden,
-            bucket_row, bucket_drive, bucket_length,
+    if spiking.shape[0] > 0 or inner_source.shape[0] > 0:
+        _add_up_graph(
+            weights, bias, bucket_row, bucket_drive, bucket_length, leak, inner_first, inner_source,
+            inner_length, spiking, inner_trace, raised, silent, lowered, hidden, hidden_blocks,
         )  # fmt: skip
-        offset = bias
-        if spikes and spiking[block, SPIKING_ON] != 0.0:
-            offset = lowered
-            for n in range(bias.shape[1]):
-                lowered[block, n] = bias[block, n] - raised[block, n]
+    else:
         add_up(
-            block, block + 1, weights, offset, bucket_row, bucket_drive, bucket_length, leak,
+            0, bias.shape[0], weights, bias, bucket_row, bucket_drive, bucket_length, leak,
             hidden_blocks,
         )  # fmt: skip
-        if spikes:
-            for n in range(bias.shape[1]):
-                if silent[block, n] > 0:
-                    hidden_blocks[block, n] = 0.0
     read_out(output_weights, output_bias, known, hidden, scores)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from kyouko.kernels.compile import hot_kernel
 from kyouko.kernels.drives import push_plain, push_sections
-from kyouko.kernels.forward import activate, softmax
-from kyouko.kernels.graph import activate_graph
+from kyouko.kernels.forward import softmax
+from kyouko.kernels.graph import compute_scores
 from kyouko.kernels.spiking import add_traces, keep_spikes
 
 __all__ = ["predict_rows"]
@@ -75,7 +75,6 @@ def predict_rows(
         outputs: float32, shape (frame rows, outputs), written.
     """
     spikes = spiking.shape[0] > 0
-    graph = spikes or inner_source.shape[0] > 0
     for row in range(rows):
         slot = first_slot + row
         left, _ = push_plain(
@@ -89,21 +88,16 @@ def predict_rows(
                 resting_low, resting_high, knots, inverse, zero_section, section_count, reach_first,
                 reach_block, row_table, bucket_row, bucket_drive, bucket_length,
             )  # fmt: skip
-        if graph:
+        if spikes or inner_source.shape[0] > 0:
             add_traces(
                 spiking, trace_row, trace_drive, trace_length, trace_place, inner_length,
                 bucket_row, bucket_drive, bucket_length,
             )  # fmt: skip
-            activate_graph(
-                weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
-                bucket_length, known, leak, inner_first, inner_source, inner_length, spiking,
-                inner_trace, raised, silent, lowered, hidden, hidden_blocks, scores,
-            )  # fmt: skip
-        else:
-            activate(
-                weights, bias, output_weights, output_bias, bucket_row, bucket_drive, bucket_length,
-                known, leak, hidden, hidden_blocks, scores,
-            )  # fmt: skip
+        compute_scores(
+            weights, bias, output_weights, output_bias, bucket_row, bucket_drive, bucket_length,
+            known, leak, inner_first, inner_source, inner_length, spiking, inner_trace, raised,
+            silent, lowered, hidden, hidden_blocks, scores,
+        )  # fmt: skip
         if keep and spikes:
             keep_spikes(
                 spiking, trace_row, trace_drive, trace_length, inner_first, inner_length,

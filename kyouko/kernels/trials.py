@@ -10,10 +10,7 @@ import math
 
 import numpy as np
 
-from kyouko.kernels.compile import growth_kernel, growth_part, hot_part
-from kyouko.kernels.drives import push_sections
-from kyouko.kernels.forward import activate, softmax
-from kyouko.kernels.graph import activate_graph
+from kyouko.kernels.compile import growth_kernel, growth_part
 from kyouko.kernels.indices import (
     ALARMS,
     FAIR_SHARE,
@@ -42,121 +39,10 @@ from kyouko.kernels.indices import (
 )
 from kyouko.kernels.pruning import listen
 from kyouko.kernels.resting import drive_at, move_band, offset_of
-from kyouko.kernels.shares import add_target, cover_targets
+from kyouko.kernels.shares import cover_targets
 from kyouko.kernels.watching import is_suspect, rate_dependence, watch_channel
 
-__all__ = ["begin_trial", "end_trial", "judge_row"]
-
-
-@hot_part
-def judge_row(
-    slot: int,
-    classes: bool,
-    leak: float,
-    list_channel: np.ndarray,
-    list_value: np.ndarray,
-    list_length: np.ndarray,
-    list_label: np.ndarray,
-    list_target: np.ndarray,
-    trial: np.ndarray,
-    trial_drive: np.ndarray,
-    shares: np.ndarray,
-    bucket_row: np.ndarray,
-    bucket_drive: np.ndarray,
-    bucket_length: np.ndarray,
-    hidden: np.ndarray,
-    hidden_blocks: np.ndarray,
-    scores: np.ndarray,
-    resting_low: np.ndarray,
-    resting_high: np.ndarray,
-    knots: np.ndarray,
-    inverse: np.ndarray,
-    zero_section: np.ndarray,
-    section_count: np.ndarray,
-    reach_first: np.ndarray,
-    reach_block: np.ndarray,
-    row_table: np.ndarray,
-    weights: np.ndarray,
-    bias: np.ndarray,
-    output_weights: np.ndarray,
-    output_bias: np.ndarray,
-    scale_mean: np.ndarray,
-    scale_deviation: np.ndarray,
-    counters: np.ndarray,
-    meters: np.ndarray,
-    inner_first: np.ndarray,
-    inner_source: np.ndarray,
-    inner_length: np.ndarray,
-    spiking: np.ndarray,
-    inner_trace: np.ndarray,
-    raised: np.ndarray,
-    silent: np.ndarray,
-    lowered: np.ndarray,
-) -> None:
-    """Add to TRIAL_LOSS how much worse a fresh row's loss is without the channels on trial.
-
-    Called between rows, not within `learn_rows`, which loses a fifth of its speed to the mere
-    presence of this code.
-
-    Besides the arrays of the layout table in `kyouko.domain.engine.growing.state`:
-        slot: list slot of the row.
-        classes: True for class labels, False for numbers.
-        leak: slope of the activation below zero.
-    """
-    known = int(counters[KNOWN_OUTPUTS])
-    worse = 0.0
-    for without in range(2):
-        for block in range(bucket_length.shape[0]):
-            bucket_length[block] = 0
-            inner_length[block] = 0
-        for item in range(list_length[slot]):
-            channel = int(np.int64(list_channel[slot, item]))
-            if without == 1 and trial[channel] == TRIAL_ON:
-                continue
-            push_sections(
-                channel, np.float64(list_value[slot, item]), resting_low, resting_high, knots,
-                inverse, zero_section, section_count, reach_first, reach_block, row_table,
-                bucket_row, bucket_drive, bucket_length,
-            )  # fmt: skip
-        if without == 1:
-            for channel in range(trial.shape[0]):
-                sections = section_count[channel] if trial[channel] == TRIAL_ON else 0
-                for section in range(sections):
-                    for edge in range(reach_first[channel], reach_first[channel + 1]):
-                        block = reach_block[edge]
-                        place = bucket_length[block]
-                        bucket_row[block, place] = row_table[section, edge]
-                        bucket_drive[block, place] = trial_drive[channel, section]
-                        bucket_length[block] = place + 1
-        if inner_source.shape[0] > 0:
-            activate_graph(
-                weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
-                bucket_length, known, leak, inner_first, inner_source, inner_length, spiking,
-                inner_trace, raised, silent, lowered, hidden, hidden_blocks, scores,
-            )  # fmt: skip
-        else:
-            activate(
-                weights, bias, output_weights, output_bias, bucket_row, bucket_drive,
-                bucket_length, known, leak, hidden, hidden_blocks, scores,
-            )  # fmt: skip
-        loss = 0.0
-        if classes:
-            label = int(np.int64(list_label[slot]))
-            softmax(scores, known, scores)
-            if label < known:
-                loss = -math.log(max(np.float64(scores[label]), 1e-6))
-        else:
-            for output in range(known):
-                wanted = np.float64(list_target[slot, output]) - scale_mean[output]
-                difference = np.float64(scores[output]) - wanted / scale_deviation[output]
-                loss += min(difference * difference, 9.0)
-        worse = loss - worse
-        if without == 0:
-            meters[TRIAL_USUAL] += loss
-    meters[TRIAL_LOSS] += worse
-    meters[TRIAL_SQUARES] += worse * worse
-    add_target(int(np.int64(SHARE_TRIAL)), slot, classes, list_label, list_target, shares)
-    counters[TRIAL_LEFT] -= 1
+__all__ = ["begin_trial", "end_trial"]
 
 
 @growth_kernel

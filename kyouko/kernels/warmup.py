@@ -21,8 +21,8 @@ from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.reviewing import are_missed, review_bands
 from kyouko.kernels.scanning import count_non_finite, scan_rows
-from kyouko.kernels.trial_rows import learn_on_trial
-from kyouko.kernels.trials import begin_trial, end_trial, judge_row
+from kyouko.kernels.trial_rows import judge_row, learn_on_trial
+from kyouko.kernels.trials import begin_trial, end_trial
 from kyouko.kernels.warmup_experts import warm_up_experts
 from kyouko.kernels.warmup_helper import helper, work_as_helper
 from kyouko.kernels.watching import sample_rows

@@ -13,7 +13,8 @@ from kyouko.kernels import indices
 from kyouko.kernels.compile import argument_names
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.reviewing import are_missed, review_bands
-from kyouko.kernels.trials import begin_trial, end_trial, judge_row
+from kyouko.kernels.trial_rows import judge_row
+from kyouko.kernels.trials import begin_trial, end_trial
 from kyouko.kernels.watching import sample_rows
 
 __all__ = ["Reviews"]
