@@ -41,7 +41,7 @@ def scale_dense(
     """Write raw rows in units of the channels' deviations; missing and faulty values become 0.
 
     Args:
-        rows: uint8 or float32, shape (rows, channels).
+        rows: float32, shape (rows, channels).
         limit: scaled values end at plus and minus this.
         fault: values that would be beyond this are taken for faults.
         center: float64, shape (channels,).

@@ -1,17 +1,18 @@
 """Scanning of raw rows: which channels left their resting band, and with what value.
 
-The only kernel that sees the caller's dtype; everything after it works on compact lists.
+Rows come as bytes or as floats, and each dtype has a kernel of its own, made of the same text: to
+turn bytes into floats first takes a fortieth of the time of learning. Everything after the scan
+works on compact lists.
 """
 
 import numpy as np
 
 from kyouko.kernels.compile import hot_kernel
 
-__all__ = ["count_non_finite", "scan_rows"]
+__all__ = ["count_non_finite", "scan_byte_rows", "scan_float_rows"]
 
 
-@hot_kernel
-def scan_rows(
+def _scan_rows(
     inputs: np.ndarray,
     scan_low: np.ndarray,
     scan_high: np.ndarray,
@@ -65,6 +66,10 @@ def scan_rows(
                 list_value[slot, count] = inputs[row, channel]
                 count += np.uintp(1)
         list_length[slot] = count
+
+
+scan_byte_rows = hot_kernel(_scan_rows)
+scan_float_rows = hot_kernel(_scan_rows)
 
 
 @hot_kernel

@@ -20,12 +20,12 @@ from kyouko.kernels.outputs import start_outputs
 from kyouko.kernels.predicting import predict_rows
 from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.reviewing import are_missed, review_bands
-from kyouko.kernels.scanning import count_non_finite, scan_rows
+from kyouko.kernels.scanning import count_non_finite, scan_byte_rows, scan_float_rows
 from kyouko.kernels.trial_rows import judge_row, learn_on_trial
 from kyouko.kernels.trials import begin_trial, end_trial
 from kyouko.kernels.warmup_experts import warm_up_experts
 from kyouko.kernels.warmup_helper import helper, work_as_helper
-from kyouko.kernels.watching import sample_rows
+from kyouko.kernels.watching import sample_byte_rows, sample_float_rows
 
 __all__ = ["is_cached", "warm_up", "warm_up_dense"]
 
@@ -201,18 +201,20 @@ def _warm_up_rows() -> None:
 def _warm_up_others() -> None:
     """Call what starts and changes a network, and what scans its rows."""
     arguments = _tiny_arguments()
+    floats = np.ones((1, _CHANNELS), np.float32)
     low, high = arguments["resting_low"], arguments["resting_high"]
-    rows = np.ones((1, _CHANNELS), np.float32)
+    low_bytes, high_bytes = arguments["scan_low_bytes"], arguments["scan_high_bytes"]
+    numbers = {"inputs": floats, "scan_low": low, "scan_high": high}
+    pixels = {"inputs": floats.astype(np.uint8), "scan_low": low_bytes, "scan_high": high_bytes}
     _call(note_event, arguments, row=1, kind=1, subject=-1, connections=0)
     _call(start_outputs, arguments, outputs=1, block_width=_WIDTH)
     _call(start_inner_rows, arguments)
     _call(choose_bands, arguments)
-    _call(count_non_finite, arguments, inputs=rows)
-    _call(scan_rows, arguments, inputs=rows, scan_low=low, scan_high=high)
-    low, high = arguments["scan_low_bytes"], arguments["scan_high_bytes"]
-    _call(scan_rows, arguments, inputs=rows.astype(np.uint8), scan_low=low, scan_high=high)
-    for inputs in (rows, rows.astype(np.uint8)):
-        _call(sample_rows, arguments, inputs=inputs)
+    _call(count_non_finite, arguments, inputs=floats)
+    _call(scan_float_rows, arguments, **numbers)
+    _call(scan_byte_rows, arguments, **pixels)
+    _call(sample_float_rows, arguments, inputs=floats)
+    _call(sample_byte_rows, arguments, inputs=floats.astype(np.uint8))
     _call(begin_trial, arguments)
     _call(end_trial, arguments)
     _call(are_missed, arguments)
@@ -258,8 +260,7 @@ def warm_up_dense() -> float:
         "counters": np.zeros(dense_indices.COUNTERS, np.int64),
         "meters": np.zeros(dense_indices.METERS),
     }
-    for dtype in (np.uint8, np.float32):
-        _call(scale_dense, arguments, rows=np.zeros((1, _CHANNELS), dtype))
+    _call(scale_dense, arguments, rows=np.zeros((1, _CHANNELS), np.float32))
     _call(learn_dense, arguments)
     _call(predict_dense, arguments)
     return time.perf_counter() - start

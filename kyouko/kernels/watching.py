@@ -20,7 +20,14 @@ from kyouko.kernels.indices import (
 )
 from kyouko.kernels.shares import add_target, follow_numbers
 
-__all__ = ["is_suspect", "keep_share", "rate_dependence", "sample_rows", "watch_channel"]
+__all__ = [
+    "is_suspect",
+    "keep_share",
+    "rate_dependence",
+    "sample_byte_rows",
+    "sample_float_rows",
+    "watch_channel",
+]
 
 
 @growth_part
@@ -60,8 +67,7 @@ def _choose_group(
     return output * 4 + 2 * int(difference > 0.0) + far
 
 
-@growth_kernel
-def sample_rows(
+def _sample_rows(
     inputs: np.ndarray,
     rows: int,
     first_slot: int,
@@ -117,6 +123,11 @@ def sample_rows(
             watch_sums[group, 1, channel] += place
             watch_sums[group, 2, channel] += abs(place)
             watch_squares[channel] += place * place
+
+
+# A kernel is compiled for one dtype: rows are scanned and sampled as they come.
+sample_byte_rows = growth_kernel(_sample_rows)
+sample_float_rows = growth_kernel(_sample_rows)
 
 
 @growth_kernel

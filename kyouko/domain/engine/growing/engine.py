@@ -31,7 +31,7 @@ from kyouko.kernels.graph import start_inner_rows
 from kyouko.kernels.learning import learn_rows
 from kyouko.kernels.outputs import start_outputs
 from kyouko.kernels.predicting import predict_rows
-from kyouko.kernels.scanning import count_non_finite, scan_rows
+from kyouko.kernels.scanning import count_non_finite, scan_byte_rows, scan_float_rows
 from kyouko.kernels.trial_rows import learn_on_trial
 
 __all__ = ["GrowingEngine"]
@@ -158,8 +158,7 @@ class GrowingEngine:
                 if not observe:
                     self._choose_bands(learned + 1)
             chunk = self._stage(inputs, start, stop)
-            low, high = self._scan_bands[chunk.dtype]
-            scan_rows(chunk, low, high, 0, stop - start, ring, *self._lists)
+            self._scan(chunk, ring)
             if chunk.dtype == np.float32:
                 state.counters[indices.NON_FINITE] += count_non_finite(chunk)
             known_targets[ring : ring + stop - start] = targets[start:stop]
@@ -208,8 +207,7 @@ class GrowingEngine:
         for start in range(0, rows, self._frame_slots):
             stop = min(start + self._frame_slots, rows)
             chunk = self._stage(inputs, start, stop)
-            low, high = self._scan_bands[chunk.dtype]
-            scan_rows(chunk, low, high, 0, stop - start, ring, *self._lists)
+            self._scan(chunk, ring)
             predict_rows(
                 start, stop - start, ring, self._classes, leak, known, keep, outputs, *arrays
             )
@@ -325,6 +323,12 @@ class GrowingEngine:
         np.copyto(buffer, chunk)
         return buffer
 
+    def _scan(self, chunk: Array, first_slot: int) -> None:
+        """Write the active channels of staged rows into the list slots from one on."""
+        scan_rows = scan_byte_rows if chunk.dtype == np.uint8 else scan_float_rows
+        low, high = self._scan_bands[chunk.dtype]
+        scan_rows(chunk, low, high, 0, len(chunk), first_slot, *self._lists)
+
     def _start(self, target: Any) -> None:
         """Draw the first weights to the outputs that exist at the first row."""
         known = max(self.outputs, int(target) + 1) if self._classes else self.outputs
@@ -348,8 +352,7 @@ class GrowingEngine:
         state.trace_length[:] = 0  # what the sections meant is no more
         filled = int(state.counters[indices.RING_FILLED])
         if filled == rows - 1 and state.counters[indices.START_FROM] == 0:
-            low, high = self._scan_bands[np.dtype(np.float32)]
-            scan_rows(state.start_values, low, high, 0, filled, 0, *self._lists)
+            self._scan(state.start_values[:filled], 0)
         else:
             state.counters[indices.RING_FILLED] = 0
             state.counters[indices.RING_NEXT] = 0

@@ -5,6 +5,7 @@ What is decided there is in the kernels `watching`, `trials`, `reviewing` and `p
 
 from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.growing.state import NetworkState
@@ -15,7 +16,7 @@ from kyouko.kernels.pruning import prune_channels
 from kyouko.kernels.reviewing import are_missed, review_bands
 from kyouko.kernels.trial_rows import judge_row
 from kyouko.kernels.trials import begin_trial, end_trial
-from kyouko.kernels.watching import sample_rows
+from kyouko.kernels.watching import sample_byte_rows, sample_float_rows
 
 __all__ = ["Reviews"]
 
@@ -36,7 +37,7 @@ class Reviews:
         self._classes = structure.output.kind is TaskKind.CLASSES
         # A spiking neuron sums up what it gets, so a constant part would not fit into its bias.
         self._follows_rows = not structure.is_spiking
-        self._sample_arrays = state.pick(argument_names(sample_rows)[_SAMPLE_SCALARS:])
+        self._sample_arrays = state.pick(argument_names(sample_float_rows)[_SAMPLE_SCALARS:])
         self.judge_arrays = state.pick(argument_names(judge_row)[_JUDGE_SCALARS:])
         self._begin_arrays = state.pick(argument_names(begin_trial)[_BEGIN_SCALARS:])
         self._end_arrays = state.pick(argument_names(end_trial))
@@ -75,6 +76,7 @@ class Reviews:
         state = self._state
         ring = state.ring_rows
         if learned >= indices.START_ROWS and self._follows_rows:
+            sample_rows = sample_byte_rows if chunk.dtype == np.uint8 else sample_float_rows
             sample_rows(
                 chunk, len(chunk), ring, self._classes, state.list_label, state.list_target,
                 *self._sample_arrays,

@@ -26,7 +26,7 @@ _APART: Final = 1024
 def count_cpu_bytes(plan: Plan) -> int:
     """Bytes of scratch beside the weights."""
     channels = plan.layers[0].inputs - 1
-    buffers = FRAME_ROWS * (4 * (channels + 1) + 5 * channels + 4 + 4 * plan.output.neurons)
+    buffers = FRAME_ROWS * (4 * (channels + 1) + 4 * channels + 4 + 4 * plan.output.neurons)
     return 8 * plan.places + buffers + 16 * channels + 5 * 2 * _APART
 
 
@@ -53,10 +53,7 @@ class CpuBackend:
         for layer in plan.layers:
             self._activity[layer.first_input + layer.inputs - 1] = 1.0
         self._scaled = np.ones((FRAME_ROWS, channels + 1), np.float32)
-        self._rows = {
-            np.dtype(kind): np.zeros((FRAME_ROWS, channels), kind)
-            for kind in (np.uint8, np.float32)
-        }
+        self._rows = np.zeros((FRAME_ROWS, channels), np.float32)
         self._labels = np.zeros(FRAME_ROWS, np.int32)
         self._wanted = np.zeros((FRAME_ROWS, 1 if classes else plan.output.neurons), np.float32)
         self._center, self._inverse = np.zeros(channels), np.zeros(channels)
@@ -111,10 +108,11 @@ class CpuBackend:
         return self._weights.counters, self._weights.meters
 
     def _scale(self, rows: Array) -> int:
-        """Give the kernel one layout: read-only, strided or unaligned rows are copied."""
+        """Give the kernel one dtype and layout: bytes, read-only or strided rows are copied."""
         flags = rows.flags
-        if not (flags.c_contiguous and flags.writeable and flags.aligned):
-            buffer = self._rows[rows.dtype][: len(rows)]
+        fits = flags.c_contiguous and flags.writeable and flags.aligned
+        if rows.dtype != np.float32 or not fits:
+            buffer = self._rows[: len(rows)]
             np.copyto(buffer, rows)
             rows = buffer
         return int(scale_dense(rows, LIMIT, FAULT, self._center, self._inverse, self._scaled))

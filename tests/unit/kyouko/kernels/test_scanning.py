@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kyouko.kernels.scanning import count_non_finite, scan_rows
+from kyouko.kernels.scanning import count_non_finite, scan_byte_rows, scan_float_rows
 from tests.reference.network import scan
 
 
@@ -17,6 +17,7 @@ def run_scan(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[list[t
     length = np.zeros(count + 1, np.int32)
     flags = np.zeros(-(-channels // 8) * 8, np.uint8)
     words = flags.view(np.uint64)
+    scan_rows = scan_byte_rows if rows.dtype == np.uint8 else scan_float_rows
     scan_rows(rows, low, high, 0, count, 1, channel, value, length, flags, words)
     return [
         [(int(channel[slot, item]), float(value[slot, item])) for item in range(int(length[slot]))]
