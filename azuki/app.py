@@ -37,7 +37,7 @@ async def build(settings: AzukiSettings) -> AsyncIterator[Application]:
     async def drain() -> None:
         monitor.close()
 
-    async with channel_to(settings.misaki_address) as misaki:
+    async with channel_to(settings.misaki_address, service="misaki", tls=settings.tls) as misaki:
         running = asyncio.create_task(sampling.run())
         verifier = TokenVerifier(
             RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience

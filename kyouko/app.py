@@ -78,8 +78,12 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         threads = settings.worker_threads or usable_processors()
         executor = stack.enter_context(Workers(threads, "kernels"))
         await _warm_up(executor)
-        misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
-        shiori = await stack.enter_async_context(channel_to(settings.shiori_address))
+        misaki = await stack.enter_async_context(
+            channel_to(settings.misaki_address, service="misaki", tls=settings.tls)
+        )
+        shiori = await stack.enter_async_context(
+            channel_to(settings.shiori_address, service="shiori", tls=settings.tls)
+        )
         blobs = await _blobs(settings)
         journals = await _journals(settings)
         stack.push_async_callback(journals.close)

@@ -23,28 +23,41 @@ from mesh.errors import (
     Unauthenticated,
     Unavailable,
 )
+from mesh.tls import MeshTls
 from mesh.tokens import PublicKey
 
 Metadata = tuple[tuple[str, str], ...]
 
 
-def channel_to(address: str, *, max_message_bytes: int = 16 * 2**20) -> grpc.aio.Channel:
+def channel_to(
+    address: str,
+    *,
+    service: str = "",
+    tls: MeshTls | None = None,
+    max_message_bytes: int = 16 * 2**20,
+) -> grpc.aio.Channel:
     """Open a channel to another service of the mesh.
 
     Args:
         address: host:port.
+        service: Whose certificate must be shown there; needed with `tls`.
+        tls: How both prove who they are; a plain connection when None.
         max_message_bytes: The largest message to send or receive.
     """
-    return grpc.aio.insecure_channel(
-        address,
-        options=[
-            ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.max_send_message_length", max_message_bytes),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 2000),
-            ("grpc.keepalive_time_ms", 30000),
-        ],
-    )
+    options: list[tuple[str, int | str]] = [
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2000),
+        ("grpc.keepalive_time_ms", 30000),
+    ]
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    if not service:
+        raise ValueError("with TLS a channel needs the name of the service")
+    # By its name and not by its address: another service in its place is refused.
+    options.append(("grpc.ssl_target_name_override", service))
+    return grpc.aio.secure_channel(address, tls.channel_credentials(), options=options)
 
 
 def call_metadata(token: str) -> Metadata:

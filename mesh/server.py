@@ -33,6 +33,7 @@ from mesh.logs import set_up_logs
 from mesh.policy import contract_rules
 from mesh.settings import MeshSettings
 from mesh.telemetry import set_up_telemetry
+from mesh.tls import MeshTls
 from mesh.tokens import TokenVerifier
 
 _log = structlog.get_logger(__name__)
@@ -151,7 +152,7 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
     reflection.enable_server_reflection(
         [*names, *application.reflected_services, _HEALTH, _REFLECTION, _CHANNELZ], server
     )
-    port = _listen(server, settings.listen)
+    port = _listen(server, settings.listen, settings.tls)
     monitor = HealthMonitor(health, services=names, dependencies=_dependencies(application))
     background = [asyncio.create_task(run()) for run in application.background]
     if application.feed is not None:
@@ -232,9 +233,12 @@ def _server_options(settings: MeshSettings) -> list[tuple[str, int]]:
     ]
 
 
-def _listen(server: grpc.aio.Server, address: str) -> int:
+def _listen(server: grpc.aio.Server, address: str, tls: MeshTls | None) -> int:
     try:
-        port = int(server.add_insecure_port(address))
+        if tls is None:
+            port = int(server.add_insecure_port(address))
+        else:
+            port = int(server.add_secure_port(address, tls.server_credentials()))
     except RuntimeError as error:
         raise SystemExit(f"cannot listen on {address}: {error}") from error
     if port == 0:

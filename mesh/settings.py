@@ -7,6 +7,7 @@ the file; names are `HANAMI_` and the field's name in capitals.
 import argparse
 import tomllib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from mesh.tls import MeshTls, TlsError
 
 
 class MeshSettings(BaseSettings):
@@ -38,6 +41,11 @@ class MeshSettings(BaseSettings):
     service_secret_file: Path | None = Field(
         default=None, description="file with the secret that services share with misaki"
     )
+    tls_directory: Path | None = Field(
+        default=None,
+        description="folder with ca.crt, tls.crt and tls.key: services prove to each other who "
+        "they are, and refuse everybody else; plain connections when not set",
+    )
     token_issuer: str = "hanami"
     token_audience: str = "hanami"
     max_message_bytes: int = Field(default=16 * 2**20, ge=2**16, le=2**30, description="bytes")
@@ -57,6 +65,20 @@ class MeshSettings(BaseSettings):
         if not host or not port.isdigit() or int(port) > 65535:
             raise ValueError(f"{value!r} is not host:port with a port from 0 to 65535")
         return value
+
+    @cached_property
+    def tls(self) -> MeshTls | None:
+        """What this service proves itself with; None for plain connections.
+
+        Raises:
+            SystemExit: It cannot be used; the message says why.
+        """
+        if self.tls_directory is None:
+            return None
+        try:
+            return MeshTls.read(self.tls_directory)
+        except TlsError as error:
+            raise SystemExit(f"HANAMI_TLS_DIRECTORY: {error}") from error
 
     @property
     def effective_database_url(self) -> str:

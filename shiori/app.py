@@ -84,7 +84,9 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
         logs = _Logs(settings, database)
         sweeping = asyncio.create_task(logs.sweep_forever(settings.log_sweep_seconds))
         stack.push_async_callback(_stop, sweeping)
-        misaki = await stack.enter_async_context(channel_to(settings.misaki_address))
+        misaki = await stack.enter_async_context(
+            channel_to(settings.misaki_address, service="misaki", tls=settings.tls)
+        )
         verifier = TokenVerifier(
             RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
         )

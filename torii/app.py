@@ -43,7 +43,12 @@ async def build_torii(settings: ToriiSettings) -> AsyncIterator[Torii]:
     async with AsyncExitStack() as stack:
         channels = {
             service: await stack.enter_async_context(
-                channel_to(address, max_message_bytes=settings.max_message_bytes)
+                channel_to(
+                    address,
+                    service=service,
+                    tls=settings.tls,
+                    max_message_bytes=settings.max_message_bytes,
+                )
             )
             for service, address in settings.other_services.items()
         }

@@ -31,6 +31,14 @@ def up(
     tls: Annotated[
         bool, typer.Option("--tls", help="Speak TLS, with a certificate made for this machine.")
     ] = False,
+    mtls: Annotated[
+        bool,
+        typer.Option(
+            "--mtls",
+            help="Let the services speak TLS with each other, and refuse whoever has no "
+            "certificate of this mesh.",
+        ),
+    ] = False,
     otlp_endpoint: Annotated[
         str | None,
         typer.Option(help="Send traces to this OTLP receiver.", show_default=False),
@@ -46,6 +54,8 @@ def up(
         hanami up
 
         hanami up --port 8000 --tls
+
+        hanami up --tls --mtls
     """
     from hanami_sdk.local import mesh
 
@@ -56,6 +66,7 @@ def up(
         port=port,
         host=host,
         tls=tls or None,
+        mtls=mtls or None,
         otlp_endpoint=otlp_endpoint,
     )
     components = mesh.status(home)

@@ -12,8 +12,10 @@ from hanami.type.v1 import access_pb2
 
 from hanami_sdk.local.envoy_config import SERVICES
 from hanami_sdk.local.home import MeshHome
+from hanami_sdk.local.peer_files import peer_files
 
 __all__ = [
+    "COMMAND",
     "COMPONENTS",
     "ENVOY",
     "Addresses",
@@ -28,6 +30,8 @@ __all__ = [
 
 ENVOY = "envoy"
 COMPONENTS = (*SERVICES, ENVOY)
+# Under this name the command itself asks services how they are.
+COMMAND = "hanami"
 
 _ADMIN_DEFAULTS = {
     "HANAMI_ADMIN_USER_ID": "admin",
@@ -40,6 +44,8 @@ _PRIVATE = (
     "HANAMI_USER",
     "HANAMI_PASSWORD",
     "HANAMI_HOME",
+    # Here it is the command that decides.
+    "HANAMI_TLS_DIRECTORY",
 )
 _KEEP_OBJECTS = ("shiori", "kyouko")
 
@@ -82,7 +88,12 @@ def gateway_environment() -> dict[str, str]:
 
 
 def service_environment(
-    service: str, home: MeshHome, addresses: Addresses, otlp_endpoint: str | None
+    service: str,
+    home: MeshHome,
+    addresses: Addresses,
+    otlp_endpoint: str | None,
+    *,
+    mtls: bool = False,
 ) -> dict[str, str]:
     """Return the environment of a service: the user's, and on top what this mesh decides."""
     environment = shared_environment() | {
@@ -94,6 +105,9 @@ def service_environment(
     environment |= {
         f"HANAMI_{name.upper()}_ADDRESS": address for name, address in addresses.services.items()
     }
+    if mtls:
+        folder = peer_files(home.peer_certificates, service).folder
+        environment["HANAMI_TLS_DIRECTORY"] = str(folder)
     if otlp_endpoint is not None:
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp_endpoint
     if service in _KEEP_OBJECTS:

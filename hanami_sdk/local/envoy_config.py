@@ -21,6 +21,7 @@ __all__ = [
     "Address",
     "EnvoyParameters",
     "GrpcRoute",
+    "PeerTls",
     "TlsFiles",
     "render",
 ]
@@ -70,6 +71,15 @@ class TlsFiles:
 
 
 @dataclass(frozen=True)
+class PeerTls:
+    """What the gateway and the services prove to each other with, PEM."""
+
+    authority: str
+    certificate: str
+    private_key: str
+
+
+@dataclass(frozen=True)
 class GrpcRoute:
     """A cluster of one's own behind the gateway, for instance a benchmark's server.
 
@@ -94,6 +104,7 @@ class EnvoyParameters:
         services: the gRPC address of every service, by name.
         torii_http: the address of torii's pages and websocket.
         tls: serves TLS with these files; plain when None.
+        peer_tls: speaks TLS with the services, and shows them a certificate; plain when None.
         otlp_endpoint: exports traces to this OTLP/gRPC collector, such as
             `http://127.0.0.1:4317`; no traces when None.
         authorities_file: the certificate authorities that a collector behind https is
@@ -113,6 +124,7 @@ class EnvoyParameters:
     services: Mapping[str, Address]
     torii_http: Address
     tls: TlsFiles | None = None
+    peer_tls: PeerTls | None = None
     otlp_endpoint: str | None = None
     authorities_file: str = "/etc/ssl/certs/ca-certificates.crt"
     access_log: str = "/dev/stdout"

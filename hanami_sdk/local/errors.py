@@ -15,6 +15,7 @@ __all__ = [
     "NotRunning",
     "PortOccupied",
     "ServiceFailed",
+    "SpeaksOtherwise",
     "UnknownComponent",
 ]
 
@@ -60,6 +61,15 @@ class GatewayElsewhere(LocalMeshError):
             hint="To move it: hanami down, then hanami up with the new address.",
         )
         self.url = url
+
+
+class SpeaksOtherwise(LocalMeshError):
+    """What runs speaks with or without certificates, and the other way was asked for."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            problem, hint="All parts have to start anew: hanami down, then hanami up again."
+        )
 
 
 class PortOccupied(LocalMeshError):

@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hanami_sdk.local.envoy_config import SERVICES, Address
+from hanami_sdk.local.peer_files import PeerFiles
 from hanami_sdk.local.state import Health
 
 __all__ = ["gateway_health", "gateway_is_ready", "service_healths"]
@@ -25,11 +26,13 @@ _OPTIONS = [
 ]
 
 
-def service_healths(addresses: Mapping[str, str]) -> dict[str, Health]:
-    """Ask services at host:port, by name, all at once."""
+def service_healths(
+    addresses: Mapping[str, str], certificates: PeerFiles | None = None
+) -> dict[str, Health]:
+    """Ask services at host:port, by name, all at once; with certificates if they want some."""
     with ExitStack() as stack:
         asked = {
-            name: _ask(stack.enter_context(grpc.insecure_channel(address, options=_OPTIONS)))
+            name: _ask(stack.enter_context(_channel(name, address, certificates)))
             for name, address in addresses.items()
             if _listens(address)
         }
@@ -76,6 +79,18 @@ def _listens(address: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _channel(service: str, address: str, certificates: PeerFiles | None) -> grpc.Channel:
+    if certificates is None:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    credentials = grpc.ssl_channel_credentials(
+        certificates.authority.read_bytes(),
+        certificates.private_key.read_bytes(),
+        certificates.certificate.read_bytes(),
+    )
+    options = [*_OPTIONS, ("grpc.ssl_target_name_override", service)]
+    return grpc.secure_channel(address, credentials, options=options)
 
 
 def _ask(channel: grpc.Channel) -> Any:

@@ -78,6 +78,11 @@ class MeshHome:
         return self.root / "tls"
 
     @property
+    def peer_certificates(self) -> Path:
+        """Holds the certificates with which the parts of the mesh prove who they are."""
+        return self.tls / "mesh"
+
+    @property
     def admin_password_file(self) -> Path:
         """The generated password of the first administrator."""
         return self.secrets / "admin-password"

@@ -29,16 +29,19 @@ def start(
     port: int | None = None,
     host: str | None = None,
     tls: bool | None = None,
+    mtls: bool | None = None,
     otlp_endpoint: str | None = None,
     debug: bool = False,
 ) -> MeshState:
     """Start what does not run yet, and wait until all of it is healthy.
 
     What is left out is as it was in a mesh that runs, else the gateway speaks plain
-    HTTP/2 at 127.0.0.1:1337. A start that fails stops what it started.
+    HTTP/2 at 127.0.0.1:1337, and so do the services among themselves. A start that fails
+    stops what it started.
 
     Raises:
         GatewayElsewhere: the gateway runs, and at another address than asked for.
+        SpeaksOtherwise: something runs with certificates, or without, as it was not asked for.
         AlreadyStarting: another command works on this home.
         PortOccupied: the gateway's port belongs to another program.
         ServiceFailed: a component ended or did not become healthy.
@@ -48,7 +51,13 @@ def start(
     with exclusive(home):
         previous = _read(home)
         options = starting.choose(
-            previous, host=host, port=port, tls=tls, otlp_endpoint=otlp_endpoint, debug=debug
+            previous,
+            host=host,
+            port=port,
+            tls=tls,
+            mtls=mtls,
+            otlp_endpoint=otlp_endpoint,
+            debug=debug,
         )
         return starting.bring_up(home, options, previous, COMPONENTS, Story(on_event))
 
@@ -95,7 +104,8 @@ def status(home: MeshHome) -> list[ComponentStatus]:
     if state is None:
         return []
     alive = {c.name: c for c in state.components if processes.find(c.identity) is not None}
-    healths = service_healths({n: c.address for n, c in alive.items() if n != ENVOY})
+    services = {n: c.address for n, c in alive.items() if n != ENVOY}
+    healths = service_healths(services, starting.command_certificates(state))
     if ENVOY in alive:
         healths[ENVOY] = gateway_health(alive[ENVOY].address, state.ca_certificate)
     return [_status(c, healths.get(c.name, Health.STOPPED)) for c in state.components]

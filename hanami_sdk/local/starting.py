@@ -10,6 +10,8 @@ from pathlib import Path
 
 from hanami_sdk.local import processes
 from hanami_sdk.local.components import (
+    COMMAND,
+    COMPONENTS,
     ENVOY,
     Addresses,
     envoy_command,
@@ -18,17 +20,25 @@ from hanami_sdk.local.components import (
     service_command,
     service_environment,
 )
-from hanami_sdk.local.envoy_config import SERVICES, Address, EnvoyParameters, TlsFiles, render
-from hanami_sdk.local.errors import GatewayElsewhere, ServiceFailed
+from hanami_sdk.local.envoy_config import (
+    SERVICES,
+    Address,
+    EnvoyParameters,
+    PeerTls,
+    TlsFiles,
+    render,
+)
+from hanami_sdk.local.errors import GatewayElsewhere, ServiceFailed, SpeaksOtherwise
 from hanami_sdk.local.health import gateway_health, gateway_is_ready, service_healths
 from hanami_sdk.local.home import MeshHome
 from hanami_sdk.local.interrupts import held_back
+from hanami_sdk.local.peer_files import PeerFiles, peer_files
 from hanami_sdk.local.ports import free_ports, require_free
 from hanami_sdk.local.state import ComponentState, EventKind, Health, MeshState, write_state
 from hanami_sdk.local.stopping import stop_components
 from hanami_sdk.local.story import Story
 
-__all__ = ["DEFAULT_PORT", "Options", "bring_up", "choose"]
+__all__ = ["DEFAULT_PORT", "Options", "bring_up", "choose", "command_certificates"]
 
 DEFAULT_PORT = 1337
 _POLL_SECONDS = 0.06
@@ -46,13 +56,15 @@ class Options:
     host: str
     port: int
     tls: bool
+    mtls: bool
     otlp_endpoint: str | None
     debug: bool
 
     @classmethod
     def of(cls, state: MeshState) -> "Options":
         """Return the options that a mesh was started with."""
-        return cls(state.host, state.port, state.tls, state.otlp_endpoint, state.debug)
+        mtls = state.peer_certificates is not None
+        return cls(state.host, state.port, state.tls, mtls, state.otlp_endpoint, state.debug)
 
     @property
     def reachable_address(self) -> str:
@@ -71,6 +83,7 @@ def choose(
     host: str | None,
     port: int | None,
     tls: bool | None,
+    mtls: bool | None,
     otlp_endpoint: str | None,
     debug: bool,
 ) -> Options:
@@ -78,11 +91,17 @@ def choose(
 
     Raises:
         GatewayElsewhere: the gateway runs, and at another address than asked for.
+        SpeaksOtherwise: something runs with certificates, or without, as it was not asked for.
     """
     running = _running(previous)
     if previous is None or not running:
-        return Options(host or "127.0.0.1", port or DEFAULT_PORT, bool(tls), otlp_endpoint, debug)
+        return Options(
+            host or "127.0.0.1", port or DEFAULT_PORT, bool(tls), bool(mtls), otlp_endpoint, debug
+        )
     kept = Options.of(previous)
+    if mtls is not None and mtls != kept.mtls:
+        how = "with" if kept.mtls else "without"
+        raise SpeaksOtherwise(f"The services of this mesh run {how} certificates already.")
     wanted = replace(
         kept,
         host=host or kept.host,
@@ -116,6 +135,8 @@ def bring_up(
     running = _running(previous)
     if ENVOY in names and ENVOY not in running:
         require_free(options.host, options.port)
+    if options.mtls:
+        _prepare_certificates(home, may_renew_authority=not running)
     addresses = _addresses(previous if running else None)
     state = _new_state(home, options, addresses, previous, running)
     for component in running.values():
@@ -189,6 +210,7 @@ def _new_state(
         envoy_admin_address=addresses.envoy_admin,
         torii_http_address=addresses.torii_http,
         components=tuple(previous.components if previous is not None and running else ()),
+        peer_certificates=home.peer_certificates if options.mtls else None,
     )
 
 
@@ -211,7 +233,7 @@ def _plan(
         return _Plan(name, command, gateway_environment(), options.reachable_address)
     home.data(name).mkdir(parents=True, exist_ok=True, mode=0o700)
     command = service_command(name, debug=options.debug)
-    environment = service_environment(name, home, addresses, state.otlp_endpoint)
+    environment = service_environment(name, home, addresses, state.otlp_endpoint, mtls=options.mtls)
     return _Plan(name, command, environment, addresses.services[name])
 
 
@@ -227,6 +249,29 @@ def _tell_start(name: str, story: Story) -> None:
         story.tell(EventKind.COMPILING, name, "kyouko compiles its kernels (first start)")
 
 
+def _prepare_certificates(home: MeshHome, *, may_renew_authority: bool) -> None:
+    # Also for what runs: it reads its certificate at its next start.
+    from hanami_sdk.local.peer_certificates import ensure_peer_certificates
+
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        ensure_peer_certificates(
+            home.peer_certificates,
+            (*COMPONENTS, COMMAND),
+            now,
+            may_renew_authority=may_renew_authority,
+        )
+    except ValueError as error:
+        raise SpeaksOtherwise(f"The certificates of this mesh cannot be used: {error}.") from error
+
+
+def command_certificates(state: MeshState) -> PeerFiles | None:
+    """Return what the command shows to services; None when they ask for nothing."""
+    if state.peer_certificates is None:
+        return None
+    return peer_files(state.peer_certificates, COMMAND)
+
+
 def _configure_envoy(
     home: MeshHome, options: Options, addresses: Addresses, state: MeshState
 ) -> None:
@@ -237,6 +282,8 @@ def _configure_envoy(
         now = datetime.datetime.now(datetime.UTC)
         files = ensure_certificate(home.tls, options.host, now)
         tls = TlsFiles(str(files.certificate), str(files.private_key))
+    own = peer_files(home.peer_certificates, ENVOY)
+    peers = PeerTls(str(own.authority), str(own.certificate), str(own.private_key))
     processes.set_aside(home.access_log)
     authorities = ssl.get_default_verify_paths().cafile
     parameters = EnvoyParameters(
@@ -246,6 +293,7 @@ def _configure_envoy(
         services={name: Address.parse(at) for name, at in addresses.services.items()},
         torii_http=Address.parse(addresses.torii_http),
         tls=tls,
+        peer_tls=peers if options.mtls else None,
         otlp_endpoint=state.otlp_endpoint,
         authorities_file=authorities or EnvoyParameters.authorities_file,
         access_log=str(home.access_log),
@@ -285,7 +333,8 @@ def _wait(state: MeshState, names: Collection[str], fresh: Collection[str], stor
 
 def _ready(state: MeshState, pending: dict[str, ComponentState]) -> list[str]:
     services = {name: c.address for name, c in pending.items() if name != ENVOY}
-    ready = [name for name, health in service_healths(services).items() if health is Health.SERVING]
+    healths = service_healths(services, command_certificates(state))
+    ready = [name for name, health in healths.items() if health is Health.SERVING]
     # Envoy is last: it is ready when it sees everybody else.
     if ENVOY in pending and len(pending) - len(ready) == 1 and _gateway_ready(state):
         ready.append(ENVOY)

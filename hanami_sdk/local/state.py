@@ -98,7 +98,8 @@ class MeshState:
 
     `ca_certificate` is the file that clients verify the gateway with; None on a
     plain gateway. `admin_password_file` is None when the environment gave the
-    password.
+    password. `peer_certificates` is the folder of the certificates with which its parts
+    prove to each other who they are; None when they speak plainly.
     """
 
     home: Path
@@ -114,6 +115,7 @@ class MeshState:
     envoy_admin_address: str
     torii_http_address: str
     components: tuple[ComponentState, ...]
+    peer_certificates: Path | None = None
 
     def component(self, name: str) -> ComponentState | None:
         """Return the component of this name, None when it was never started."""
@@ -150,7 +152,7 @@ def _state_from(raw: dict[str, Any]) -> MeshState:
         ComponentState(**{**item, "log_path": Path(item["log_path"])}) for item in raw["components"]
     )
     paths = {
-        name: Path(raw[name]) if raw[name] is not None else None
-        for name in ("ca_certificate", "admin_password_file")
+        name: Path(raw[name]) if raw.get(name) is not None else None
+        for name in ("ca_certificate", "admin_password_file", "peer_certificates")
     }
     return MeshState(**{**raw, **paths, "home": Path(raw["home"]), "components": components})

@@ -91,11 +91,13 @@ class WebServer:
     async def _listen(self) -> Server:
         host, _, port = self._settings.http_listen.rpartition(":")
         ping = self._settings.ping_seconds
+        tls = self._settings.tls
         try:
             return await serve(
                 self._handle,
                 host.strip("[]"),
                 int(port),
+                ssl=tls.http_server_context() if tls is not None else None,
                 process_request=self._answer,
                 select_subprotocol=_select_subprotocol,
                 # Frames are numbers; compressing them costs more than it saves.

@@ -13,6 +13,7 @@ from hanami_sdk.local.envoy_config import (
     Address,
     EnvoyParameters,
     GrpcRoute,
+    PeerTls,
     TlsFiles,
     render,
 )
@@ -265,3 +266,30 @@ def test_bad_address_is_refused(text: str) -> None:
     """What is not host:port is an error."""
     with pytest.raises(ValueError, match=r".+"):
         Address.parse(text)
+
+
+def test_services_are_called_with_certificates_when_there_are_some() -> None:
+    """Each must show one in its own name; the gateway's other connections stay as they are."""
+    peers = PeerTls("/c/ca.crt", "/c/tls.crt", "/c/tls.key")
+
+    found = clusters(rendered(replace(LOCAL, peer_tls=peers)))
+
+    contexts = {
+        name: cluster["transport_socket"]["typed_config"]
+        for name, cluster in found.items()
+        if "transport_socket" in cluster
+    }
+    assert {*SERVICES, "torii_http"} == set(contexts)
+    for name, context in contexts.items():
+        common = context["common_tls_context"]
+        (wanted,) = common["validation_context"]["match_typed_subject_alt_names"]
+        service = name.removesuffix("_http")
+        assert service == context["sni"] == wanted["matcher"]["exact"]
+        assert {"filename": "/c/ca.crt"} == common["validation_context"]["trusted_ca"]
+        assert {"filename": "/c/tls.key"} == common["tls_certificates"][0]["private_key"]
+        assert ["http/1.1" if name == "torii_http" else "h2"] == common["alpn_protocols"]
+
+
+def test_services_are_called_plainly_without_certificates() -> None:
+    """No cluster has a transport of its own."""
+    assert not any("transport_socket" in cluster for cluster in clusters(rendered()).values())

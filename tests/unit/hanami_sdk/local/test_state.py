@@ -1,6 +1,8 @@
 """What is kept about a mesh that was started."""
 
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ def state(folder: Path) -> MeshState:
         envoy_admin_address="127.0.0.1:1",
         torii_http_address="127.0.0.1:2",
         components=(kyouko,),
+        peer_certificates=folder / "mesh",
     )
 
 
@@ -36,6 +39,17 @@ def test_state_is_read_as_it_was_written(tmp_path: Path) -> None:
 
     assert state(tmp_path) == read_state(file)
     assert 0o600 == stat.S_IMODE(file.stat().st_mode)
+
+
+def test_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """A mesh that was started before there were certificates can still be stopped."""
+    file = tmp_path / "state.json"
+    write_state(file, replace(state(tmp_path), peer_certificates=None))
+    written = json.loads(file.read_text())
+    del written["peer_certificates"]
+    file.write_text(json.dumps(written))
+
+    assert replace(state(tmp_path), peer_certificates=None) == read_state(file)
 
 
 def test_missing_state_is_none(tmp_path: Path) -> None:
