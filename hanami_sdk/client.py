@@ -70,6 +70,7 @@ class Networks(Face[networks.Networks]):
     get = blocking(networks.Networks.get)
     list = blocking_iterator(networks.Networks.list)
     growth_events = blocking_iterator(networks.Networks.growth_events)
+    snapshot = blocking(networks.Networks.snapshot)
     delete = blocking(networks.Networks.delete)
 
 

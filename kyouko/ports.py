@@ -83,6 +83,19 @@ class DamagedSnapshot(Exception):
     """A snapshot that is there, but is not what was stored, or is no longer there."""
 
 
+@dataclass(frozen=True)
+class StoredSnapshot:
+    """What a store knows of a snapshot.
+
+    Attributes:
+        size_bytes: as it is stored.
+        create_time: when it was stored.
+    """
+
+    size_bytes: int
+    create_time: datetime
+
+
 class SnapshotStore(Protocol):
     """Keeps snapshots. A snapshot is there completely or not at all."""
 
@@ -106,6 +119,13 @@ class SnapshotStore(Protocol):
 
     async def names(self, prefix: str) -> Sequence[str]:
         """Return the names of all snapshots below a prefix."""
+
+    async def describe(self, name: str) -> StoredSnapshot | None:
+        """Return what is known of a snapshot; None if it is not there.
+
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE: the store does not answer.
+        """
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -67,6 +67,19 @@ class Encryption:
 
     keys: KeyRing | None = None
     required: bool = False
+
+
+@dataclass(frozen=True)
+class BlobFacts:
+    """What a store knows of a blob.
+
+    Attributes:
+        stored_bytes: as it is in the store, encrypted or not.
+        modify_time: when it was written, or its key was wrapped anew.
+    """
+
+    stored_bytes: int
+    modify_time: datetime
 
 
 class BlobStore:
@@ -214,6 +227,16 @@ class BlobStore:
             EncryptionError: It cannot be opened.
         """
         return (await asyncio.to_thread(self.open, name)).size
+
+    async def facts(self, name: str) -> BlobFacts:
+        """Return what the store itself knows of a blob.
+
+        Raises:
+            FileNotFoundError: There is no blob of that name.
+        """
+        with system_errors():
+            found = await obstore.head_async(self._store, name)
+        return BlobFacts(int(found["size"]), found["last_modified"])
 
     async def rewrap(self, name: str) -> bool:
         """Wrap the key of a blob with the key in use; encrypt a blob that is not encrypted.

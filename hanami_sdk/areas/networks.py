@@ -92,6 +92,11 @@ class Networks:
             lambda page: page.events,
         )
 
+    async def snapshot(self, network: str) -> pb.NetworkSnapshot:
+        """Take a snapshot now; one that holds all that was learned already is the answer itself."""
+        request = pb.SnapshotNetworkRequest(name=self._namespace.network(network))
+        return await self._connection.unary(self._stub.SnapshotNetwork, request, pb.NetworkSnapshot)
+
     async def delete(self, network: str, *, etag: str = "") -> None:
         """Delete a network with its tasks; with an etag, only if it is still the same."""
         request = pb.DeleteNetworkRequest(name=self._namespace.network(network), etag=etag)

@@ -8,6 +8,7 @@ from hanami.kyouko.v1 import network_service_pb2 as pb
 from kyouko.convert.pipelines import pipeline_statistics_message
 from kyouko.convert.templates import structure_message
 from kyouko.domain.engine import GrowthEvent, GrowthKind
+from kyouko.domain.networks.keeping import TakenSnapshot
 from kyouko.domain.networks.network import Network, NetworkStatistics
 from mesh import names
 
@@ -59,6 +60,18 @@ def statistics_message(statistics: NetworkStatistics) -> pb.NetworkStatistics:
     if statistics.pipeline is not None:
         message.pipeline.CopyFrom(pipeline_statistics_message(statistics.pipeline))
     return message
+
+
+def snapshot_message(taken: TakenSnapshot) -> pb.NetworkSnapshot:
+    """Return a snapshot as a message."""
+    create_time = Timestamp()
+    create_time.FromDatetime(taken.create_time)
+    return pb.NetworkSnapshot(
+        learned_rows=taken.learned_rows,
+        journal_position=taken.journal_position,
+        create_time=create_time,
+        size_bytes=taken.size_bytes,
+    )
 
 
 def event_message(event: GrowthEvent) -> pb.GrowthEvent:

@@ -8,7 +8,12 @@ from google.protobuf.empty_pb2 import Empty
 from hanami.kyouko.v1 import network_service_pb2 as pb
 from hanami.kyouko.v1 import network_service_pb2_grpc
 
-from kyouko.convert.networks import event_message, network_ids, network_message
+from kyouko.convert.networks import (
+    event_message,
+    network_ids,
+    network_message,
+    snapshot_message,
+)
 from kyouko.convert.templates import network_template_of
 from kyouko.domain.networks.catalogue import Networks, NewNetwork
 from kyouko.domain.template import NetworkTemplate
@@ -80,6 +85,13 @@ class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
             events=[event_message(event) for event in page.items],
             next_page_token=page.next_page_token,
         )
+
+    async def SnapshotNetwork(
+        self, request: pb.SnapshotNetworkRequest, context: Any
+    ) -> pb.NetworkSnapshot:
+        """Take a snapshot of a network."""
+        taken = await self._networks.snapshot(current_caller(), *network_ids(request.name))
+        return snapshot_message(taken)
 
     async def DeleteNetwork(self, request: pb.DeleteNetworkRequest, context: Any) -> Empty:
         """Delete a network."""

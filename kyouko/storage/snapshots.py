@@ -17,7 +17,7 @@ from kyouko.domain.engine import EngineState
 from kyouko.domain.networks.network import SnapshotContent
 from kyouko.domain.networks.sessions import SessionsState
 from kyouko.domain.pipeline.state import PipelineState
-from kyouko.ports import DamagedSnapshot
+from kyouko.ports import DamagedSnapshot, StoredSnapshot
 from mesh.blobs import BlobStore
 from mesh.clients import unavailable
 from mesh.encryption.keys import Damaged
@@ -67,6 +67,17 @@ class BlobSnapshotStore:
     async def names(self, prefix: str) -> Sequence[str]:
         """Return the names of all snapshots below a prefix."""
         return [name async for name in self._blobs.names(prefix)]
+
+    async def describe(self, name: str) -> StoredSnapshot | None:
+        """Return what is known of a snapshot."""
+        try:
+            facts = await self._blobs.facts(name)
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            _log.error("cannot look for a snapshot", snapshot=name, error=repr(error))
+            raise unavailable("snapshots") from error
+        return StoredSnapshot(facts.stored_bytes, facts.modify_time)
 
 
 def encode(content: SnapshotContent) -> bytes:

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from kyouko.domain.engine import EngineStructureError, GrowthEvent, NetworkStructure
+from kyouko.domain.networks.keeping import TakenSnapshot
 from kyouko.domain.networks.learner import Learner
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.network import Network, NetworkStatistics
@@ -124,6 +125,16 @@ class Networks:
             # In the owner's turn: between two rows, not in the middle of one.
             events = await live.owner.run(lambda ledger: ledger.learner.events(after))
         return events[:limit]
+
+    async def snapshot(self, caller: Caller, project_id: str, network_id: str) -> TakenSnapshot:
+        """Take a snapshot of a network now, unless the newest one holds all of it.
+
+        Raises:
+            DomainError: What `LiveNetworks.using` and `LiveNetworks.snapshot` raise.
+        """
+        caller.authorize_project(project_id)
+        async with self._live.using(project_id, network_id) as live:
+            return await self._live.snapshot(live)
 
     async def delete(
         self, caller: Caller, project_id: str, network_id: str, *, etag: str = ""

@@ -18,10 +18,10 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from kyouko.domain.networks.ledger import Exported, Ledger
+from kyouko.domain.networks.keeping import Keeper, TakenSnapshot
 from kyouko.domain.networks.live_network import LiveLimits, LiveNetwork, most_bytes
 from kyouko.domain.networks.loading import Loaded, Loader
-from kyouko.domain.networks.network import Network, SnapshotRecord
+from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.owner import Owner
 from kyouko.domain.networks.room import Room
 from kyouko.domain.networks.workers import Workers
@@ -50,6 +50,7 @@ class LiveNetworks:
         self._snapshots = snapshots
         self._journals = journals
         self._workers = workers
+        self._keeper = Keeper(repository, snapshots, is_deleting=self.is_deleting)
         self._loader = Loader(snapshots, journals, workers)
         self._limits = limits
         self._live: dict[str, LiveNetwork] = {}
@@ -100,52 +101,13 @@ class LiveNetworks:
         return network if live is None else live.now()
 
     async def keep(self, live: LiveNetwork) -> None:
-        """Take a snapshot of all that was learned up to now, if a newer one is needed.
+        """Take a snapshot if a newer one is needed; see `Keeper.keep`."""
+        await self._keeper.keep(live)
 
-        Raises:
-            NotFound: RESOURCE_NOT_FOUND: the network has been deleted, or is about to be.
-            Unavailable: DEPENDENCY_UNAVAILABLE: it cannot be stored.
-        """
-        async with live.keeping:
-            if live.deleted or live.network.uid in self._deleting:
-                raise NotFound(live.network.name)
-            if live.closed:
-                # Nothing leaves memory without a snapshot.
-                return
-            if not live.has_changed:
-                return
-            # In the owner's turn: what was queued before is learned by then.
-            exported = await live.owner.run(Ledger.export)
-            await self._save(live, exported)
-
-    async def _save(self, live: LiveNetwork, exported: Exported) -> None:
-        content, network = exported.content, live.network
-        name = await self._snapshots.save(network.uid, content)
-        record = SnapshotRecord(
-            name,
-            exported.statistics.learned_rows,
-            content.labels,
-            exported.statistics,
-            content.journal_position,
-        )
-        unneeded = await self._repository.record_snapshot(network.uid, record)
-        if unneeded is None:
-            await self._snapshots.delete(name)
-            raise NotFound(network.name)
-        live.kept_at = time.monotonic()
-        live.snapshot_rows = record.kept_rows
-        live.network = replace(
-            network,
-            snapshot=name,
-            snapshot_before=network.snapshot,
-            journal_position=record.journal_position,
-            labels=record.labels,
-            statistics=record.statistics,
-        )
-        if unneeded not in ("", name, network.snapshot):
-            await self._snapshots.delete(unneeded)
-        # If the newest snapshot cannot be read one day, the one before needs what came after it.
-        await live.journal.release(network.journal_position)
+    async def snapshot(self, live: LiveNetwork) -> TakenSnapshot:
+        """Take a snapshot for somebody who asks for it; see `Keeper.snapshot`."""
+        async with self._snapshots_at_once:
+            return await self._keeper.snapshot(live)
 
     async def watch(self) -> None:
         """Take snapshots of networks at work and let idle ones go, until cancelled."""
@@ -177,18 +139,8 @@ class LiveNetworks:
         await asyncio.gather(*map(self._keep_or_log, due))
 
     async def sweep(self) -> None:
-        """Delete the snapshots that no network points to: who made them died too early.
-
-        Only for a process that has no network in memory yet.
-        """
-        known = await self._repository.snapshots()
-        if not known:
-            # An empty database beside a full store may well be the wrong one.
-            return
-        for name in await self._snapshots.names(""):
-            if name not in known:
-                _log.warning("removing a snapshot of no network", snapshot=name)
-                await self._snapshots.delete(name)
+        """Delete the snapshots that no network points to; see `Keeper.sweep`."""
+        await self._keeper.sweep()
 
     async def unsaved(self) -> Sequence[Network]:
         """Return the networks whose journal has more than their snapshot: a crash came between.

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Sequence, Set
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 from kyouko.domain.networks.network import (
     Network,
@@ -14,7 +15,13 @@ from kyouko.domain.networks.network import (
     network_name,
 )
 from kyouko.domain.tasks.task import Task
-from kyouko.ports import DamagedSnapshot, JournalDamage, JournalRecord, NetworkJournal
+from kyouko.ports import (
+    DamagedSnapshot,
+    JournalDamage,
+    JournalRecord,
+    NetworkJournal,
+    StoredSnapshot,
+)
 from mesh.errors import AlreadyExists, NotFound
 
 
@@ -164,12 +171,15 @@ class MemorySnapshotStore:
 
     def __init__(self) -> None:
         self._contents: dict[str, SnapshotContent] = {}
+        self._stored: dict[str, StoredSnapshot] = {}
         self._numbers = itertools.count(1)
 
     async def save(self, prefix: str, content: SnapshotContent) -> str:
         """Store a snapshot."""
         name = f"{prefix}/{next(self._numbers)}"
         self._contents[name] = copy.deepcopy(content)
+        size = sum(array.nbytes for array in content.engine.arrays.values())
+        self._stored[name] = StoredSnapshot(size, datetime.now(UTC))
         return name
 
     async def load(self, name: str) -> SnapshotContent:
@@ -185,6 +195,10 @@ class MemorySnapshotStore:
     async def names(self, prefix: str) -> Sequence[str]:
         """Return the names of all snapshots below a prefix."""
         return [name for name in self._contents if name.startswith(prefix)]
+
+    async def describe(self, name: str) -> StoredSnapshot | None:
+        """Return what is known of a snapshot."""
+        return self._stored[name] if name in self._contents else None
 
 
 class MemoryJournal:

@@ -1,6 +1,7 @@
 """What every snapshot store promises."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,20 @@ async def test_a_snapshot_comes_back_to_the_bit(snapshots: SnapshotStore) -> Non
     name = await snapshots.save("net", content())
 
     assert is_same(content(), await snapshots.load(name))
+
+
+async def test_a_store_tells_what_it_holds(snapshots: SnapshotStore) -> None:
+    """A snapshot has a size and a time; of one that is not there nothing is known."""
+    before = datetime.now(UTC)
+    name = await snapshots.save("net", content())
+
+    found = await snapshots.describe(name)
+    missing = await snapshots.describe("net/none.safetensors")
+
+    assert found is not None
+    assert found.size_bytes >= 3 * 8 * 4
+    assert abs(found.create_time - before) < timedelta(minutes=1)
+    assert missing is None
 
 
 async def test_a_missing_snapshot_is_damage(snapshots: SnapshotStore) -> None:

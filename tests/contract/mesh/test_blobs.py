@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -56,6 +57,16 @@ async def test_blob_is_read_back(blobs: BlobStore) -> None:
     assert b"0123456789" == await blobs.get("a/b")
     assert b"234" == await blobs.get_range("a/b", 2, 3)
     assert 10 == await blobs.size("a/b")
+
+
+async def test_a_store_tells_when_a_blob_was_written(blobs: BlobStore) -> None:
+    """And how many bytes it takes there, encrypted or not."""
+    await blobs.put("a/b", b"0123456789")
+
+    facts = await blobs.facts("a/b")
+
+    assert facts.stored_bytes >= 10
+    assert abs(facts.modify_time - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 async def test_large_file_becomes_a_blob(blobs: BlobStore, tmp_path: Path) -> None:

@@ -170,6 +170,19 @@ def test_growth_by_command(hanami: Command) -> None:
     assert {"GROWTH_KIND_STARTED", "GROWTH_KIND_CHANNEL_GREW"} <= {item["kind"] for item in events}
 
 
+def test_a_snapshot_by_command(hanami: Command) -> None:
+    """It tells how many rows are in it."""
+    hanami("network", "create", "n1", "--channels", "2")
+    hanami("learn", "n1", "--label", "larger", stdin="left,right,larger\n" + "1,2,right\n" * 40)
+
+    table = hanami("network", "snapshot", "n1")
+    taken = json.loads(hanami("network", "snapshot", "n1", "--json").stdout)
+
+    assert "Learned rows      40\n" in table.stdout
+    assert 40 == int(taken["learned_rows"])
+    assert int(taken["size_bytes"]) > 0
+
+
 def test_numbers_by_command(hanami: Command) -> None:
     """A target column makes a network of numbers; its prediction has the column's name."""
     text = "x,y\n" + "".join(f"{n % 50},{(n % 50) * 2}\n" for n in range(500))

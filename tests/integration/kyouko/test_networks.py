@@ -187,24 +187,55 @@ async def test_a_stale_etag_guards_a_deletion(kyouko: RunningKyouko) -> None:
     assert new.etag == (await kyouko.network()).etag
 
 
+async def test_a_snapshot_on_demand_holds_all_rows(kyouko: RunningKyouko) -> None:
+    """The answer says how many rows, up to where in the journal, and how large; once by an id."""
+    await kyouko.create_network()
+    inputs, labels = rows_of_two_kinds(128)
+    request = pb.SnapshotNetworkRequest(name=NETWORK, request_id=str(uuid.uuid4()))
+    async with kyouko.stream() as stream:
+        await stream.opened()
+        await stream.send(1, inputs, labels)
+        await stream.read()
+        first = await kyouko.networks.SnapshotNetwork(request, metadata=kyouko.alice)
+        await stream.send(2, inputs[:2], labels[:2])
+        await stream.read()
+        repeated = await kyouko.networks.SnapshotNetwork(request, metadata=kyouko.alice)
+        request.request_id = ""
+        second = await kyouko.networks.SnapshotNetwork(request, metadata=kyouko.alice)
+        unchanged = await kyouko.networks.SnapshotNetwork(request, metadata=kyouko.alice)
+
+    files = list((kyouko.folder / "snapshots").rglob("*.safetensors"))
+    assert first == repeated
+    assert second == unchanged
+    # The session is in the journal as well.
+    assert [(128, 2), (130, 3)] == [
+        (taken.learned_rows, taken.journal_position) for taken in (first, second)
+    ]
+    assert {first.size_bytes, second.size_bytes} == {file.stat().st_size for file in files}
+    assert first.create_time.ToNanoseconds() <= second.create_time.ToNanoseconds()
+
+
 async def test_roles_and_projects_are_kept_apart(
     kyouko: RunningKyouko, misaki: RunningMisaki
 ) -> None:
-    """A viewer reads and does not create or delete; a stranger finds nothing at all."""
+    """A viewer reads and does not create, delete or keep; a stranger finds nothing at all."""
     await kyouko.create_network()
     await misaki.create_project("rocks")
     viewer = await misaki.create_user("victor", flowers="VIEWER")
     stranger = await misaki.create_user("steve", rocks="PROJECT_ADMIN")
     get, delete = pb.GetNetworkRequest(name=NETWORK), pb.DeleteNetworkRequest(name=NETWORK)
+    snapshot = pb.SnapshotNetworkRequest(name=NETWORK)
 
     seen = await kyouko.networks.GetNetwork(get, metadata=viewer)
     reasons = []
     for call in (
         kyouko.create_network("other", metadata=viewer),
         kyouko.networks.DeleteNetwork(delete, metadata=viewer),
+        kyouko.networks.SnapshotNetwork(snapshot, metadata=viewer),
         kyouko.create_network("other", metadata=stranger),
         kyouko.networks.GetNetwork(get, metadata=stranger),
         kyouko.networks.DeleteNetwork(delete, metadata=stranger),
+        kyouko.networks.SnapshotNetwork(snapshot, metadata=stranger),
         kyouko.networks.GetNetwork(get),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -213,11 +244,8 @@ async def test_roles_and_projects_are_kept_apart(
 
     assert NETWORK == seen.name
     assert [
-        "ROLE_INSUFFICIENT",
-        "ROLE_INSUFFICIENT",
-        "RESOURCE_NOT_FOUND",
-        "RESOURCE_NOT_FOUND",
-        "RESOURCE_NOT_FOUND",
+        *["ROLE_INSUFFICIENT"] * 3,
+        *["RESOURCE_NOT_FOUND"] * 4,
         "TOKEN_INVALID",
     ] == reasons
 

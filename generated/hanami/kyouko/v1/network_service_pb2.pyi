@@ -511,6 +511,68 @@ class ListNetworksResponse(_message.Message):
 Global___ListNetworksResponse: _TypeAlias = ListNetworksResponse  # noqa: Y015
 
 @_typing.final
+class SnapshotNetworkRequest(_message.Message):
+    """The request of SnapshotNetwork."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The network, `projects/{project}/networks/{network}`."""
+    request_id: _builtins.str
+    """Makes a repeated call return the first answer; kept for 24 hours."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SnapshotNetworkRequest: _TypeAlias = SnapshotNetworkRequest  # noqa: Y015
+
+@_typing.final
+class NetworkSnapshot(_message.Message):
+    """A snapshot: the network as it was at one moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNED_ROWS_FIELD_NUMBER: _builtins.int
+    JOURNAL_POSITION_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    learned_rows: _builtins.int
+    """Rows that the network had learned by then. The snapshot holds them all."""
+    journal_position: _builtins.int
+    """The position in the network's journal up to which the snapshot holds everything."""
+    size_bytes: _builtins.int
+    """Its size in the store."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was stored, or its key was wrapped anew."""
+
+    def __init__(
+        self,
+        *,
+        learned_rows: _builtins.int = ...,
+        journal_position: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "journal_position", b"journal_position", "learned_rows", b"learned_rows", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NetworkSnapshot: _TypeAlias = NetworkSnapshot  # noqa: Y015
+
+@_typing.final
 class DeleteNetworkRequest(_message.Message):
     """The request of DeleteNetwork."""
 

@@ -56,6 +56,11 @@ class NetworkServiceStub:
                 request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.SerializeToString,
                 response_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.FromString,
                 _registered_method=True)
+        self.SnapshotNetwork = channel.unary_unary(
+                '/hanami.kyouko.v1.NetworkService/SnapshotNetwork',
+                request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.SnapshotNetworkRequest.SerializeToString,
+                response_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.NetworkSnapshot.FromString,
+                _registered_method=True)
         self.DeleteNetwork = channel.unary_unary(
                 '/hanami.kyouko.v1.NetworkService/DeleteNetwork',
                 request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.DeleteNetworkRequest.SerializeToString,
@@ -106,6 +111,17 @@ class NetworkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SnapshotNetwork(self, request, context):
+        """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
+        newest one holds all that the network has learned, that one is the answer.
+
+        Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
+        REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteNetwork(self, request, context):
         """Deletes a network with its snapshot and its tasks. Running tasks are
         cancelled and open streams end first.
@@ -138,6 +154,11 @@ def add_NetworkServiceServicer_to_server(servicer, server):
                     servicer.ListGrowthEvents,
                     request_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.FromString,
                     response_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.SerializeToString,
+            ),
+            'SnapshotNetwork': grpc.unary_unary_rpc_method_handler(
+                    servicer.SnapshotNetwork,
+                    request_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.SnapshotNetworkRequest.FromString,
+                    response_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.NetworkSnapshot.SerializeToString,
             ),
             'DeleteNetwork': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteNetwork,
@@ -254,6 +275,33 @@ class NetworkService:
             '/hanami.kyouko.v1.NetworkService/ListGrowthEvents',
             hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.SerializeToString,
             hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SnapshotNetwork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.kyouko.v1.NetworkService/SnapshotNetwork',
+            hanami_dot_kyouko_dot_v1_dot_network__service__pb2.SnapshotNetworkRequest.SerializeToString,
+            hanami_dot_kyouko_dot_v1_dot_network__service__pb2.NetworkSnapshot.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,13 @@ class NetworkServiceStub:
     Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
     DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
     """
+    SnapshotNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.SnapshotNetworkRequest, _network_service_pb2.NetworkSnapshot]
+    """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
+    newest one holds all that the network has learned, that one is the answer.
+
+    Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
+    REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     DeleteNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.DeleteNetworkRequest, _empty_pb2.Empty]
     """Deletes a network with its snapshot and its tasks. Running tasks are
     cancelled and open streams end first.
@@ -91,6 +98,13 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
 
     Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
     DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+    """
+    SnapshotNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.SnapshotNetworkRequest, _network_service_pb2.NetworkSnapshot]  # type: ignore[assignment]
+    """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
+    newest one holds all that the network has learned, that one is the answer.
+
+    Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
+    REQUEST_ID_REUSED, FIELD_INVALID.
     """
     DeleteNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.DeleteNetworkRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a network with its snapshot and its tasks. Running tasks are
@@ -147,6 +161,19 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
         DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def SnapshotNetwork(
+        self,
+        request: _network_service_pb2.SnapshotNetworkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_network_service_pb2.NetworkSnapshot, _abc.Awaitable[_network_service_pb2.NetworkSnapshot]]:
+        """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
+        newest one holds all that the network has learned, that one is the answer.
+
+        Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
+        REQUEST_ID_REUSED, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

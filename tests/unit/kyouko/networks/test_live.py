@@ -163,6 +163,47 @@ async def test_keeping_leaves_the_snapshot_and_the_one_before(house: House) -> N
     assert {second, row.snapshot} == set(await house.snapshots.names("uid-of-net"))
 
 
+async def test_a_snapshot_is_taken_when_somebody_asks(house: House) -> None:
+    """It says what it holds; as long as nothing is learned, the same one is the answer."""
+    await house.create()
+
+    async with house.live.using("flowers", "net") as live:
+        empty = await house.live.snapshot(live)
+        await teach(live)
+        taken = await house.live.snapshot(live)
+        again = await house.live.snapshot(live)
+
+    row = await house.repository.get("flowers", "net")
+    assert (0, 0) == (empty.learned_rows, empty.journal_position)
+    assert (4, 1) == (taken.learned_rows, taken.journal_position)
+    assert taken == again
+    assert taken.size_bytes > 0
+    assert {row.snapshot, row.snapshot_before} == set(await house.snapshots.names("uid-of-net"))
+
+
+async def test_a_snapshot_that_has_vanished_is_taken_again(house: House) -> None:
+    """Who asks for one gets one that is there, also if nothing was learned since."""
+    await house.create()
+
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await house.live.snapshot(live)
+        await house.snapshots.delete(live.network.snapshot)
+        taken = await house.live.snapshot(live)
+
+        assert 4 == taken.learned_rows
+        assert await house.snapshots.describe(live.network.snapshot) is not None
+
+
+async def test_a_network_that_is_being_deleted_gets_no_snapshot(house: House) -> None:
+    """Nobody is told of a snapshot that is about to go."""
+    await house.create()
+
+    async with house.live.using("flowers", "net") as live, house.live.deleting("uid-of-net"):
+        with pytest.raises(NotFound):
+            await house.live.snapshot(live)
+
+
 async def test_the_journal_is_let_go_up_to_the_snapshot_before(house: House) -> None:
     """What came after it is needed should the newest snapshot be damaged."""
     await house.create()
