@@ -1,6 +1,7 @@
 """Starts, serves and stops a service: the one server bootstrap of the mesh."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -127,6 +128,10 @@ async def _serve_until_signal(settings: SettingsType, build: Build[SettingsType]
         loop.add_signal_handler(number, stop.set)
     async with build(settings) as application, serving(settings, application) as running:
         _log.info("serving", port=running.port)
+        # What is there by now stays. The collector would stop every stream for some hundred
+        # milliseconds to look it all through.
+        gc.collect()
+        gc.freeze()
         await stop.wait()
         _log.info("stopping")
 
