@@ -31,7 +31,9 @@ def parse_time(text: str) -> int:
 
 def _nanoseconds(number: float) -> int:
     unit = next((unit for bound, unit in _UNITS if abs(number) < bound), 1)
-    found = int(number * unit)
+    # Apart: a float of nanoseconds could not hold the digits that one of seconds has.
+    whole, part = divmod(number, 1)
+    found = int(whole) * unit + int(part * unit)
     if abs(found) >= 2**63:
         raise ValueError(str(number))
     return found

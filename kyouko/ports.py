@@ -319,7 +319,7 @@ class ColumnValues:
 class RowRange:
     """A run of rows of some columns, in the order in which they were asked for.
 
-    All but the last column may share one array, in which they stand side by side.
+    The first columns may share one array, in which they stand side by side.
     """
 
     start_row: int
@@ -339,9 +339,11 @@ class Datasets(Protocol):
         """
 
     def read(
-        self, name: str, columns: Sequence[str], start_row: int
+        self, name: str, columns: Sequence[str], start_row: int, *, together: int
     ) -> AsyncGenerator[RowRange, None]:
         """Yield the rows of some columns from a row on, in order, as this service.
+
+        The first `together` columns, of numbers, may share one array of one type.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.

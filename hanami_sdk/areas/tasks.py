@@ -61,6 +61,7 @@ class Tasks:
         epochs: int = 0,
         input_columns: Sequence[str] = (),
         target_column: str = "",
+        time_column: str = "",
         result_dataset_id: str = "",
     ) -> pb.Task:
         """Queue a task; it runs whether or not somebody watches.
@@ -74,6 +75,8 @@ class Tasks:
             input_columns: what to feed, in order; columns of role INPUT when empty.
             target_column: what to learn or compare with; the one of role TARGET
                 when empty.
+            time_column: when each row was measured, for networks whose pipeline
+                needs times; not fed.
             result_dataset_id: keeps predictions as a data set of this id.
 
         Raises:
@@ -87,6 +90,7 @@ class Tasks:
             epochs=epochs,
             input_columns=input_columns,
             target_column=target_column,
+            time_column=time_column,
             result_dataset_id=result_dataset_id,
         )
         return await self._connection.unary(self._stub.CreateTask, request, pb.Task)

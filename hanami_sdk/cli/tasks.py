@@ -48,6 +48,9 @@ def create(
         typer.Option("--input", help="A column to feed, in this order; repeat it."),
     ] = None,
     target: Annotated[str, typer.Option(help="The column to learn or compare with.")] = "",
+    time: Annotated[
+        str, typer.Option(help="The column that says when a row was measured; not fed.")
+    ] = "",
     result: Annotated[
         str, typer.Option(help="Keep the predictions as a data set of this name.")
     ] = "",
@@ -73,6 +76,7 @@ def create(
             epochs=epochs if kind is Kind.LEARN else 0,
             input_columns=input_ or (),
             target_column=target,
+            time_column=time,
             result_dataset_id=result,
         )
         if follow:

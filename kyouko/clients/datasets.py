@@ -45,14 +45,11 @@ class ShioriDatasets:
         return description_of(answer)
 
     async def read(
-        self, name: str, columns: Sequence[str], start_row: int
+        self, name: str, columns: Sequence[str], start_row: int, *, together: int
     ) -> AsyncGenerator[RowRange, None]:
-        """Yield the rows of some columns from a row on.
-
-        All but the last, which may be a target, come side by side in one array.
-        """
+        """Yield the rows of some columns from a row on; the first ones come in one array."""
         request = pb.ReadDatasetRequest(
-            name=name, columns=columns, start_row=start_row, matrix_columns=len(columns) - 1
+            name=name, columns=columns, start_row=start_row, matrix_columns=together
         )
         metadata = call_metadata(await self._tokens.token())
         call = self._stub.ReadDataset(request, metadata=metadata)

@@ -42,6 +42,7 @@ def new_task_of(request: pb.CreateTaskRequest) -> NewTask:
         epochs=request.epochs or 1,
         input_columns=tuple(request.input_columns),
         target_column=request.target_column,
+        time_column=request.time_column,
         result_dataset_id=request.result_dataset_id,
     )
 
@@ -56,6 +57,7 @@ def task_message(task: Task) -> pb.Task:
         epochs=task.epochs,
         input_columns=task.input_columns,
         target_column=task.target_column,
+        time_column=task.time_column,
         result_dataset=result if task.result_dataset_id else "",
         state=_STATES[task.state],
         progress=_progress_message(task.progress, is_classes=task.is_classes),

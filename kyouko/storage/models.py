@@ -82,6 +82,7 @@ class TaskRow(Base):
     epochs: Mapped[int]
     input_columns: Mapped[list[str]] = mapped_column(JSON)
     target_column: Mapped[str] = mapped_column(String(256))
+    time_column: Mapped[str] = mapped_column(String(256))
     result_dataset_id: Mapped[str] = mapped_column(String(63))
     is_classes: Mapped[bool] = mapped_column(Boolean)
     state: Mapped[str] = mapped_column(String(16), index=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kyouko.domain.engine import NetworkStructure, TaskKind
 from kyouko.domain.networks.learner import Labels, Numbers, Rows, width_mismatch
 from kyouko.domain.tasks.task import TaskWork
+from kyouko.domain.tasks.times import times_of
 from kyouko.ports import (
     ColumnKind,
     ColumnUse,
@@ -25,10 +26,11 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class ColumnChoice:
-    """The columns of a task; `target` is empty when there is none."""
+    """The columns of a task; `target` and `time` are empty when there is none."""
 
     inputs: tuple[str, ...]
     target: str
+    time: str = ""
 
 
 def choose_columns(
@@ -38,6 +40,7 @@ def choose_columns(
     *,
     input_columns: Sequence[str],
     target_column: str,
+    time_column: str = "",
 ) -> ColumnChoice:
     """Return the columns a task will use: the ones named, or those of the fitting role.
 
@@ -46,23 +49,31 @@ def choose_columns(
             column is unknown or of a wrong type, or there is nothing to learn.
     """
     columns = {column.name: column for column in dataset.columns}
+    time = _time(columns, structure, time_column)
     target = _target(columns, structure, work, target_column)
-    inputs = _inputs(columns, input_columns, dataset.name)
-    if target in inputs:
+    inputs = _inputs(columns, input_columns, dataset.name, without=time)
+    for name, use in ((target, "the target"), (time, "the time of the rows")):
+        if name in inputs:
+            raise InvalidArgument.for_field(
+                "input_columns", f"column {name!r} is {use}, and cannot be an input as well"
+            )
+    if time and time == target:
         raise InvalidArgument.for_field(
-            "input_columns", f"column {target!r} is the target, and cannot be an input as well"
+            "time_column", f"column {time!r} is the target, and cannot be the time as well"
         )
     width = sum(columns[name].width for name in inputs)
     if not structure.least_channels <= width <= structure.most_channels:
         raise width_mismatch("input_columns", structure.channels, width)
-    return ColumnChoice(inputs, target)
+    return ColumnChoice(inputs, target, time)
 
 
 def _inputs(
-    columns: dict[str, DatasetColumn], named: Sequence[str], dataset: str
+    columns: dict[str, DatasetColumn], named: Sequence[str], dataset: str, *, without: str
 ) -> tuple[str, ...]:
     names = tuple(named) or tuple(
-        column.name for column in columns.values() if column.use is ColumnUse.INPUT
+        column.name
+        for column in columns.values()
+        if column.use is ColumnUse.INPUT and column.name != without
     )
     for name in names:
         column = _known(columns, name, "input_columns")
@@ -75,6 +86,22 @@ def _inputs(
             "input_columns", f"{dataset} has no column of role INPUT; name the columns to feed"
         )
     return names
+
+
+def _time(columns: dict[str, DatasetColumn], structure: NetworkStructure, named: str) -> str:
+    if not named:
+        if structure.pipeline is not None and structure.pipeline.needs_times:
+            raise InvalidArgument.for_field(
+                "time_column",
+                "the network's pipeline needs the time of each row; name the column that holds it",
+            )
+        return ""
+    column = _known(columns, named, "time_column")
+    if column.width != 1 or column.kind is ColumnKind.UINT8:
+        raise InvalidArgument.for_field(
+            "time_column", f"column {named!r} holds bytes or several values a row, and no times"
+        )
+    return named
 
 
 def _target(
@@ -156,16 +183,26 @@ class TaskRows:
         return len(self.rows.inputs)
 
 
-def task_rows(batch: RowRange, *, has_target: bool, is_classes: bool) -> TaskRows:
-    """Return a run of rows as a network takes it; the target is the last column, if any.
+def task_rows(
+    batch: RowRange, *, has_target: bool, is_classes: bool, has_times: bool = False
+) -> TaskRows:
+    """Return a run of rows as a network takes it.
+
+    Args:
+        batch: inputs, then the times if there are any, then the target if there is one.
+        has_target: whether its last column is the target.
+        is_classes: whether targets are labels.
+        has_times: whether the column behind the inputs holds times.
 
     Raises:
-        InvalidArgument: TARGET_INVALID, with the row: no label can be made of a target.
+        InvalidArgument: TARGET_INVALID or FIELD_INVALID, with the row: no label can be made of a
+            target, or no time.
     """
     columns = batch.columns[:-1] if has_target else batch.columns
-    inputs = inputs_of(columns)
+    times = times_of(columns[-1], batch.start_row) if has_times else None
+    inputs = inputs_of(columns[:-1] if has_times else columns)
     if not has_target:
-        return TaskRows(batch.start_row, Rows(inputs))
+        return TaskRows(batch.start_row, Rows(inputs, event_times=times))
     target = batch.columns[-1]
     if is_classes:
         values, is_known = _labels(target, batch.start_row)
@@ -176,11 +213,12 @@ def task_rows(batch: RowRange, *, has_target: bool, is_classes: bool) -> TaskRow
         every = Numbers(numbers)
         values = numbers.tolist()
     if is_known.all():
-        return TaskRows(batch.start_row, Rows(inputs, every), targets=values)
+        rows = Rows(inputs, every, event_times=times)
+        return TaskRows(batch.start_row, rows, targets=values)
     known = np.flatnonzero(is_known)
     return TaskRows(
         batch.start_row,
-        Rows(inputs),
+        Rows(inputs, event_times=times),
         known,
         Rows(inputs[known], _some(every, known)) if len(known) else None,
         values,

@@ -192,12 +192,13 @@ class TaskExecution:
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[RowReader]:
         task, terms = self.task, self._tools.terms
-        columns = [*task.input_columns, *([task.target_column] if task.target_column else [])]
+        others = [name for name in (task.time_column, task.target_column) if name]
         reader = RowReader(
             self._tools.datasets,
             ReadingPlan(
                 dataset=task.dataset,
-                columns=columns,
+                columns=[*task.input_columns, *others],
+                together=len(task.input_columns),
                 row_count=task.progress.total_rows // task.epochs,
                 epochs=task.epochs,
                 done_rows=task.progress.totals.done_rows,

@@ -21,6 +21,7 @@ class ReadingPlan:
     """What to read.
 
     Attributes:
+        together: the first columns, which are fed to the network side by side.
         row_count: rows of the data set.
         epochs: how often to read it.
         done_rows: over all epochs, rows to leave out at the beginning.
@@ -30,6 +31,7 @@ class ReadingPlan:
 
     dataset: str
     columns: Sequence[str]
+    together: int
     row_count: int
     epochs: int
     done_rows: int
@@ -90,7 +92,10 @@ class RowReader:
         patience = Patience(plan.patience_seconds)
         while row < plan.row_count:
             try:
-                async with aclosing(self._datasets.read(plan.dataset, plan.columns, row)) as read:
+                batches = self._datasets.read(
+                    plan.dataset, plan.columns, row, together=plan.together
+                )
+                async with aclosing(batches) as read:
                     async for batch in read:
                         row = batch.start_row + batch.row_count
                         patience.restore()

@@ -108,6 +108,7 @@ class TaskRun:
             batch,
             has_target=bool(self._task.target_column),
             is_classes=self._task.is_classes,
+            has_times=bool(self._task.time_column),
         )
         if self._task.work is TaskWork.LEARN:
             if rows.rows.target is None and self._task.target_column:

@@ -101,6 +101,7 @@ class Task:
     Attributes:
         number: grows with every task; the order of a queue. 0 before it is stored.
         network_uid: of the network that the task belongs to.
+        time_column: empty when no times are read.
         is_classes: whether the network tells classes apart.
         result_dataset_id: empty when no predictions are kept.
         trace: the trace context (W3C) of the call that queued the task.
@@ -115,6 +116,7 @@ class Task:
     epochs: int
     input_columns: tuple[str, ...]
     target_column: str
+    time_column: str
     result_dataset_id: str
     is_classes: bool
     create_time: datetime

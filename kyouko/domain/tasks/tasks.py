@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from kyouko.domain.engine import TaskKind
+from kyouko.domain.engine import NetworkStructure, TaskKind
 from kyouko.domain.networks.network import Network
 from kyouko.domain.tasks.columns import choose_columns
 from kyouko.domain.tasks.execution import ExecutionTools, TaskExecution
@@ -39,6 +39,7 @@ class NewTask:
     epochs: int = 1
     input_columns: tuple[str, ...] = ()
     target_column: str = ""
+    time_column: str = ""
     result_dataset_id: str = ""
 
 
@@ -104,7 +105,9 @@ class Tasks:
             new.work,
             input_columns=new.input_columns,
             target_column=new.target_column,
+            time_column=new.time_column,
         )
+        _check_epochs(new, network.structure)
         task = Task(
             task_id=new.task_id or f"task-{self._new_id()[:16]}",
             project_id=new.project_id,
@@ -115,6 +118,7 @@ class Tasks:
             epochs=new.epochs,
             input_columns=columns.inputs,
             target_column=columns.target,
+            time_column=columns.time,
             result_dataset_id=new.result_dataset_id,
             is_classes=network.structure.output.kind is TaskKind.CLASSES,
             create_time=self._tools.clock(),
@@ -283,6 +287,16 @@ def _number_in(after: str) -> int:
 def _check_prediction(new: NewTask) -> None:
     if new.epochs != 1:
         raise InvalidArgument.for_field("epochs", "a predict task goes through its rows once")
+
+
+def _check_epochs(new: NewTask, structure: NetworkStructure) -> None:
+    pipeline = structure.pipeline
+    if new.epochs > 1 and pipeline is not None and pipeline.late is not None:
+        raise InvalidArgument.for_field(
+            "epochs",
+            "the network's pipeline lets no row be much older than the newest one (late), so the "
+            "data set can be gone through once",
+        )
 
 
 def _has_ended(task: Task) -> FailedPrecondition:

@@ -53,6 +53,7 @@ def task(task_id: str = "task", of: Network | None = None) -> Task:
         epochs=2,
         input_columns=("a", "b"),
         target_column="kind",
+        time_column="at",
         result_dataset_id="",
         is_classes=True,
         create_time=NOON,

@@ -152,6 +152,61 @@ async def test_a_task_teaches_a_forecast_without_a_target_column(
     assert 0.0 < task.progress.loss < 13.0
 
 
+async def upload_shifts(shiori: RunningShiori) -> None:
+    """Store rows whose label is only in their time; one of them is older than those before."""
+    hours = np.arange(1000)
+    hours[500] = 3
+    lines = [
+        f"2026-01-{1 + hour // 24 % 28:02}T{hour % 24:02}:00:00Z,{hour % 7},{hour % 24 < 12}"
+        for hour in hours[:600]
+    ]
+    await shiori.upload_csv("shifts", "\n".join(["at,x,early", *lines]) + "\n")
+
+
+async def test_a_task_reads_times_from_a_column(
+    kyouko: RunningKyouko, shiori: RunningShiori
+) -> None:
+    """The calendar alone tells the label, in learning and in predicting; a late row is left out."""
+    await upload_shifts(shiori)
+    await kyouko.create_network(
+        template_yaml=LABELLED.replace("calendar: {}", "calendar: {}\n  late: {}"), channels=1
+    )
+    columns = {"input_columns": ["x"], "target_column": "early", "time_column": "at"}
+
+    task = await kyouko.finish(await kyouko.create_task("shifts", **columns))
+    found = (await kyouko.network()).statistics
+
+    assert (task_service_pb2.TASK_STATE_SUCCEEDED, "at") == (task.state, task.time_column)
+    assert task.progress.accuracy > 0.9
+    assert (599, 1) == (found.learned_rows, found.pipeline.late_rows)
+
+
+async def test_tasks_that_cannot_know_the_time(
+    kyouko: RunningKyouko, shiori: RunningShiori
+) -> None:
+    """No column, a second time through the same times, and a column that holds no times."""
+    await upload_shifts(shiori)
+    await kyouko.create_network(
+        template_yaml=LABELLED.replace("calendar: {}", "late: {}"), channels=1
+    )
+    columns = {"input_columns": ["x"], "target_column": "early"}
+    refused = []
+    for more in ({}, {"time_column": "at", "epochs": 2}):
+        with pytest.raises(grpc.aio.AioRpcError) as told:
+            await kyouko.create_task("shifts", **columns, **more)
+        refused.append(told.value.details() or "")
+
+    task = await kyouko.finish(
+        await kyouko.create_task(
+            "shifts", input_columns=["x"], target_column="at", time_column="early"
+        )
+    )
+
+    assert "name the column that holds it" in refused[0]
+    assert "gone through once" in refused[1]
+    assert "row 0 holds 'True', which is no time" in task.error.message
+
+
 async def test_labels_of_rows_with_a_calendar_may_come_later(kyouko: RunningKyouko) -> None:
     """They teach the rows with the times and the policies they came with; then none waits."""
     await kyouko.create_network(template_yaml=LABELLED, channels=2)

@@ -103,6 +103,7 @@ class Task(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CREATOR_FIELD_NUMBER: _builtins.int
+    TIME_COLUMN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `projects/{project}/networks/{network}/tasks/{task}`."""
     kind: Global___TaskKind.ValueType
@@ -119,6 +120,8 @@ class Task(_message.Message):
     """Where the task is in its life."""
     creator: _builtins.str
     """Who queued it, `users/{user}`."""
+    time_column: _builtins.str
+    """The column that says when each row was measured; empty when there is none."""
     @_builtins.property
     def input_columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The columns fed to the network, in order."""
@@ -160,10 +163,11 @@ class Task(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         creator: _builtins.str = ...,
+        time_column: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "dataset", b"dataset", "end_time", b"end_time", "epochs", b"epochs", "error", b"error", "input_columns", b"input_columns", "kind", b"kind", "name", b"name", "progress", b"progress", "result_dataset", b"result_dataset", "start_time", b"start_time", "state", b"state", "target_column", b"target_column"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "dataset", b"dataset", "end_time", b"end_time", "epochs", b"epochs", "error", b"error", "input_columns", b"input_columns", "kind", b"kind", "name", b"name", "progress", b"progress", "result_dataset", b"result_dataset", "start_time", b"start_time", "state", b"state", "target_column", b"target_column", "time_column", b"time_column"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,6 +261,7 @@ class CreateTaskRequest(_message.Message):
     TARGET_COLUMN_FIELD_NUMBER: _builtins.int
     RESULT_DATASET_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TIME_COLUMN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The network, `projects/{project}/networks/{network}`."""
     task_id: _builtins.str
@@ -275,6 +280,12 @@ class CreateTaskRequest(_message.Message):
     """
     request_id: _builtins.str
     """Makes a repeated call return the first answer; kept for 24 hours."""
+    time_column: _builtins.str
+    """The column that says when each row was measured; it is not fed. Networks
+    whose pipeline has a calendar or watches the order of time need one. ISO
+    8601 (UTC where no zone is named), or numbers since 1970: seconds below
+    10^11, milliseconds below 10^14, microseconds below 10^17, else nanoseconds.
+    """
     @_builtins.property
     def input_columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The columns to feed, in order; those of role INPUT when empty."""
@@ -291,10 +302,11 @@ class CreateTaskRequest(_message.Message):
         target_column: _builtins.str = ...,
         result_dataset_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        time_column: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "epochs", b"epochs", "input_columns", b"input_columns", "kind", b"kind", "parent", b"parent", "request_id", b"request_id", "result_dataset_id", b"result_dataset_id", "target_column", b"target_column", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "epochs", b"epochs", "input_columns", b"input_columns", "kind", b"kind", "parent", b"parent", "request_id", b"request_id", "result_dataset_id", b"result_dataset_id", "target_column", b"target_column", "task_id", b"task_id", "time_column", b"time_column"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,7 +22,7 @@ from kyouko.ports import (
     DatasetDescription,
     RowRange,
 )
-from kyouko.templates import shipped_templates
+from kyouko.templates import read_template, shipped_templates
 from mesh.errors import InvalidArgument
 
 IRIS = DatasetDescription(
@@ -98,6 +98,83 @@ def test_impossible_columns_are_refused(named: tuple[str, ...], target: str, fie
         choose(network(2), TaskWork.LEARN, *named, target=target)
 
     assert ("FIELD_INVALID", field) == (refused.value.reason, refused.value.metadata["field"])
+
+
+LOG = DatasetDescription(
+    "projects/p/datasets/log",
+    [
+        DatasetColumn("at", ColumnKind.INT64, ColumnUse.INPUT, 1),
+        DatasetColumn("load", ColumnKind.FLOAT64, ColumnUse.INPUT, 1),
+        DatasetColumn("picture", ColumnKind.UINT8, ColumnUse.OTHER, 4),
+        DatasetColumn("state", ColumnKind.STRING, ColumnUse.TARGET, 1),
+    ],
+    150,
+)
+
+
+def watcher(pipeline: str) -> NetworkStructure:
+    """Return the structure of a network of one channel behind a pipeline."""
+    template = read_template(
+        "inputs: [{name: row}]\npopulations: [{name: all, neurons: 8}]\n"
+        f"outputs: [{{name: out, kind: classes}}]\npipeline: {pipeline}\n"
+    )
+    return resolve(template, channels=1)
+
+
+@pytest.mark.parametrize("pipeline", ["{calendar: {}}", "{late: {}}"])
+def test_a_time_column_is_not_fed(pipeline: str) -> None:
+    """Numbers of a role INPUT stand for the time when that is asked for."""
+    chosen = choose_columns(
+        LOG, watcher(pipeline), TaskWork.LEARN, input_columns=(), target_column="", time_column="at"
+    )
+
+    assert ColumnChoice(("load",), "state", "at") == chosen
+
+
+@pytest.mark.parametrize(
+    ("time", "inputs", "target", "field"),
+    [
+        ("", (), "", "time_column"),
+        ("none", (), "", "time_column"),
+        ("picture", (), "", "time_column"),
+        ("at", ("at",), "", "input_columns"),
+        ("at", (), "at", "time_column"),
+    ],
+)
+def test_impossible_time_columns_are_refused(
+    time: str, inputs: tuple[str, ...], target: str, field: str
+) -> None:
+    """None where one is needed, unknown ones, bytes, and columns of another use."""
+    with pytest.raises(InvalidArgument) as refused:
+        choose_columns(
+            LOG,
+            watcher("{calendar: {}}"),
+            TaskWork.LEARN,
+            input_columns=inputs,
+            target_column=target,
+            time_column=time,
+        )
+
+    assert ("FIELD_INVALID", field) == (refused.value.reason, refused.value.metadata["field"])
+
+
+def test_times_come_with_all_rows() -> None:
+    """Also with those whose target is not known."""
+    batch = RowRange(
+        5,
+        2,
+        [
+            ColumnValues(np.ones((2, 1))),
+            ColumnValues(np.array([[1], [2]])),
+            ColumnValues(None, ["a", ""]),
+        ],
+    )
+
+    found = task_rows(batch, has_target=True, is_classes=True, has_times=True)
+
+    assert found.rows.event_times is not None
+    assert [10**9, 2 * 10**9] == found.rows.event_times.tolist()
+    assert (2, 1) == found.rows.inputs.shape
 
 
 def test_the_width_of_a_target_of_numbers_is_that_of_the_outputs() -> None:

@@ -28,7 +28,7 @@ class Archive:
         return DatasetDescription(name, [], self._row_count)
 
     async def read(
-        self, name: str, columns: Sequence[str], start_row: int
+        self, name: str, columns: Sequence[str], start_row: int, *, together: int
     ) -> AsyncGenerator[RowRange, None]:
         """Yield the rows in batches of seven."""
         self.starts.append(start_row)
@@ -46,6 +46,7 @@ class Archive:
 def plan(row_count: int, **changes: int | float) -> ReadingPlan:
     """Return a plan for one epoch in pieces of four rows."""
     values: dict[str, int | float] = {
+        "together": 1,
         "row_count": row_count,
         "epochs": 1,
         "done_rows": 0,
