@@ -53,7 +53,8 @@ class StreamOptions:
         label_horizon_rows: rows for which labels or targets may come later.
         reconnect_seconds: how long to try to get back to a server that is lost;
             0 ends the stream at once.
-        scoring: what else to say about the rows; scores begin anew after a break.
+        scoring: what else to say about the rows; scores go on after a break, unless kyouko itself
+            began anew.
     """
 
     mode: Mode = "LEARN"

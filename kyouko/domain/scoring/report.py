@@ -167,7 +167,7 @@ class ScoreReport:
     """Scores of a stream, after the rows of one frame.
 
     Attributes:
-        scored_rows: rows of the stream with targets so far.
+        scored_rows: rows of the stream, or of its session, with targets so far.
         since_learned_rows: rows the network had learned when scoring began.
     """
 

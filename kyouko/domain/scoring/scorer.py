@@ -38,6 +38,9 @@ Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 
 MOST_MEMORY_BYTES: Final = 64 * 2**20
+# About what a detector remembers, and what a scorer takes that remembers nothing yet.
+_DETECTOR_BYTES: Final = 8 * 2**10
+_LEAST_BYTES: Final = 32 * 2**10
 _PLACE: Final = "open.scoring."
 
 
@@ -61,7 +64,11 @@ def truth_of(rows: Rows, labels: LabelBook) -> Array | None:
 
 
 class StreamScorer:
-    """Scores a stream; called by one thread at a time, after the network has seen the rows."""
+    """Scores a stream; called by one thread at a time, after the network has seen the rows.
+
+    Attributes:
+        learned_rows: rows that the network had learned in its life when it was last called.
+    """
 
     def __init__(
         self, options: ScoringOptions, structure: NetworkStructure, *, learned_rows: int
@@ -77,12 +84,22 @@ class StreamScorer:
             InvalidArgument: FIELD_INVALID, with the field: a channel that the network does not
                 have, or a window that takes more memory than a stream may.
         """
+        self.learned_rows = learned_rows
         self._options = options
         self._is_classes = structure.output.kind is TaskKind.CLASSES
         if options.drift is not None:
             _check_channels(options.drift, structure.channels)
         # A window of labels is as wide as there are labels in it, not as outputs.
         self._begin(0 if self._is_classes else structure.output.size, learned_rows)
+
+    @property
+    def most_bytes(self) -> int:
+        """About the most memory that it takes."""
+        drift = self._options.drift
+        channels = 0 if drift is None else len(drift.channels)
+        watched = 0 if drift is None else 1 + (MOST_CHANNELS if drift.all_channels else channels)
+        detectors = 0 if drift is None else len(drift.detectors)
+        return self._window_bytes + watched * detectors * _DETECTOR_BYTES + _LEAST_BYTES
 
     def score(
         self,
@@ -103,6 +120,7 @@ class StreamScorer:
             said: what had been said of the truth; None where that is `results.outputs`, as it is
                 unless these are forecasts whose truth is still to come.
         """
+        self.learned_rows = results.learned_rows
         if len(results.outputs) == 0:
             return ScoreReport(self._scored_rows, self._since)
         if not self._is_classes and results.outputs.shape[1] != self._outputs:
@@ -145,6 +163,7 @@ class StreamScorer:
     def _begin(self, outputs: int, learned_rows: int) -> None:
         options = _fitting(self._options, outputs)
         self._outputs = outputs
+        self._window_bytes = _row_bytes(options, outputs) * options.window_rows
         self._since = learned_rows
         self._scored_rows = 0
         self._parts = _ClassParts(options) if self._is_classes else _NumberParts(options, outputs)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from kyouko.domain.engine import NetworkStructure
+from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
@@ -20,6 +21,7 @@ from kyouko.domain.scoring import ScoringOptions, StreamScorer
 from kyouko.domain.streams.authority import Authority
 from kyouko.domain.streams.memory import Share, StreamMemory
 from kyouko.domain.streams.pieces import Hold, StreamMode
+from kyouko.domain.streams.scorers import Scorers
 from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
 from kyouko.ports import Clock, VerifyToken
 from mesh.access import Caller
@@ -89,6 +91,7 @@ class Streams:
         self._open: dict[LearnStream, asyncio.Task[Any] | None] = {}
         # Streams that did not end in time, and what they end with.
         self._cut_off: dict[LearnStream, DomainError] = {}
+        self._scorers = Scorers()
         self._numbers = itertools.count(1)
         # Places taken, by user; a stream takes its place before its network is loaded.
         self._places: Counter[str] = Counter()
@@ -115,8 +118,10 @@ class Streams:
             self._networks.using(opening.project_id, opening.network_id) as live,
         ):
             terms = self._terms(live, opening)
-            scorer = await _scorer(live, opening.scoring)
+            scorer = await self._scorer(live, opening)
             session = await self._session(live, opening, terms, caller.principal.name)
+            if scorer is not None and session is not None and opening.scoring is not None:
+                self._scorers.keep(live.network.uid, session.hold.key, opening.scoring, scorer)
             self._check_still_open(live, session)
             share = Share(self._memory)
             stream = LearnStream(
@@ -158,6 +163,17 @@ class Streams:
         if session is not None:
             live.owner.ledger.sessions.find(session.hold.key).held_by(session.hold.holder)
 
+    async def _scorer(self, live: LiveNetwork, opening: Opening) -> StreamScorer | None:
+        """Return the scorer of the session that the stream goes on with, or a new one."""
+        options, known = opening.scoring, None
+        if options is None:
+            return None
+        if opening.resume_token:
+            key = key_of(opening.resume_token)
+            known = self._scorers.find(live.network.uid, key, options)
+        # In the network's thread: what scores are made of takes a second to import.
+        return await live.owner.run(lambda ledger: _going_on(ledger, options, known))
+
     async def _session(
         self, live: LiveNetwork, opening: Opening, terms: StreamTerms, user: str
     ) -> SessionTerms | None:
@@ -192,6 +208,7 @@ class Streams:
 
     async def end_network(self, network: Network) -> None:
         """End the streams of a network that is being deleted."""
+        self._scorers.forget(network.uid)
         found = [stream for stream in self._open if stream.uid == network.uid]
         await self._end(found, NotFound(network.name))
 
@@ -247,15 +264,12 @@ class Streams:
         )
 
 
-async def _scorer(live: LiveNetwork, options: ScoringOptions | None) -> StreamScorer | None:
-    if options is None:
-        return None
-    # In the network's thread: what scores are made of takes a second to import.
-    return await live.owner.run(
-        lambda ledger: StreamScorer(
-            options, ledger.learner.structure, learned_rows=ledger.learner.learned_rows
-        )
-    )
+def _going_on(ledger: Ledger, options: ScoringOptions, known: StreamScorer | None) -> StreamScorer:
+    learner = ledger.learner
+    if known is not None and known.learned_rows <= learner.learned_rows:
+        return known
+    # None is known, or the network has lost rows that it scored.
+    return StreamScorer(options, learner.structure, learned_rows=learner.learned_rows)
 
 
 def _check_is_learning(opening: Opening) -> None:

@@ -250,8 +250,9 @@ class LearnOpen(_message.Message):
     @_builtins.property
     def scoring(self) -> Global___LearnScoring:
         """What else to say about the rows with each result; nothing when not set, and
-        then it costs nothing. Scores belong to the stream: they begin with its
-        first row, also when the stream goes on with a session.
+        then it costs nothing. Scores belong to the session: a stream that goes on
+        with it, and asks for the same, goes on with its scores. They begin anew when
+        kyouko does, in the mode `PREDICT` with each stream; `since_learned_rows` tells.
         """
 
     def __init__(
@@ -759,7 +760,7 @@ class LearnScores(_message.Message):
     INTERVALS_FIELD_NUMBER: _builtins.int
     SETS_FIELD_NUMBER: _builtins.int
     scored_rows: _builtins.int
-    """Rows of the stream with targets so far, all of which were scored. Of a
+    """Rows of the session with targets so far, all of which were scored. Of a
     network that teaches itself, those of which something was said before.
     """
     since_learned_rows: _builtins.int

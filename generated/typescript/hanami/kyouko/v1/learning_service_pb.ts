@@ -210,8 +210,9 @@ export type LearnOpen = Message<"hanami.kyouko.v1.LearnOpen"> & {
 
   /**
    * What else to say about the rows with each result; nothing when not set, and
-   * then it costs nothing. Scores belong to the stream: they begin with its
-   * first row, also when the stream goes on with a session.
+   * then it costs nothing. Scores belong to the session: a stream that goes on
+   * with it, and asks for the same, goes on with its scores. They begin anew when
+   * kyouko does, in the mode `PREDICT` with each stream; `since_learned_rows` tells.
    *
    * @generated from field: hanami.kyouko.v1.LearnScoring scoring = 7;
    */
@@ -749,7 +750,7 @@ export const LearnResultSchema: GenMessage<LearnResult> = /*@__PURE__*/
  */
 export type LearnScores = Message<"hanami.kyouko.v1.LearnScores"> & {
   /**
-   * Rows of the stream with targets so far, all of which were scored. Of a
+   * Rows of the session with targets so far, all of which were scored. Of a
    * network that teaches itself, those of which something was said before.
    *
    * @generated from field: int64 scored_rows = 1;
