@@ -56,6 +56,10 @@ def status_of(error: DomainError) -> status_pb2.Status:
                 resource_name=_clipped(error.metadata.get("resource", ""))
             )
         )
+    if seconds := error.metadata.get("retry_seconds"):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromSeconds(int(seconds))
+        details.append(retry)
     return status_pb2.Status(
         code=_code_of(error), message=_clipped(error.message), details=[_packed(d) for d in details]
     )

@@ -1,16 +1,19 @@
 """The composition root: the only place that knows all concrete classes of misaki."""
 
 import uuid
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import grpc
 import structlog
 from hanami.misaki.v1 import (
     access_service_pb2_grpc,
     project_service_pb2_grpc,
+    session_service_pb2_grpc,
     token_service_pb2_grpc,
     user_service_pb2_grpc,
 )
@@ -18,29 +21,66 @@ from hanami.misaki.v1 import (
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
+from mesh.origins import Origins
 from mesh.revocations import Revocation
 from mesh.server import Application, Servicer
 from mesh.tokens import PublicKey, TokenVerifier
+from misaki.crypto.digests import Digests, HashKeyError
+from misaki.crypto.digests import load_or_create as load_or_create_digests
 from misaki.crypto.keys import KeyFileError, SigningKey, load_or_create
 from misaki.crypto.passwords import Argon2Passwords
-from misaki.crypto.tokens import JwtMint, TokenLifetimes
+from misaki.crypto.tokens import JwtMint
 from misaki.domain.access_news import AccessNews
 from misaki.domain.bootstrap import BootstrapError, FirstAdmin, ensure_admin
+from misaki.domain.password_changes import PasswordChanges
 from misaki.domain.projects import Projects
 from misaki.domain.revocations import Revoker
-from misaki.domain.sessions import Sessions
+from misaki.domain.services import ServiceLogins
+from misaki.domain.sessions import SessionLimits, Sessions
+from misaki.domain.throttle import Throttle
 from misaki.domain.users import Users
 from misaki.servicers.access import AccessServicer
 from misaki.servicers.projects import ProjectServicer
+from misaki.servicers.sessions import SessionServicer
 from misaki.servicers.tokens import TokenServicer
 from misaki.servicers.users import UserServicer
 from misaki.settings import MisakiSettings
 from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
+from misaki.storage.attempts import SqlAttemptStore
 from misaki.storage.models import IDEMPOTENCY_KEYS
 from misaki.storage.repository import SqlDirectory
+from misaki.storage.sessions import SqlSessionStore
 
 SCHEMA = "misaki"
+# Every gRPC service of misaki: its generated base, its name, and what adds it to a server.
+_CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] = [
+    (
+        token_service_pb2_grpc.TokenServiceServicer,
+        "TokenService",
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server,
+    ),
+    (
+        session_service_pb2_grpc.SessionServiceServicer,
+        "SessionService",
+        session_service_pb2_grpc.add_SessionServiceServicer_to_server,
+    ),
+    (
+        user_service_pb2_grpc.UserServiceServicer,
+        "UserService",
+        user_service_pb2_grpc.add_UserServiceServicer_to_server,
+    ),
+    (
+        project_service_pb2_grpc.ProjectServiceServicer,
+        "ProjectService",
+        project_service_pb2_grpc.add_ProjectServiceServicer_to_server,
+    ),
+    (
+        access_service_pb2_grpc.AccessServiceServicer,
+        "AccessService",
+        access_service_pb2_grpc.add_AccessServiceServicer_to_server,
+    ),
+]
 # Bounds the memory that logins take together: two hashes of 64 MiB by default.
 _HASHING_THREADS = 2
 _log = structlog.get_logger(__name__)
@@ -55,6 +95,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
     """
     service_secret = _service_secret(settings)
     key = _signing_key(settings.data_directory)
+    digests = _digests(settings.data_directory)
     database = Database(settings.effective_database_url, schema=SCHEMA)
     try:
         with ThreadPoolExecutor(_HASHING_THREADS, "argon2") as executor:
@@ -67,20 +108,35 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
             passwords = Argon2Passwords(executor, memory_kib=settings.password_memory_kib)
             users = Users(directory, passwords, revoker, clock=_utc_now, new_id=_new_id)
             await _bootstrap(settings, directory, users)
+            mint = _mint(settings, key, verifier)
+            throttle = Throttle(SqlAttemptStore(database), digests, clock=_utc_now)
             sessions = Sessions(
                 directory,
+                SqlSessionStore(database, access_store.revoking),
                 passwords,
-                _mint(settings, key, verifier),
+                throttle,
+                mint,
                 revoker,
-                service_secret=service_secret,
+                limits=_session_limits(settings),
+                clock=_utc_now,
+                new_id=_new_id,
             )
+            origins = Origins(settings.trusted_proxies)
             projects = Projects(directory, revoker, clock=_utc_now, new_id=_new_id)
+            changes = PasswordChanges(directory, passwords, throttle, revoker)
+            services = ServiceLogins(mint, secret=service_secret)
             yield Application(
-                servicers=_servicers(sessions, users, projects, news, key.public),
+                servicers=_named(
+                    TokenServicer(sessions, services, [key.public], origins),
+                    SessionServicer(sessions),
+                    UserServicer(users, changes, origins),
+                    ProjectServicer(projects),
+                    AccessServicer(news),
+                ),
                 verifier=verifier,
                 dependencies=[Dependency("database", database.check)],
                 idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
-                fingerprint_key=key.fingerprint_key(),
+                fingerprint_key=digests.derived_key("fingerprints of requests"),
                 background=[news.run],
                 drain=news.end,
             )
@@ -88,30 +144,15 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
         await database.close()
 
 
-def _servicers(
-    sessions: Sessions, users: Users, projects: Projects, news: AccessNews, key: PublicKey
-) -> Sequence[Servicer]:
+def _named(*servicers: object) -> Sequence[Servicer]:
+    """Return servicers with what adds each of them to a server, by its generated base."""
     return [
-        Servicer(
-            "hanami.misaki.v1.TokenService",
-            token_service_pb2_grpc.add_TokenServiceServicer_to_server,
-            TokenServicer(sessions, [key]),
-        ),
-        Servicer(
-            "hanami.misaki.v1.UserService",
-            user_service_pb2_grpc.add_UserServiceServicer_to_server,
-            UserServicer(users),
-        ),
-        Servicer(
-            "hanami.misaki.v1.ProjectService",
-            project_service_pb2_grpc.add_ProjectServiceServicer_to_server,
-            ProjectServicer(projects),
-        ),
-        Servicer(
-            "hanami.misaki.v1.AccessService",
-            access_service_pb2_grpc.add_AccessServiceServicer_to_server,
-            AccessServicer(news),
-        ),
+        next(
+            Servicer(f"hanami.misaki.v1.{service}", add, servicer)
+            for base, service, add in _CONTRACTS
+            if isinstance(servicer, base)
+        )
+        for servicer in servicers
     ]
 
 
@@ -147,12 +188,17 @@ def _mint(settings: MisakiSettings, key: SigningKey, verifier: TokenVerifier) ->
         verifier,
         issuer=settings.token_issuer,
         audience=settings.token_audience,
-        lifetimes=TokenLifetimes(
-            access=timedelta(seconds=settings.access_token_seconds),
-            refresh=timedelta(seconds=settings.refresh_token_seconds),
-        ),
+        access_lifetime=timedelta(seconds=settings.access_token_seconds),
         clock=_utc_now,
         new_id=_new_id,
+    )
+
+
+def _session_limits(settings: MisakiSettings) -> SessionLimits:
+    return SessionLimits(
+        idle=timedelta(seconds=settings.refresh_token_seconds),
+        longest=timedelta(seconds=settings.session_seconds),
+        grace=timedelta(seconds=settings.refresh_grace_seconds),
     )
 
 
@@ -197,6 +243,13 @@ def _signing_key(folder: Path) -> SigningKey:
         return load_or_create(folder)
     except (OSError, KeyFileError) as error:
         raise SystemExit(f"misaki: no signing key: {error}") from error
+
+
+def _digests(folder: Path) -> Digests:
+    try:
+        return load_or_create_digests(folder)
+    except (OSError, HashKeyError) as error:
+        raise SystemExit(f"misaki: no hash key: {error}") from error
 
 
 def _utc_now() -> datetime:

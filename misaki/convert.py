@@ -1,16 +1,36 @@
 """Messages to and from what the domain speaks of."""
 
-from hanami.misaki.v1 import project_service_pb2, token_service_pb2, user_service_pb2
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from hanami.misaki.v1 import (
+    project_service_pb2,
+    session_service_pb2,
+    token_service_pb2,
+    user_service_pb2,
+)
 from hanami.type.v1 import access_pb2
 
 from mesh.access import Role
+from mesh.errors import InvalidArgument
+from mesh.origins import Origins, call_metadata
 from mesh.pages import Page
 from mesh.tokens import ALGORITHM, PublicKey
-from misaki.domain.model import Member, Project, User, user_name
-from misaki.domain.sessions import TokenPair
+from misaki.domain.model import (
+    Member,
+    Project,
+    Session,
+    User,
+    UserChange,
+    project_name,
+    user_name,
+)
+from misaki.domain.sessions import TokenPair, Where
 from misaki.ports import SignedToken
 
 _ROLE_PREFIX = "ROLE_"
+_MAX_CLIENT_LENGTH = 128
 
 
 def role_of(number: "access_pb2.Role.ValueType") -> Role:
@@ -18,10 +38,58 @@ def role_of(number: "access_pb2.Role.ValueType") -> Role:
     return Role(access_pb2.Role.Name(number).removeprefix(_ROLE_PREFIX))
 
 
+def check_mask(mask: FieldMask, allowed: Sequence[str]) -> frozenset[str]:
+    """Return the fields that an update names.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID: none, or one that cannot be changed.
+    """
+    unknown = [path for path in mask.paths if path not in allowed]
+    if unknown or not mask.paths:
+        problem = f"{unknown[0]!r} cannot be changed" if unknown else "names no field"
+        raise InvalidArgument.for_field(
+            "update_mask", f"{problem}; allowed are {', '.join(allowed)}"
+        )
+    return frozenset(mask.paths)
+
+
+def user_change(request: user_service_pb2.UpdateUserRequest) -> UserChange:
+    """Return what an update of a user asks for."""
+    paths = check_mask(request.update_mask, ["display_name", "admin", "disabled"])
+    user = request.user
+    return UserChange(
+        display_name=user.display_name if "display_name" in paths else None,
+        admin=user.admin if "admin" in paths else None,
+        disabled=user.disabled if "disabled" in paths else None,
+    )
+
+
+def where(origins: Origins, context: Any, project: str) -> Where:
+    """Return where a login comes from, and the project it is for."""
+    agent = call_metadata(context).get("user-agent", "")
+    return Where(
+        origin=origins.of_call(context),
+        client="".join(c for c in agent if c.isprintable())[:_MAX_CLIENT_LENGTH],
+        project_id=project.removeprefix("projects/"),
+    )
+
+
+def entered_project(project: str) -> str | None:
+    """Return the id of the project to switch to: empty for all, None for no change."""
+    if not project:
+        return None
+    project_id = project.removeprefix("projects/")
+    return "" if project_id == "-" else project_id
+
+
 def user_message(user: User) -> user_service_pb2.User:
     """Return a user as it goes over the wire."""
     message = user_service_pb2.User(
-        name=user.name, display_name=user.display_name, admin=user.admin, etag=user.etag
+        name=user.name,
+        display_name=user.display_name,
+        admin=user.admin,
+        etag=user.etag,
+        disabled=user.disabled,
     )
     message.create_time.FromDatetime(user.create_time)
     return message
@@ -59,6 +127,7 @@ def member_message(member: Member) -> project_service_pb2.Member:
         name=member.name,
         user=user_name(member.user_id),
         role=access_pb2.Role.Value(_ROLE_PREFIX + member.role.value),
+        etag=member.etag,
     )
     message.create_time.FromDatetime(member.create_time)
     return message
@@ -74,11 +143,43 @@ def members_message(page: Page[Member]) -> project_service_pb2.ListMembersRespon
 def token_pair_message(pair: TokenPair) -> token_service_pb2.TokenPair:
     """Return a pair of tokens."""
     message = token_service_pb2.TokenPair(
-        access_token=pair.access.token, refresh_token=pair.refresh.token, user=pair.user.name
+        access_token=pair.access.token,
+        refresh_token=pair.refresh.token,
+        user=pair.user.name,
+        session=pair.session.name,
+        project=_optional_project(pair.session.project_id),
     )
     message.access_expire_time.FromDatetime(pair.access.expire_time)
     message.refresh_expire_time.FromDatetime(pair.refresh.expire_time)
     return message
+
+
+def sessions_message(
+    page: Page[Session], own: str | None
+) -> session_service_pb2.ListSessionsResponse:
+    """Return a page of logins; `own` is the id of the caller's."""
+    return session_service_pb2.ListSessionsResponse(
+        sessions=[_session_message(session, own) for session in page.items],
+        next_page_token=page.next_page_token,
+    )
+
+
+def _session_message(session: Session, own: str | None) -> session_service_pb2.Session:
+    message = session_service_pb2.Session(
+        name=session.name,
+        origin=session.origin,
+        client=session.client,
+        project=_optional_project(session.project_id),
+        current=session.session_id == own,
+    )
+    message.create_time.FromDatetime(session.create_time)
+    message.renew_time.FromDatetime(session.renew_time)
+    message.expire_time.FromDatetime(session.expire_time)
+    return message
+
+
+def _optional_project(project_id: str) -> str:
+    return project_name(project_id) if project_id else ""
 
 
 def service_token_message(token: SignedToken) -> token_service_pb2.ServiceToken:

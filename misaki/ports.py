@@ -5,14 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from mesh.access import Role
+from mesh.access import Principal, Role
 from mesh.revocations import Revocation
-from misaki.domain.model import Credentials, Member, Project, User
+from misaki.domain.attempts import Attempts, Limits
+from misaki.domain.model import Credentials, Member, Project, Session, User, UserChange
 from misaki.domain.policy import PolicyVersion
 
 Clock = Callable[[], datetime]
 # Makes an id that nobody can guess and that never comes twice.
 NewId = Callable[[], str]
+# Makes of a text what tells nothing of it to those without the key of the installation.
+Digest = Callable[[str], str]
+# Makes the revocations of some subjects.
+RevocationsOf = Callable[[Sequence[str]], Sequence[Revocation]]
+
+
+def no_revocations(subjects: Sequence[str]) -> Sequence[Revocation]:
+    """Return none, for changes that end nobody's tokens."""
+    return ()
 
 
 class Directory(Protocol):
@@ -44,12 +54,38 @@ class Directory(Protocol):
         """Return users."""
 
     async def has_admin(self) -> bool:
-        """Tell whether any user is an admin."""
+        """Tell whether any user is an admin who may log in."""
+
+    async def update_user(
+        self,
+        user_id: str,
+        change: UserChange,
+        *,
+        etag: str,
+        new_etag: str,
+        revocations: Sequence[Revocation] = (),
+    ) -> User:
+        """Change a user; who is disabled by it loses all sessions.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Aborted: ETAG_MISMATCH.
+            FailedPrecondition: STATE_CONFLICT: nobody would be left to administer.
+        """
+
+    async def set_password(
+        self, user_id: str, password_hash: str, *, revocations: Sequence[Revocation]
+    ) -> None:
+        """Replace a user's password, and end all sessions of the user.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
 
     async def delete_user(
         self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
     ) -> None:
-        """Delete a user and the user's memberships.
+        """Delete a user with all memberships and sessions.
 
         Args:
             user_id: The user.
@@ -81,13 +117,33 @@ class Directory(Protocol):
     ) -> Sequence[Project]:
         """Return projects, only those whose ids are `among` the given ones if any are."""
 
-    async def delete_project(self, project_id: str, *, etag: str, delete_time: datetime) -> None:
-        """Delete a project and its memberships, and keep its id from coming back.
+    async def update_project(
+        self, project_id: str, *, display_name: str, etag: str, new_etag: str
+    ) -> Project:
+        """Change the name that people read of a project.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Aborted: ETAG_MISMATCH.
+        """
+
+    async def delete_project(
+        self,
+        project_id: str,
+        *,
+        etag: str,
+        delete_time: datetime,
+        revocations_of: RevocationsOf = no_revocations,
+    ) -> None:
+        """Delete a project with its memberships and the sessions narrowed to it.
+
+        Its id is kept from coming back.
 
         Args:
             project_id: The project.
             etag: As in `delete_user`.
             delete_time: When this happens.
+            revocations_of: Ends the tokens of those who lose a role.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
@@ -105,6 +161,23 @@ class Directory(Protocol):
             NotFound: RESOURCE_NOT_FOUND: there is no such project or user.
             AlreadyExists: RESOURCE_EXISTS.
             ResourceExhausted: LIMIT_REACHED.
+        """
+
+    async def update_member(
+        self,
+        project_id: str,
+        user_id: str,
+        *,
+        role: Role,
+        etag: str,
+        new_etag: str,
+        revocations: Sequence[Revocation],
+    ) -> Member:
+        """Give a member another role.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Aborted: ETAG_MISMATCH.
         """
 
     async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:
@@ -125,6 +198,52 @@ class Directory(Protocol):
 
     async def roles_of(self, user_id: str) -> Mapping[str, Role]:
         """Return a user's role in each project, by the project's id."""
+
+
+class SessionStore(Protocol):
+    """Keeps logins. Each method is one transaction."""
+
+    async def create_session(self, session: Session) -> None:
+        """Store a new session.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND: its user is gone.
+        """
+
+    async def find_session(self, session_id: str) -> Session | None:
+        """Return a session, or None when it has ended or never was."""
+
+    async def renew_session(self, session: Session, *, generation: int) -> bool:
+        """Store the next state of a session, if it is still of a certain generation.
+
+        Returns:
+            Whether it was; nothing is stored otherwise.
+        """
+
+    async def end_session(self, session_id: str, *, revocations: Sequence[Revocation]) -> bool:
+        """End a session; returns whether there was one."""
+
+    async def list_sessions(self, user_id: str, *, after: str, limit: int) -> Sequence[Session]:
+        """Return a user's sessions in the order of their ids, `limit` after an id."""
+
+    async def forget_sessions(self, *, now: datetime) -> None:
+        """Delete the sessions whose last refresh token has ended."""
+
+
+class AttemptStore(Protocol):
+    """Counts failures by key, see `misaki.domain.throttle`. Each method is one transaction."""
+
+    async def attempts(self, keys: Collection[str]) -> Mapping[str, Attempts]:
+        """Return the counts that there are of some keys."""
+
+    async def count_failure(self, key: str, limits: Limits, *, now: datetime) -> None:
+        """Count one more failure; two at the same time count twice."""
+
+    async def count_success(self, *, clear: str, remember: str, now: datetime) -> None:
+        """Drop the count of one key, and note the time under another."""
+
+    async def forget_attempts(self, *, older_than: datetime) -> None:
+        """Drop the counts that have not changed since."""
 
 
 class AccessStore(Protocol):
@@ -178,6 +297,14 @@ class Passwords(Protocol):
         takes must not tell whether a user exists.
         """
 
+    def weakness(self, password: str, known: Sequence[str]) -> str:
+        """Return why a new password is too easy to guess; nothing when it is not.
+
+        Args:
+            password: The password.
+            known: What anybody would try first, such as the name of the user.
+        """
+
 
 @dataclass(frozen=True)
 class SignedToken:
@@ -189,28 +316,42 @@ class SignedToken:
 
 @dataclass(frozen=True)
 class Renewal:
-    """Whom a refresh token speaks for."""
+    """Which session a refresh token belongs to, and which of its tokens it is."""
 
     user_id: str
-    uid: str
+    session_id: str
+    generation: int
 
 
 class TokenMint(Protocol):
     """Makes tokens, and reads the refresh tokens it made."""
 
     def access_for_user(
-        self, user: User, roles: Mapping[str, Role], *, issue_time: datetime
+        self,
+        user: User,
+        roles: Mapping[str, Role],
+        *,
+        admin: bool,
+        session_id: str,
+        issue_time: datetime,
     ) -> SignedToken:
-        """Return an access token that carries the user's roles; see `Revoker.issue_time`."""
+        """Return an access token that carries roles of the user; see `Revoker.issue_time`."""
 
-    def refresh_for_user(self, user: User) -> SignedToken:
-        """Return a refresh token."""
+    def refresh_for(self, session: Session) -> SignedToken:
+        """Return the refresh token of a session that is good."""
 
     def access_for_service(self, service: str) -> SignedToken:
         """Return the access token of a service of the mesh."""
 
+    async def read_access(self, token: str) -> Principal:
+        """Return whom an access token speaks for, whether it was taken back or not.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID.
+        """
+
     async def read_refresh(self, token: str) -> Renewal:
-        """Return whom a refresh token speaks for.
+        """Return what a refresh token says.
 
         Raises:
             Unauthenticated: TOKEN_INVALID.

@@ -1,9 +1,9 @@
 """Builders of domain objects with sensible defaults, for all tiers."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mesh.access import AccessRule, Caller, Principal, Role
-from misaki.domain.model import Member, Project, User
+from misaki.domain.model import Member, Project, Session, User
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ALL_ROLES = frozenset(Role)
@@ -28,7 +28,9 @@ def caller(
     return Caller(who or principal(), rule)
 
 
-def user(user_id: str = "alice", *, admin: bool = False, etag: str = "e1") -> User:
+def user(
+    user_id: str = "alice", *, admin: bool = False, etag: str = "e1", disabled: bool = False
+) -> User:
     """Return a user of misaki."""
     return User(
         user_id=user_id,
@@ -37,6 +39,7 @@ def user(user_id: str = "alice", *, admin: bool = False, etag: str = "e1") -> Us
         create_time=NOON,
         etag=etag,
         uid=f"uid-of-{user_id}"[:32],
+        disabled=disabled,
     )
 
 
@@ -53,4 +56,19 @@ def project(project_id: str = "garden", *, etag: str = "e1") -> Project:
 
 def member(project_id: str = "garden", user_id: str = "alice", role: Role = Role.MEMBER) -> Member:
     """Return a membership of misaki."""
-    return Member(project_id=project_id, user_id=user_id, role=role, create_time=NOON)
+    return Member(project_id=project_id, user_id=user_id, role=role, create_time=NOON, etag="first")
+
+
+def session(session_id: str = "s1", user_id: str = "alice", project_id: str = "") -> Session:
+    """Return a login of misaki."""
+    return Session(
+        session_id=session_id,
+        user_id=user_id,
+        project_id=project_id,
+        generation=1,
+        create_time=NOON,
+        renew_time=NOON,
+        expire_time=NOON + timedelta(hours=24),
+        origin="203.0.113.7",
+        client="test",
+    )

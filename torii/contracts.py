@@ -18,6 +18,7 @@ from hanami.kyouko.v1 import (
 from hanami.misaki.v1 import (
     access_service_pb2,
     project_service_pb2,
+    session_service_pb2,
     token_service_pb2,
     user_service_pb2,
 )
@@ -32,6 +33,7 @@ _FILES: Sequence[FileDescriptor] = (
     template_service_pb2.DESCRIPTOR,
     access_service_pb2.DESCRIPTOR,
     project_service_pb2.DESCRIPTOR,
+    session_service_pb2.DESCRIPTOR,
     token_service_pb2.DESCRIPTOR,
     user_service_pb2.DESCRIPTOR,
     audit_service_pb2.DESCRIPTOR,

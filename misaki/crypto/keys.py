@@ -2,10 +2,7 @@
 
 import base64
 import hashlib
-import hmac
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.tokens import PublicKey
+from misaki.crypto.private_files import create_once
 
 FILE_NAME = "signing-key.pem"
 
@@ -28,11 +26,6 @@ class SigningKey:
 
     private: Ed25519PrivateKey
     public: PublicKey
-
-    def fingerprint_key(self) -> bytes:
-        """Return a secret derived from the key, for fingerprints of requests."""
-        raw = self.private.private_bytes_raw()
-        return hmac.digest(raw, b"fingerprints of requests", "sha256")
 
 
 def new_key() -> SigningKey:
@@ -59,34 +52,12 @@ def load_or_create(folder: Path) -> SigningKey:
 
 
 def _create(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     pem = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    # mkstemp makes the file with mode 0600.
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        # Unlike a rename, a link does not replace the key of one that was faster.
-        os.link(temporary, path)
-        _sync_folder(path.parent)
-    except FileExistsError:
-        return
-    finally:
-        Path(temporary).unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    create_once(path, pem)
 
 
 def _signing_key(private: Ed25519PrivateKey) -> SigningKey:

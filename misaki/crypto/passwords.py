@@ -1,10 +1,13 @@
 """Argon2id password hashes, computed in threads of their own."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
+
+from misaki.crypto import strength
 
 
 class Argon2Passwords:
@@ -34,7 +37,11 @@ class Argon2Passwords:
         fits = await loop.run_in_executor(
             self._executor, self._verify, password, password_hash or self._nobody
         )
-        return fits and password_hash is not None
+        return fits and bool(password_hash)
+
+    def weakness(self, password: str, known: Sequence[str]) -> str:
+        """Return why a new password is too easy to guess; see `Passwords.weakness`."""
+        return strength.weakness(password, known)
 
     def _verify(self, password: str, password_hash: str) -> bool:
         try:

@@ -1,25 +1,16 @@
 """Signs JSON Web Tokens, and reads the refresh tokens among them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
 
-from mesh.access import Role
-from mesh.tokens import ACCESS, ALGORITHM, REFRESH, TokenVerifier, token_invalid
+from mesh.access import Principal, Role
+from mesh.tokens import ACCESS, ALGORITHM, REFRESH, TokenVerifier, principal_of, token_invalid
 from misaki.crypto.keys import SigningKey
-from misaki.domain.model import User
+from misaki.domain.model import Session, User, user_name
 from misaki.ports import Clock, NewId, Renewal, SignedToken
-
-
-@dataclass(frozen=True)
-class TokenLifetimes:
-    """How long tokens last."""
-
-    access: timedelta
-    refresh: timedelta
 
 
 class JwtMint:
@@ -32,7 +23,7 @@ class JwtMint:
         *,
         issuer: str,
         audience: str,
-        lifetimes: TokenLifetimes,
+        access_lifetime: timedelta,
         clock: Clock,
         new_id: NewId,
     ) -> None:
@@ -40,43 +31,58 @@ class JwtMint:
         self._verifier = verifier
         self._issuer = issuer
         self._audience = audience
-        self._lifetimes = lifetimes
+        self._access_lifetime = access_lifetime
         self._clock = clock
         self._new_id = new_id
 
     def access_for_user(
-        self, user: User, roles: Mapping[str, Role], *, issue_time: datetime
+        self,
+        user: User,
+        roles: Mapping[str, Role],
+        *,
+        admin: bool,
+        session_id: str,
+        issue_time: datetime,
     ) -> SignedToken:
-        """Return an access token that carries the user's roles."""
+        """Return an access token that carries roles of the user."""
         claims = {
-            "adm": user.admin,
+            "adm": admin,
             "roles": {p: role.value for p, role in roles.items()},
+            "sid": session_id,
             "iat": issue_time.timestamp(),
         }
-        return self._signed(user.name, ACCESS, self._lifetimes.access, claims)
+        return self._access(user.name, claims)
 
-    def refresh_for_user(self, user: User) -> SignedToken:
-        """Return a refresh token."""
-        return self._signed(user.name, REFRESH, self._lifetimes.refresh, {"uid": user.uid})
+    def refresh_for(self, session: Session) -> SignedToken:
+        """Return the refresh token of a session that is good."""
+        claims = {"sid": session.session_id, "gen": session.generation}
+        return self._signed(user_name(session.user_id), REFRESH, session.expire_time, claims)
 
     def access_for_service(self, service: str) -> SignedToken:
         """Return the access token of a service of the mesh."""
         claims = {"adm": False, "roles": {}}
-        return self._signed(f"services/{service}", ACCESS, self._lifetimes.access, claims)
+        return self._access(f"services/{service}", claims)
+
+    async def read_access(self, token: str) -> Principal:
+        """Return whom an access token speaks for; see `TokenMint.read_access`."""
+        return principal_of(await self._verifier.claims(token, token_type=ACCESS))
 
     async def read_refresh(self, token: str) -> Renewal:
-        """Return whom a refresh token speaks for; see `TokenMint.read_refresh`."""
+        """Return what a refresh token says; see `TokenMint.read_refresh`."""
         claims = await self._verifier.claims(token, token_type=REFRESH)
-        subject, uid = str(claims["sub"]), claims.get("uid")
-        if not subject.startswith("users/") or not isinstance(uid, str):
+        kind, _, user_id = str(claims["sub"]).partition("/")
+        session_id, generation = claims.get("sid"), claims.get("gen")
+        if kind != "users" or not isinstance(session_id, str) or type(generation) is not int:
             raise token_invalid("malformed")
-        return Renewal(user_id=subject.removeprefix("users/"), uid=uid)
+        return Renewal(user_id=user_id, session_id=session_id, generation=generation)
+
+    def _access(self, subject: str, claims: Mapping[str, Any]) -> SignedToken:
+        return self._signed(subject, ACCESS, self._clock() + self._access_lifetime, claims)
 
     def _signed(
-        self, subject: str, token_type: str, lifetime: timedelta, claims: Mapping[str, Any]
+        self, subject: str, token_type: str, expire_time: datetime, claims: Mapping[str, Any]
     ) -> SignedToken:
-        now = self._clock()
-        expire_time = now.replace(microsecond=0) + lifetime
+        expire_time = expire_time.replace(microsecond=0)
         token = jwt.encode(
             {
                 "iss": self._issuer,
@@ -84,7 +90,7 @@ class JwtMint:
                 "sub": subject,
                 "jti": self._new_id(),
                 # With fractions: a token made right after a revocation is good.
-                "iat": now.timestamp(),
+                "iat": self._clock().timestamp(),
                 "exp": expire_time,
                 "typ": token_type,
                 **claims,

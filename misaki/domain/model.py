@@ -19,6 +19,7 @@ class User:
         create_time: With a time zone.
         etag: Changes with every change.
         uid: Tells this user from a later one of the same id.
+        disabled: Whether the user may not log in.
     """
 
     user_id: str
@@ -27,6 +28,7 @@ class User:
     create_time: datetime
     etag: str
     uid: str
+    disabled: bool = False
 
     @property
     def name(self) -> str:
@@ -35,11 +37,65 @@ class User:
 
 
 @dataclass(frozen=True)
+class UserChange:
+    """The new values of a user; None leaves a value as it is."""
+
+    display_name: str | None = None
+    admin: bool | None = None
+    disabled: bool | None = None
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the user may do less afterwards."""
+        return self.admin is False or self.disabled is True
+
+    @property
+    def is_for_admins(self) -> bool:
+        """Whether more than what people read changes."""
+        return self.admin is not None or self.disabled is not None
+
+
+@dataclass(frozen=True)
 class Credentials:
-    """A user with the hash of the password, salt and parameters included."""
+    """A user with the hash of the password, salt and parameters included.
+
+    The hash is empty for a user who has no password.
+    """
 
     user: User
     password_hash: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """One login: a chain of refresh tokens, of which only the last one is good.
+
+    Attributes:
+        session_id: Names the login in tokens; nobody can guess it.
+        user_id: Who logged in.
+        project_id: The only project that its access tokens speak of; empty for all.
+        generation: Number of the refresh token that is good.
+        create_time: When the login was.
+        renew_time: When that refresh token was made.
+        expire_time: When it ends.
+        origin: Where the login came from.
+        client: What program it was, as that calls itself.
+    """
+
+    session_id: str
+    user_id: str
+    project_id: str
+    generation: int
+    create_time: datetime
+    renew_time: datetime
+    expire_time: datetime
+    origin: str
+    client: str
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"users/{self.user_id}/sessions/{self.session_id}"
 
 
 @dataclass(frozen=True)
@@ -66,6 +122,7 @@ class Member:
     user_id: str
     role: Role
     create_time: datetime
+    etag: str
 
     @property
     def name(self) -> str:

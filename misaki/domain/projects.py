@@ -1,4 +1,4 @@
-"""Creating, reading and deleting projects and memberships, and who may do so."""
+"""Creating, reading, changing and deleting projects and memberships, and who may do so."""
 
 from collections.abc import Sequence
 
@@ -55,8 +55,27 @@ class Projects:
         among = None if caller.principal.admin else frozenset(caller.principal.project_roles)
         return await self._directory.list_projects(after=after, limit=limit, among=among)
 
+    async def update(
+        self, caller: Caller, project_id: str, *, display_name: str, etag: str
+    ) -> Project:
+        """Change the name that people read of a project.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: ROLE_INSUFFICIENT.
+            InvalidArgument: FIELD_INVALID.
+            Aborted: ETAG_MISMATCH.
+        """
+        caller.authorize_project(project_id)
+        name = rules.check_display_name(display_name, default=project_id)
+        return await self._directory.update_project(
+            project_id, display_name=name, etag=etag, new_etag=self._new_id()
+        )
+
     async def delete(self, caller: Caller, project_id: str, *, etag: str) -> None:
-        """Delete a project and its memberships. Its id never comes back.
+        """Delete a project and all that gives access to it. Its id never comes back.
+
+        The tokens of its members end now; renewed ones speak of it no more.
 
         Networks and data sets, and tokens in use, know a project by its id only: a new
         project of that id would give them to other people.
@@ -67,7 +86,12 @@ class Projects:
             Aborted: ETAG_MISMATCH.
         """
         caller.authorize_project(project_id)
-        await self._directory.delete_project(project_id, etag=etag, delete_time=self._clock())
+        await self._directory.delete_project(
+            project_id,
+            etag=etag,
+            delete_time=self._clock(),
+            revocations_of=lambda subjects: self._revoker.of(*subjects),
+        )
 
     async def add_member(
         self, caller: Caller, *, project_id: str, user_id: str, role: Role
@@ -82,18 +106,38 @@ class Projects:
             ResourceExhausted: LIMIT_REACHED: the user has as many roles as a token holds.
         """
         caller.authorize_project(project_id)
-        if role not in PROJECT_ROLES:
-            raise InvalidArgument.for_field(
-                "role", f"{role} is not one of {', '.join(sorted(PROJECT_ROLES))}"
-            )
+        _check_role(role)
         member = Member(
             project_id=project_id,
             user_id=rules.check_user_id(user_id, field="user"),
             role=role,
             create_time=self._clock(),
+            etag=self._new_id(),
         )
         await self._directory.create_member(member, limit=rules.MAX_MEMBERSHIPS)
         return member
+
+    async def update_member(
+        self, caller: Caller, project_id: str, user_id: str, *, role: Role, etag: str
+    ) -> Member:
+        """Give a member another role; the tokens that carry the old one end now.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: ROLE_INSUFFICIENT.
+            InvalidArgument: FIELD_INVALID: the role is not one of a project.
+            Aborted: ETAG_MISMATCH.
+        """
+        caller.authorize_project(project_id)
+        _check_role(role)
+        return await self._directory.update_member(
+            project_id,
+            user_id,
+            role=role,
+            etag=etag,
+            new_etag=self._new_id(),
+            revocations=self._revoker.of(user_name(user_id)),
+        )
 
     async def list_members(
         self, caller: Caller, project_id: str, *, after: str, limit: int
@@ -116,6 +160,13 @@ class Projects:
         caller.authorize_project(project_id)
         revocations = self._revoker.of(user_name(user_id))
         await self._directory.delete_member(project_id, user_id, revocations=revocations)
+
+
+def _check_role(role: Role) -> None:
+    if role not in PROJECT_ROLES:
+        raise InvalidArgument.for_field(
+            "role", f"{role} is not one of {', '.join(sorted(PROJECT_ROLES))}"
+        )
 
 
 def id_is_spent(project_id: str) -> AlreadyExists:

@@ -1,6 +1,7 @@
 """What ids, names and passwords have to look like."""
 
 import re
+from collections.abc import Callable, Sequence
 
 from mesh.errors import InvalidArgument
 
@@ -66,8 +67,20 @@ def check_display_name(display_name: str, *, default: str, field: str = "display
     return stripped or default
 
 
-def check_password(password: str, *, field: str = "password") -> str:
-    """Return a new password when it is long enough, and not too long to hash.
+def check_password(
+    password: str,
+    *,
+    known: Sequence[str],
+    weakness: Callable[[str, Sequence[str]], str],
+    field: str = "password",
+) -> None:
+    """Refuse a new password that is too short, too long to hash, or easy to guess.
+
+    Args:
+        password: The password.
+        known: What anybody would try first.
+        weakness: Says what makes a password easy to guess; nothing when it is not.
+        field: What to call the password in an error.
 
     Raises:
         InvalidArgument: FIELD_INVALID; the message does not repeat the password.
@@ -78,4 +91,5 @@ def check_password(password: str, *, field: str = "password") -> str:
             f"has {len(password)} characters; "
             f"{MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} are allowed",
         )
-    return password
+    if problem := weakness(password, known):
+        raise InvalidArgument.for_field(field, problem)

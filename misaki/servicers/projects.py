@@ -44,6 +44,18 @@ class ProjectServicer(project_service_pb2_grpc.ProjectServiceServicer):
         page = pages.page_of(wanted, projects, lambda project: project.project_id)
         return convert.projects_message(page)
 
+    async def UpdateProject(self, request: pb.UpdateProjectRequest, context: Context) -> pb.Project:
+        """Change a project."""
+        convert.check_mask(request.update_mask, ["display_name"])
+        (project_id,) = names.parse("projects/*", request.project.name, field="project.name")
+        project = await self._projects.update(
+            current_caller(),
+            project_id,
+            display_name=request.project.display_name,
+            etag=request.project.etag,
+        )
+        return convert.project_message(project)
+
     async def DeleteProject(self, request: pb.DeleteProjectRequest, context: Context) -> Empty:
         """Delete a project."""
         (project_id,) = names.parse("projects/*", request.name)
@@ -57,6 +69,20 @@ class ProjectServicer(project_service_pb2_grpc.ProjectServiceServicer):
             project_id=names.project_id(request.parent, field="parent"),
             user_id=names.parse("users/*", request.user, field="user")[0],
             role=convert.role_of(request.role),
+        )
+        return convert.member_message(member)
+
+    async def UpdateMember(self, request: pb.UpdateMemberRequest, context: Context) -> pb.Member:
+        """Give a member another role."""
+        convert.check_mask(request.update_mask, ["role"])
+        name = request.member.name
+        project_id, user_id = names.parse("projects/*/members/*", name, field="member.name")
+        member = await self._projects.update_member(
+            current_caller(),
+            project_id,
+            user_id,
+            role=convert.role_of(request.member.role),
+            etag=request.member.etag,
         )
         return convert.member_message(member)
 

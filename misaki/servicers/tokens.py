@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
 from hanami.misaki.v1 import token_service_pb2 as pb
 from hanami.misaki.v1 import token_service_pb2_grpc
 
+from mesh.calls import current_caller
+from mesh.origins import Origins
 from mesh.tokens import PublicKey
 from misaki import convert
+from misaki.domain.services import ServiceLogins
 from misaki.domain.sessions import Sessions
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -17,25 +21,46 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
     """Logs in, renews, and publishes the keys."""
 
-    def __init__(self, sessions: Sessions, keys: Sequence[PublicKey]) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        services: ServiceLogins,
+        keys: Sequence[PublicKey],
+        origins: Origins,
+    ) -> None:
         self._sessions = sessions
+        self._services = services
         self._keys = keys
+        self._origins = origins
 
     async def Login(self, request: pb.LoginRequest, context: Context) -> pb.TokenPair:
         """Log a user in."""
-        pair = await self._sessions.log_in(request.user_id, request.password)
+        where = convert.where(self._origins, context, request.project)
+        pair = await self._sessions.log_in(request.user_id, request.password, where)
         return convert.token_pair_message(pair)
 
     async def RefreshToken(self, request: pb.RefreshTokenRequest, context: Context) -> pb.TokenPair:
         """Renew a pair of tokens."""
-        pair = await self._sessions.renew(request.refresh_token)
+        pair = await self._sessions.renew(
+            request.refresh_token, project_id=convert.entered_project(request.project)
+        )
         return convert.token_pair_message(pair)
+
+    async def Logout(self, request: pb.LogoutRequest, context: Context) -> Empty:
+        """End the caller's login."""
+        await self._sessions.log_out(current_caller())
+        return Empty()
+
+    async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> Empty:
+        """Take a token back."""
+        await self._sessions.revoke(request.token)
+        return Empty()
 
     async def IssueServiceToken(
         self, request: pb.IssueServiceTokenRequest, context: Context
     ) -> pb.ServiceToken:
         """Give a service its token."""
-        token = self._sessions.token_for_service(request.service, request.secret)
+        token = self._services.token_for(request.service, request.secret)
         return convert.service_token_message(token)
 
     async def GetJsonWebKeySet(

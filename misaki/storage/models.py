@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Integer, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Integer, String, Text, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mesh.database import UtcTimestamp, new_metadata
@@ -33,6 +33,7 @@ class UserRow(Base):
     password_hash: Mapped[str] = mapped_column(String(256))
     create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
     etag: Mapped[str] = mapped_column(String(32))
+    disabled: Mapped[bool] = mapped_column(server_default=false())
 
 
 class ProjectRow(Base):
@@ -68,6 +69,36 @@ class MemberRow(Base):
     )
     role: Mapped[str] = mapped_column(String(16))
     create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+    etag: Mapped[str] = mapped_column(String(32), server_default="first")
+
+
+class SessionRow(Base):
+    """A login; goes with its user."""
+
+    __tablename__ = "sessions"
+
+    session_id: Mapped[str] = mapped_column(_identifier(), primary_key=True)
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.user_id", ondelete="CASCADE"), index=True
+    )
+    project_id: Mapped[str] = mapped_column(_identifier(), index=True)
+    generation: Mapped[int]
+    create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+    renew_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+    expire_time: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
+    origin: Mapped[str] = mapped_column(String(64))
+    client: Mapped[str] = mapped_column(String(128))
+
+
+class AttemptRow(Base):
+    """Counts wrong passwords; `key` is a digest and names nobody."""
+
+    __tablename__ = "attempts"
+
+    key: Mapped[str] = mapped_column(String(43), primary_key=True)
+    failures: Mapped[int]
+    last_failure: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
+    blocked_until: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
 
 class RevocationRow(Base):

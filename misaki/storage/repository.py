@@ -1,10 +1,11 @@
 """The directory in SQL; see `misaki.ports.Directory` for what each method promises."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Update, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Delete, Update, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import QueryableAttribute, aliased
@@ -12,13 +13,22 @@ from sqlalchemy.sql.selectable import ForUpdateArg
 
 from mesh.access import Role
 from mesh.database import Database
-from mesh.errors import AlreadyExists, NotFound, stale_etag
+from mesh.errors import AlreadyExists, DomainError, NotFound, stale_etag
 from mesh.revocations import Revocation
-from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
+from misaki.domain.model import (
+    Credentials,
+    Member,
+    Project,
+    User,
+    UserChange,
+    project_name,
+    user_name,
+)
 from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
+from misaki.ports import RevocationsOf, no_revocations
 from misaki.storage.access import Revoking
-from misaki.storage.models import MemberRow, ProjectRow, UserRow
+from misaki.storage.models import MemberRow, ProjectRow, SessionRow, UserRow
 
 
 class SqlDirectory:
@@ -44,6 +54,7 @@ class SqlDirectory:
             password_hash=password_hash,
             create_time=user.create_time,
             etag=user.etag,
+            disabled=user.disabled,
         )
         await self._insert(row, user.name)
 
@@ -69,7 +80,7 @@ class SqlDirectory:
 
     async def has_admin(self) -> bool:
         """Tell whether any user is an admin."""
-        query = select(exists().where(UserRow.admin))
+        query = select(exists().where(UserRow.admin, ~UserRow.disabled))
         async with self._database.session() as session:
             return bool(await session.scalar(query))
 
@@ -77,28 +88,51 @@ class SqlDirectory:
         self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
     ) -> None:
         """Delete a user and the user's memberships."""
-        other = aliased(UserRow)
-        another_admin = exists().where(other.admin, other.user_id != user_id)
-        statement = delete(UserRow).where(
-            UserRow.user_id == user_id, ~UserRow.admin | another_admin
-        )
+        statement = delete(UserRow).where(UserRow.user_id == user_id, _can_be_spared(user_id))
         if etag:
             statement = statement.where(UserRow.etag == etag)
         async with self._revoking(revocations) as session:
-            # PostgreSQL: two admins who delete each other have to wait for one another.
-            await session.execute(
-                select(UserRow.user_id)
-                .where(UserRow.admin)
-                .order_by(UserRow.user_id)
-                .with_for_update()
-            )
+            await _lock_admins(session)
             if not await _finds(session, statement, UserRow.user_id):
-                row = await session.get(UserRow, user_id)
-                if row is None:
-                    raise NotFound(user_name(user_id))
-                if etag and row.etag != etag:
-                    raise stale_etag(user_name(user_id), etag)
-                raise last_admin(user_id)
+                raise await _not_spared(session, user_id, etag)
+
+    async def update_user(
+        self,
+        user_id: str,
+        change: UserChange,
+        *,
+        etag: str,
+        new_etag: str,
+        revocations: Sequence[Revocation] = (),
+    ) -> User:
+        """Change a user; who is disabled by it loses all sessions."""
+        values = {field: value for field, value in asdict(change).items() if value is not None}
+        statement = update(UserRow).where(UserRow.user_id == user_id)
+        if change.takes_away:
+            statement = statement.where(_can_be_spared(user_id))
+        if etag:
+            statement = statement.where(UserRow.etag == etag)
+        async with self._revoking(revocations) as session:
+            if change.takes_away:
+                await _lock_admins(session)
+            statement = statement.values(etag=new_etag, **values)
+            if not await _finds(session, statement, UserRow.user_id):
+                raise await _not_spared(session, user_id, etag)
+            if change.disabled:
+                await session.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
+            return _user(await session.get_one(UserRow, user_id, populate_existing=True))
+
+    async def set_password(
+        self, user_id: str, password_hash: str, *, revocations: Sequence[Revocation]
+    ) -> None:
+        """Replace a user's password, and end all sessions of the user."""
+        statement = (
+            update(UserRow).where(UserRow.user_id == user_id).values(password_hash=password_hash)
+        )
+        async with self._revoking(revocations) as session:
+            if not await _finds(session, statement, UserRow.user_id):
+                raise NotFound(user_name(user_id))
+            await session.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
 
     async def create_project(self, project: Project) -> None:
         """Store a new project."""
@@ -136,12 +170,14 @@ class SqlDirectory:
         async with self._database.session() as session:
             return [_project(row) for row in await session.scalars(query)]
 
-    async def delete_project(self, project_id: str, *, etag: str, delete_time: datetime) -> None:
-        """Delete a project and its memberships; a row without content keeps the id."""
+    async def update_project(
+        self, project_id: str, *, display_name: str, etag: str, new_etag: str
+    ) -> Project:
+        """Change the name that people read of a project."""
         statement = (
             update(ProjectRow)
             .where(ProjectRow.project_id == project_id, ProjectRow.delete_time.is_(None))
-            .values(delete_time=delete_time, display_name="", creator_id="")
+            .values(display_name=display_name, etag=new_etag)
         )
         if etag:
             statement = statement.where(ProjectRow.etag == etag)
@@ -149,7 +185,37 @@ class SqlDirectory:
             if not await _finds(session, statement, ProjectRow.project_id):
                 await _existing_project(session, project_id)
                 raise stale_etag(project_name(project_id), etag)
-            await session.execute(delete(MemberRow).where(MemberRow.project_id == project_id))
+            return _project(await session.get_one(ProjectRow, project_id, populate_existing=True))
+
+    async def delete_project(
+        self,
+        project_id: str,
+        *,
+        etag: str,
+        delete_time: datetime,
+        revocations_of: RevocationsOf = no_revocations,
+    ) -> None:
+        """Delete a project and what gives access to it; a row without content keeps the id."""
+        statement = (
+            update(ProjectRow)
+            .where(ProjectRow.project_id == project_id, ProjectRow.delete_time.is_(None))
+            .values(delete_time=delete_time, display_name="", creator_id="")
+        )
+        if etag:
+            statement = statement.where(ProjectRow.etag == etag)
+        # Filled below, when nobody can become a member any more, and recorded at the end.
+        revocations: list[Revocation] = []
+        async with self._revoking(revocations) as session:
+            if not await _finds(session, statement, ProjectRow.project_id):
+                await _existing_project(session, project_id)
+                raise stale_etag(project_name(project_id), etag)
+            members = delete(MemberRow).where(MemberRow.project_id == project_id)
+            removed = await session.scalars(members.returning(MemberRow.user_id))
+            subjects = [user_name(user_id) for user_id in removed]
+            sessions = delete(SessionRow).where(SessionRow.project_id == project_id)
+            ended = await session.scalars(sessions.returning(SessionRow.session_id))
+            subjects += [f"sessions/{session_id}" for session_id in ended]
+            revocations += revocations_of(subjects)
 
     async def create_member(self, member: Member, *, limit: int) -> None:
         """Store a new membership."""
@@ -158,6 +224,7 @@ class SqlDirectory:
             user_id=member.user_id,
             role=member.role.value,
             create_time=member.create_time,
+            etag=member.etag,
         )
         try:
             async with self._database.session() as session:
@@ -172,6 +239,33 @@ class SqlDirectory:
             await self.get_project(member.project_id)
             await self.get_user(member.user_id)
             raise AlreadyExists(member.name) from error
+
+    async def update_member(
+        self,
+        project_id: str,
+        user_id: str,
+        *,
+        role: Role,
+        etag: str,
+        new_etag: str,
+        revocations: Sequence[Revocation],
+    ) -> Member:
+        """Give a member another role."""
+        name = f"{project_name(project_id)}/members/{user_id}"
+        statement = (
+            update(MemberRow)
+            .where(MemberRow.project_id == project_id, MemberRow.user_id == user_id)
+            .values(role=role.value, etag=new_etag)
+        )
+        if etag:
+            statement = statement.where(MemberRow.etag == etag)
+        async with self._revoking(revocations) as session:
+            if not await _finds(session, statement, MemberRow.user_id):
+                if await session.get(MemberRow, (project_id, user_id)) is None:
+                    raise NotFound(name)
+                raise stale_etag(name, etag)
+            key = (project_id, user_id)
+            return _member(await session.get_one(MemberRow, key, populate_existing=True))
 
     async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:
         """Return the members of a project."""
@@ -219,6 +313,30 @@ async def _finds(
     return found.first() is not None
 
 
+def _can_be_spared(user_id: str) -> ColumnElement[bool]:
+    """Return the condition that a user is not the last admin who can log in."""
+    other = aliased(UserRow)
+    another_admin = exists().where(other.admin, ~other.disabled, other.user_id != user_id)
+    return ~UserRow.admin | UserRow.disabled | another_admin
+
+
+async def _lock_admins(session: AsyncSession) -> None:
+    """Let two admins who take each other away wait for one another (PostgreSQL)."""
+    await session.execute(
+        select(UserRow.user_id).where(UserRow.admin).order_by(UserRow.user_id).with_for_update()
+    )
+
+
+async def _not_spared(session: AsyncSession, user_id: str, etag: str) -> DomainError:
+    """Return why a statement about a user has found no row."""
+    row = await session.get(UserRow, user_id)
+    if row is None:
+        return NotFound(user_name(user_id))
+    if etag and row.etag != etag:
+        return stale_etag(user_name(user_id), etag)
+    return last_admin(user_id)
+
+
 async def _existing_project(
     session: AsyncSession, project_id: str, *, locked: bool = False
 ) -> ProjectRow:
@@ -244,6 +362,7 @@ def _user(row: UserRow) -> User:
         create_time=row.create_time,
         etag=row.etag,
         uid=row.uid,
+        disabled=row.disabled,
     )
 
 
@@ -263,4 +382,5 @@ def _member(row: MemberRow) -> Member:
         user_id=row.user_id,
         role=Role(row.role),
         create_time=row.create_time,
+        etag=row.etag,
     )

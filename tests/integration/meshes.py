@@ -10,6 +10,7 @@ import grpc
 from hanami.misaki.v1 import (
     project_service_pb2,
     project_service_pb2_grpc,
+    session_service_pb2_grpc,
     token_service_pb2,
     token_service_pb2_grpc,
     user_service_pb2,
@@ -57,6 +58,11 @@ class RunningMisaki:
         return token_service_pb2_grpc.TokenServiceStub(self.channel)
 
     @property
+    def sessions(self) -> "session_service_pb2_grpc.SessionServiceAsyncStub":
+        """The stub of SessionService."""
+        return session_service_pb2_grpc.SessionServiceStub(self.channel)
+
+    @property
     def users(self) -> "user_service_pb2_grpc.UserServiceAsyncStub":
         """The stub of UserService."""
         return user_service_pb2_grpc.UserServiceStub(self.channel)
@@ -72,6 +78,13 @@ class RunningMisaki:
         """Log a user in."""
         request = token_service_pb2.LoginRequest(user_id=user_id, password=password)
         return await self.tokens.Login(request)
+
+    async def refresh(self, refresh_token: str, project: str = "") -> token_service_pb2.TokenPair:
+        """Renew a pair of tokens."""
+        request = token_service_pb2.RefreshTokenRequest(
+            refresh_token=refresh_token, project=project
+        )
+        return await self.tokens.RefreshToken(request)
 
     async def admin(self) -> Metadata:
         """Return call metadata with a fresh token of the admin."""

@@ -8,11 +8,14 @@ import pytest
 
 from mesh.database import Database
 from mesh.revocations import Revocation
-from misaki.ports import AccessStore, Directory
+from misaki.ports import AccessStore, AttemptStore, Directory, SessionStore
 from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
+from misaki.storage.attempts import SqlAttemptStore
 from misaki.storage.repository import SqlDirectory
+from misaki.storage.sessions import SqlSessionStore
 from tests.contract.misaki.in_memory import InMemoryDirectory
+from tests.contract.misaki.in_memory_logins import InMemoryAttemptStore
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Stores:
     directory: Directory
     access: AccessStore
     announced: list[Revocation]
+    sessions: SessionStore
+    attempts: AttemptStore
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -29,7 +34,13 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     """Return empty stores of each kind."""
     if request.param == "memory":
         directory = InMemoryDirectory()
-        yield Stores(directory, directory.access, directory.access.recorded)
+        yield Stores(
+            directory,
+            directory.access,
+            directory.access.recorded,
+            directory.sessions,
+            InMemoryAttemptStore(),
+        )
         return
     url = f"sqlite+aiosqlite:///{tmp_path / 'misaki.db'}"
     if request.param == "postgresql":
@@ -38,7 +49,13 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await database.migrate(migrations.DIRECTORY)
     announced: list[Revocation] = []
     access = SqlAccessStore(database, recorded=announced.extend)
-    yield Stores(SqlDirectory(database, access.revoking), access, announced)
+    yield Stores(
+        SqlDirectory(database, access.revoking),
+        access,
+        announced,
+        SqlSessionStore(database, access.revoking),
+        SqlAttemptStore(database),
+    )
     await database.close()
 
 
@@ -52,3 +69,15 @@ def directory(stores: Stores) -> Directory:
 def access(stores: Stores) -> AccessStore:
     """Return an empty store of revocations and policies of each kind."""
     return stores.access
+
+
+@pytest.fixture
+def sessions(stores: Stores) -> SessionStore:
+    """Return an empty store of logins of each kind."""
+    return stores.sessions
+
+
+@pytest.fixture
+def attempts(stores: Stores) -> AttemptStore:
+    """Return an empty store of counts of each kind."""
+    return stores.attempts

@@ -1,15 +1,26 @@
 """Misaki's stores in dictionaries, for tests of the domain; obey the same suites as SQL."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from mesh.access import Role
 from mesh.errors import AlreadyExists, NotFound, stale_etag
 from mesh.revocations import Revocation
-from misaki.domain.model import Credentials, Member, Project, User, project_name, user_name
+from misaki.domain.model import (
+    Credentials,
+    Member,
+    Project,
+    User,
+    UserChange,
+    project_name,
+    user_name,
+)
 from misaki.domain.policy import PolicyVersion
 from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
+from misaki.ports import RevocationsOf, no_revocations
+from tests.contract.misaki.in_memory_logins import InMemorySessionStore
 
 
 class InMemoryAccessStore:
@@ -72,6 +83,7 @@ class InMemoryDirectory:
         self._projects: dict[str, Project] = {}
         self._deleted: dict[str, datetime] = {}
         self._members: dict[tuple[str, str], Member] = {}
+        self.sessions = InMemorySessionStore(self.access, is_user=self._users.__contains__)
 
     async def create_user(self, user: User, password_hash: str) -> None:
         """Store a new user."""
@@ -96,7 +108,45 @@ class InMemoryDirectory:
 
     async def has_admin(self) -> bool:
         """Tell whether any user is an admin."""
-        return any(credentials.user.admin for credentials in self._users.values())
+        return any(c.user.admin and not c.user.disabled for c in self._users.values())
+
+    async def update_user(
+        self,
+        user_id: str,
+        change: UserChange,
+        *,
+        etag: str,
+        new_etag: str,
+        revocations: Sequence[Revocation] = (),
+    ) -> User:
+        """Change a user; who is disabled by it loses all sessions."""
+        user = await self.get_user(user_id)
+        if etag and user.etag != etag:
+            raise stale_etag(user.name, etag)
+        if change.takes_away:
+            self._check_can_be_spared(user)
+        values = {field: value for field, value in asdict(change).items() if value is not None}
+        changed = replace(user, etag=new_etag, **values)
+        await self.access.record_revocations(revocations)
+        self._users[user_id] = Credentials(changed, self._users[user_id].password_hash)
+        if change.disabled:
+            self.sessions.drop(lambda session: session.user_id == user_id)
+        return changed
+
+    async def set_password(
+        self, user_id: str, password_hash: str, *, revocations: Sequence[Revocation]
+    ) -> None:
+        """Replace a user's password, and end all sessions of the user."""
+        user = await self.get_user(user_id)
+        await self.access.record_revocations(revocations)
+        self._users[user_id] = Credentials(user, password_hash)
+        self.sessions.drop(lambda session: session.user_id == user_id)
+
+    def _check_can_be_spared(self, user: User) -> None:
+        others = (c.user for c in self._users.values() if c.user.user_id != user.user_id)
+        is_needed = user.admin and not user.disabled
+        if is_needed and not any(other.admin and not other.disabled for other in others):
+            raise last_admin(user.user_id)
 
     async def delete_user(
         self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
@@ -105,11 +155,10 @@ class InMemoryDirectory:
         user = await self.get_user(user_id)
         if etag and user.etag != etag:
             raise stale_etag(user.name, etag)
-        others = [c.user for c in self._users.values() if c.user.user_id != user_id]
-        if user.admin and not any(other.admin for other in others):
-            raise last_admin(user_id)
+        self._check_can_be_spared(user)
         await self.access.record_revocations(revocations)
         del self._users[user_id]
+        self.sessions.drop(lambda session: session.user_id == user_id)
         self._members = {key: m for key, m in self._members.items() if key[1] != user_id}
 
     async def create_project(self, project: Project) -> None:
@@ -137,13 +186,35 @@ class InMemoryDirectory:
         ]
         return [self._projects[project_id] for project_id in ids[:limit]]
 
-    async def delete_project(self, project_id: str, *, etag: str, delete_time: datetime) -> None:
-        """Delete a project and its memberships."""
+    async def update_project(
+        self, project_id: str, *, display_name: str, etag: str, new_etag: str
+    ) -> Project:
+        """Change the name that people read of a project."""
+        project = await self.get_project(project_id)
+        if etag and project.etag != etag:
+            raise stale_etag(project.name, etag)
+        changed = replace(project, display_name=display_name, etag=new_etag)
+        self._projects[project_id] = changed
+        return changed
+
+    async def delete_project(
+        self,
+        project_id: str,
+        *,
+        etag: str,
+        delete_time: datetime,
+        revocations_of: RevocationsOf = no_revocations,
+    ) -> None:
+        """Delete a project and what gives access to it."""
         project = await self.get_project(project_id)
         if etag and project.etag != etag:
             raise stale_etag(project.name, etag)
         del self._projects[project_id]
         self._deleted[project_id] = delete_time
+        subjects = [user_name(key[1]) for key in self._members if key[0] == project_id]
+        ended = self.sessions.drop(lambda session: session.project_id == project_id)
+        subjects += [f"sessions/{session_id}" for session_id in ended]
+        await self.access.record_revocations(revocations_of(subjects))
         self._members = {key: m for key, m in self._members.items() if key[0] != project_id}
 
     async def create_member(self, member: Member, *, limit: int) -> None:
@@ -156,6 +227,27 @@ class InMemoryDirectory:
         if len(await self.roles_of(member.user_id)) >= limit:
             raise too_many_memberships(member.user_id, limit)
         self._members[key] = member
+
+    async def update_member(
+        self,
+        project_id: str,
+        user_id: str,
+        *,
+        role: Role,
+        etag: str,
+        new_etag: str,
+        revocations: Sequence[Revocation],
+    ) -> Member:
+        """Give a member another role."""
+        member = self._members.get((project_id, user_id))
+        if member is None:
+            raise NotFound(f"{project_name(project_id)}/members/{user_id}")
+        if etag and member.etag != etag:
+            raise stale_etag(member.name, etag)
+        changed = replace(member, role=role, etag=new_etag)
+        await self.access.record_revocations(revocations)
+        self._members[project_id, user_id] = changed
+        return changed
 
     async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:
         """Return the members of a project."""

@@ -1,13 +1,17 @@
 """What every directory has to do with projects and memberships."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from mesh.access import Role
 from mesh.errors import Aborted, AlreadyExists, NotFound, ResourceExhausted
+from mesh.revocations import Revocation
+from misaki.domain.model import Member
 from misaki.ports import Directory
 from tests import factories
+from tests.contract.misaki.conftest import Stores
 
 
 async def test_project_comes_back_as_stored(directory: Directory) -> None:
@@ -233,3 +237,85 @@ async def test_deleted_member_is_gone(directory: Directory) -> None:
     with pytest.raises(NotFound) as caught:
         await directory.delete_member("garden", "alice")
     assert {"resource": "projects/garden/members/alice"} == caught.value.metadata
+
+
+async def test_changed_project_is_read_back(directory: Directory) -> None:
+    """Name and etag change; a stale etag changes nothing, a missing project is not found."""
+    await directory.create_project(factories.project("garden"))
+
+    changed = await directory.update_project(
+        "garden", display_name="Park", etag="e1", new_etag="e2"
+    )
+    with pytest.raises(Aborted):
+        await directory.update_project("garden", display_name="X", etag="e1", new_etag="e3")
+    with pytest.raises(NotFound):
+        await directory.update_project("kitchen", display_name="X", etag="", new_etag="e3")
+
+    expected = replace(factories.project("garden", etag="e2"), display_name="Park")
+    assert expected == changed == await directory.get_project("garden")
+
+
+async def test_deleted_project_is_not_changed(directory: Directory) -> None:
+    """What only keeps an id cannot be renamed."""
+    await directory.create_project(factories.project("garden"))
+    await directory.delete_project("garden", etag="", delete_time=factories.NOON)
+
+    with pytest.raises(NotFound):
+        await directory.update_project("garden", display_name="X", etag="", new_etag="e3")
+
+
+async def test_changed_member_is_read_back(stores: Stores) -> None:
+    """Role and etag change together with the revocation; a stale etag changes nothing."""
+    directory = stores.directory
+    await directory.create_user(factories.user("alice"), "hash")
+    await directory.create_project(factories.project("garden"))
+    await directory.create_member(factories.member("garden", "alice"), limit=9)
+    revocation = Revocation("users/alice", factories.NOON, factories.NOON)
+
+    async def update(user_id: str, etag: str) -> Member:
+        return await directory.update_member(
+            "garden",
+            user_id,
+            role=Role.VIEWER,
+            etag=etag,
+            new_etag="e2",
+            revocations=[revocation],
+        )
+
+    with pytest.raises(Aborted):
+        await update("alice", "stale")
+    with pytest.raises(NotFound):
+        await update("nobody", "")
+    changed = await update("alice", "first")
+
+    expected = replace(factories.member("garden", "alice", Role.VIEWER), etag="e2")
+    assert (
+        [expected] == [changed] == list(await directory.list_members("garden", after="", limit=9))
+    )
+    assert [revocation] == stores.announced
+
+
+async def test_deleted_project_ends_what_speaks_of_it(stores: Stores) -> None:
+    """Members' tokens and narrowed sessions end in the same transaction, and only theirs."""
+    directory = stores.directory
+    for user_id in ("alice", "bob", "carol"):
+        await directory.create_user(factories.user(user_id), "hash")
+        await stores.sessions.create_session(factories.session(f"s-{user_id}", user_id))
+    await directory.create_project(factories.project("garden"))
+    for user_id in ("alice", "bob"):
+        await directory.create_member(factories.member("garden", user_id), limit=9)
+    await stores.sessions.create_session(factories.session("narrow", "bob", "garden"))
+
+    await directory.delete_project(
+        "garden",
+        etag="",
+        delete_time=factories.NOON,
+        revocations_of=lambda subjects: [
+            Revocation(subject, factories.NOON, factories.NOON) for subject in subjects
+        ],
+    )
+
+    subjects = {revocation.subject for revocation in stores.announced}
+    assert {"users/alice", "users/bob", "sessions/narrow"} == subjects
+    assert await stores.sessions.find_session("narrow") is None
+    assert await stores.sessions.find_session("s-bob") is not None

@@ -1,13 +1,17 @@
 """What every directory has to do with users."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from mesh.access import Role
 from mesh.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound
+from mesh.revocations import Revocation
+from misaki.domain.model import UserChange
 from misaki.ports import Directory
 from tests import factories
+from tests.contract.misaki.conftest import Stores
 
 
 async def test_user_comes_back_as_stored(directory: Directory) -> None:
@@ -190,3 +194,103 @@ async def test_roles_are_those_of_one_user(directory: Directory) -> None:
     roles = await directory.roles_of("alice")
 
     assert {"garden": Role.VIEWER, "kitchen": Role.PROJECT_ADMIN} == roles
+
+
+async def test_changed_user_is_read_back(directory: Directory) -> None:
+    """What is named changes, with the etag; the rest stays."""
+    await directory.create_user(factories.user("alice"), "hash")
+
+    changed = await directory.update_user(
+        "alice", UserChange(display_name="Ada", admin=True), etag="e1", new_etag="e2"
+    )
+
+    expected = replace(factories.user("alice", admin=True, etag="e2"), display_name="Ada")
+    assert expected == changed == await directory.get_user("alice")
+
+
+async def test_user_is_not_changed_past_another_change(directory: Directory) -> None:
+    """A stale etag changes nothing; an unknown user is not found."""
+    await directory.create_user(factories.user("alice"), "hash")
+
+    with pytest.raises(Aborted):
+        await directory.update_user("alice", UserChange(admin=True), etag="e0", new_etag="e2")
+    with pytest.raises(NotFound):
+        await directory.update_user("bob", UserChange(admin=True), etag="", new_etag="e2")
+
+    assert factories.user("alice") == await directory.get_user("alice")
+
+
+@pytest.mark.parametrize("change", [UserChange(admin=False), UserChange(disabled=True)])
+async def test_last_admin_is_not_taken_away(directory: Directory, change: UserChange) -> None:
+    """Who is disabled counts as no admin; the last one who can log in stays one."""
+    await directory.create_user(factories.user("root", admin=True), "hash")
+    await directory.create_user(factories.user("toor", admin=True, disabled=True), "hash")
+
+    with pytest.raises(FailedPrecondition) as caught:
+        await directory.update_user("root", change, etag="", new_etag="e2")
+    with pytest.raises(FailedPrecondition):
+        await directory.delete_user("root", etag="")
+    await directory.delete_user("toor", etag="")
+
+    assert {"resource": "users/root", "state": "LAST_ADMIN"} == caught.value.metadata
+    assert factories.user("root", admin=True) == await directory.get_user("root")
+
+
+async def test_two_admins_who_disable_each_other_leave_one(directory: Directory) -> None:
+    """Of two changes at once that together would leave no admin, one is refused."""
+    for user_id in ("root", "toor"):
+        await directory.create_user(factories.user(user_id, admin=True), "hash")
+
+    outcomes = await asyncio.gather(
+        *(
+            directory.update_user(user_id, UserChange(disabled=True), etag="", new_etag="e2")
+            for user_id in ("root", "toor")
+        ),
+        return_exceptions=True,
+    )
+
+    assert 1 == sum(isinstance(outcome, FailedPrecondition) for outcome in outcomes)
+    assert await directory.has_admin()
+
+
+async def test_disabled_users_sessions_end_with_their_tokens(stores: Stores) -> None:
+    """Sessions and revocation belong to the change: all of it, or nothing."""
+    revocation = Revocation("users/alice", factories.NOON, factories.NOON)
+    await stores.directory.create_user(factories.user("alice"), "hash")
+    await stores.sessions.create_session(factories.session("s1", "alice"))
+
+    with pytest.raises(Aborted):
+        await stores.directory.update_user(
+            "alice",
+            UserChange(disabled=True),
+            etag="stale",
+            new_etag="e2",
+            revocations=[revocation],
+        )
+    before = await stores.sessions.find_session("s1"), list(stores.announced)
+    await stores.directory.update_user(
+        "alice", UserChange(disabled=True), etag="", new_etag="e2", revocations=[revocation]
+    )
+
+    assert (factories.session("s1", "alice"), []) == before
+    assert await stores.sessions.find_session("s1") is None
+    assert [revocation] == stores.announced
+
+
+async def test_new_password_ends_all_sessions(stores: Stores) -> None:
+    """Who holds a login made with the old password loses it, others do not."""
+    for user_id in ("alice", "bob"):
+        await stores.directory.create_user(factories.user(user_id), "hash")
+        await stores.sessions.create_session(factories.session(f"s-{user_id}", user_id))
+    revocation = Revocation("users/alice", factories.NOON, factories.NOON)
+
+    await stores.directory.set_password("alice", "new hash", revocations=[revocation])
+    with pytest.raises(NotFound):
+        await stores.directory.set_password("nobody", "new hash", revocations=[])
+
+    credentials = await stores.directory.find_credentials("alice")
+    assert credentials is not None
+    assert "new hash" == credentials.password_hash
+    assert await stores.sessions.find_session("s-alice") is None
+    assert await stores.sessions.find_session("s-bob") is not None
+    assert [revocation] == stores.announced

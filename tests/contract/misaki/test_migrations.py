@@ -15,6 +15,7 @@ from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
 from misaki.storage.models import Base
 from misaki.storage.repository import SqlDirectory
+from misaki.storage.sessions import SqlSessionStore
 from tests import factories
 
 
@@ -91,6 +92,47 @@ async def test_tables_lie_in_a_schema_of_misaki(postgres_url: str) -> None:
 
 def _nobody(revocations: Sequence[Revocation]) -> None:
     """Tell nobody."""
+
+
+async def test_users_and_members_of_the_third_schema_live_on(database_url: str) -> None:
+    """From 0003 nobody is disabled, members have an etag that works, and people log in."""
+    database = Database(database_url, schema="misaki")
+    await database.migrate(migrations.DIRECTORY)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(_back_to_0003)
+    await database.migrate(migrations.DIRECTORY)
+    revoking = SqlAccessStore(database, recorded=_nobody).revoking
+    directory = SqlDirectory(database, revoking)
+
+    user = await directory.get_user("alice")
+    credentials = await directory.find_credentials("alice")
+    (member,) = await directory.list_members("garden", after="", limit=9)
+    await SqlSessionStore(database, revoking).create_session(factories.session("s1", "alice"))
+    changed = await directory.update_member(
+        "garden", "alice", role=Role.VIEWER, etag=member.etag, new_etag="e2", revocations=[]
+    )
+
+    await database.close()
+    assert not user.disabled
+    assert credentials is not None
+    assert "hash" == credentials.password_hash
+    assert (Role.MEMBER, Role.VIEWER) == (member.role, changed.role)
+
+
+def _back_to_0003(connection: Connection) -> None:
+    """Make the schema anew as the third revision had it, with a few rows."""
+    config = alembic_config(migrations.DIRECTORY, connection)
+    Base.metadata.drop_all(connection)
+    connection.execute(text("DELETE FROM alembic_version"))
+    command.upgrade(config, "0003")
+    for statement in (
+        "INSERT INTO users VALUES ('alice', 'u1', 'Alice', false, 'hash', :noon, 'e1')",
+        "INSERT INTO projects VALUES ('garden', 'Garden', 'root', :noon, 'e1', NULL)",
+        "INSERT INTO members VALUES ('garden', 'alice', 'MEMBER', :noon)",
+        "INSERT INTO policies VALUES (1, '{}', 'users/root', :noon)",
+    ):
+        noon = bindparam("noon", factories.NOON, UtcTimestamp)
+        connection.execute(text(statement).bindparams(noon))
 
 
 def _back_to_0001(connection: Connection) -> None:

@@ -16,6 +16,7 @@ from tests.integration.statuses import refusal
 
 SERVICES = {
     "hanami.misaki.v1.TokenService",
+    "hanami.misaki.v1.SessionService",
     "hanami.misaki.v1.UserService",
     "hanami.misaki.v1.ProjectService",
 }

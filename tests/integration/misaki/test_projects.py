@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+import jwt
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from hanami.misaki.v1 import project_service_pb2 as pb
 from hanami.type.v1 import access_pb2
 
@@ -255,7 +257,7 @@ async def test_stale_etag_is_aborted(misaki: RunningMisaki) -> None:
 
 
 async def test_deleted_project_is_gone(misaki: RunningMisaki) -> None:
-    """After the delete admins and members find nothing."""
+    """After the delete admins and members find nothing; members' tokens in use are void."""
     project = await misaki.create_project("garden")
     alice = await misaki.create_user("alice", garden="MEMBER")
     admin = await misaki.admin()
@@ -266,8 +268,11 @@ async def test_deleted_project_is_gone(misaki: RunningMisaki) -> None:
     )
 
     for_admin = await refusal(misaki.projects.GetProject(get, metadata=admin))
+    with_old_token = await refusal(misaki.projects.GetProject(get, metadata=alice))
+    alice = bearer((await misaki.log_in("alice", "password-of-alice")).access_token)
     for_member = await refusal(misaki.projects.GetProject(get, metadata=alice))
-    assert (MISSING, MISSING) == (for_admin.code, for_member.code)
+    assert "TOKEN_REVOKED" == with_old_token.reason
+    assert (MISSING, DENIED) == (for_admin.code, for_member.code)
 
 
 async def test_deleted_project_leaves_nothing_to_the_next(misaki: RunningMisaki) -> None:
@@ -342,3 +347,69 @@ async def test_malformed_name_is_refused(misaki: RunningMisaki, name: str) -> No
     )
 
     assert ("FIELD_INVALID", ("name",)) == (answer.reason, answer.fields)
+
+
+async def test_updated_project_is_read_back(misaki: RunningMisaki) -> None:
+    """A project admin renames the project; members may not."""
+    await misaki.create_project("garden")
+    alice = await misaki.create_user("alice", garden="PROJECT_ADMIN")
+    bob = await misaki.create_user("bob", garden="MEMBER")
+    request = pb.UpdateProjectRequest(
+        project=pb.Project(name="projects/garden", display_name="Park"),
+        update_mask=FieldMask(paths=["display_name"]),
+    )
+
+    refused = await refusal(misaki.projects.UpdateProject(request, metadata=bob))
+    changed = await misaki.projects.UpdateProject(request, metadata=alice)
+
+    read = await misaki.projects.GetProject(
+        pb.GetProjectRequest(name="projects/garden"), metadata=bob
+    )
+    assert grpc.StatusCode.PERMISSION_DENIED == refused.code
+    assert ("Park", changed) == (read.display_name, read)
+
+
+async def test_updated_member_has_the_new_role(misaki: RunningMisaki) -> None:
+    """The next token carries it; a stale etag changes nothing."""
+    await misaki.create_project("garden")
+    alice = await misaki.create_user("alice", garden="PROJECT_ADMIN")
+    await misaki.create_user("bob", garden="VIEWER")
+
+    def update(etag: str) -> pb.UpdateMemberRequest:
+        member = pb.Member(
+            name="projects/garden/members/bob", role=access_pb2.ROLE_MEMBER, etag=etag
+        )
+        return pb.UpdateMemberRequest(member=member, update_mask=FieldMask(paths=["role"]))
+
+    (member,) = [
+        member
+        for member in (
+            await misaki.projects.ListMembers(
+                pb.ListMembersRequest(parent="projects/garden"), metadata=alice
+            )
+        ).members
+        if member.user == "users/bob"
+    ]
+    changed = await misaki.projects.UpdateMember(update(member.etag), metadata=alice)
+    stale = await refusal(misaki.projects.UpdateMember(update(member.etag), metadata=alice))
+
+    token = (await misaki.log_in("bob", "password-of-bob")).access_token
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert access_pb2.ROLE_MEMBER == changed.role
+    assert {"garden": "MEMBER"} == claims["roles"]
+    assert (grpc.StatusCode.ABORTED, "ETAG_MISMATCH") == (stale.code, stale.reason)
+
+
+@pytest.mark.parametrize("role", ["UNSPECIFIED", "ADMIN", "SERVICE", "DEVICE"])
+async def test_member_gets_no_other_role_by_update(misaki: RunningMisaki, role: str) -> None:
+    """Roles that are none of a project are refused by the contract."""
+    request = pb.UpdateMemberRequest(
+        member=pb.Member(
+            name="projects/garden/members/bob", role=access_pb2.Role.Value(f"ROLE_{role}")
+        ),
+        update_mask=FieldMask(paths=["role"]),
+    )
+
+    answer = await refusal(misaki.projects.UpdateMember(request, metadata=await misaki.admin()))
+
+    assert (grpc.StatusCode.INVALID_ARGUMENT, ("member",)) == (answer.code, answer.fields)

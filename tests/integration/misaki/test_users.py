@@ -5,9 +5,10 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from hanami.misaki.v1 import user_service_pb2 as pb
 
-from tests.integration.meshes import ADMIN_ID, RunningMisaki
+from tests.integration.meshes import ADMIN_ID, RunningMisaki, bearer
 from tests.integration.statuses import refusal
 
 REQUEST_ID = "0b0e9a52-7d0a-4b6c-9a4f-1c7ce0cfa9a1"
@@ -255,3 +256,183 @@ async def test_database_keeps_no_quick_hash_of_a_password(misaki: RunningMisaki)
     assert REQUEST_ID.encode() in content
     assert quick.encode() not in content
     assert b"long enough" not in content
+
+
+def _update(user_id: str, mask: str, **fields: Any) -> pb.UpdateUserRequest:
+    user = pb.User(name=f"users/{user_id}", **fields)
+    return pb.UpdateUserRequest(user=user, update_mask=FieldMask(paths=mask.split(",")))
+
+
+async def test_updated_user_is_read_back(misaki: RunningMisaki) -> None:
+    """Only the fields of the mask change, and the etag."""
+    await misaki.create_user("alice")
+    admin = await misaki.admin()
+    before = await misaki.users.GetUser(pb.GetUserRequest(name="users/alice"), metadata=admin)
+
+    changed = await misaki.users.UpdateUser(
+        _update("alice", "display_name", display_name="Ada", admin=True, etag=before.etag),
+        metadata=admin,
+    )
+
+    read = await misaki.users.GetUser(pb.GetUserRequest(name="users/alice"), metadata=admin)
+    assert changed == read
+    assert ("Ada", False) == (read.display_name, read.admin)
+    assert before.etag != read.etag
+
+
+async def test_stale_update_is_aborted(misaki: RunningMisaki) -> None:
+    """Two people who change a user do not undo each other's change."""
+    await misaki.create_user("alice")
+
+    answer = await refusal(
+        misaki.users.UpdateUser(
+            _update("alice", "display_name", display_name="Ada", etag="stale"),
+            metadata=await misaki.admin(),
+        )
+    )
+
+    assert (grpc.StatusCode.ABORTED, "ETAG_MISMATCH") == (answer.code, answer.reason)
+
+
+@pytest.mark.parametrize("mask", ["", "name", "password", "display_name,etag", "*"])
+async def test_only_what_can_change_may_be_in_the_mask(misaki: RunningMisaki, mask: str) -> None:
+    """No mask, and fields that do not change, are refused by name."""
+    await misaki.create_user("alice")
+
+    answer = await refusal(
+        misaki.users.UpdateUser(_update("alice", mask), metadata=await misaki.admin())
+    )
+
+    assert (grpc.StatusCode.INVALID_ARGUMENT, ("update_mask",)) == (answer.code, answer.fields)
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.UpdateUserRequest(update_mask=FieldMask(paths=["admin"])), "user"),
+        (_update("A", "admin"), "user"),
+        (_update("alice", "display_name", display_name="x" * 129), "user"),
+        (pb.UpdateUserRequest(user=pb.User(name="users/alice")), "update_mask"),
+    ],
+)
+async def test_bad_update_names_the_field(
+    misaki: RunningMisaki, request_: pb.UpdateUserRequest, field: str
+) -> None:
+    """A user without a name of the right form, too long values and no mask are refused."""
+    answer = await refusal(misaki.users.UpdateUser(request_, metadata=await misaki.admin()))
+
+    assert (grpc.StatusCode.INVALID_ARGUMENT, (field,)) == (answer.code, answer.fields)
+
+
+async def test_users_rename_themselves_and_no_more(misaki: RunningMisaki) -> None:
+    """The own name is free; rights, and other people, are not."""
+    alice = await misaki.create_user("alice")
+    await misaki.create_user("bob")
+
+    renamed = await misaki.users.UpdateUser(
+        _update("me", "display_name", display_name="Ada"), metadata=alice
+    )
+    promoted = await refusal(
+        misaki.users.UpdateUser(_update("me", "admin", admin=True), metadata=alice)
+    )
+    other = await refusal(
+        misaki.users.UpdateUser(_update("bob", "display_name", display_name="X"), metadata=alice)
+    )
+
+    assert ("users/alice", "Ada") == (renamed.name, renamed.display_name)
+    assert (grpc.StatusCode.PERMISSION_DENIED, "ROLE_INSUFFICIENT") == (
+        promoted.code,
+        promoted.reason,
+    )
+    assert grpc.StatusCode.NOT_FOUND == other.code
+
+
+async def test_disabled_user_is_locked_out_until_enabled(misaki: RunningMisaki) -> None:
+    """No login, no refresh; and as before once the user is enabled."""
+    await misaki.create_user("alice")
+    pair = await misaki.log_in("alice", "password-of-alice")
+    admin = await misaki.admin()
+
+    await misaki.users.UpdateUser(_update("alice", "disabled", disabled=True), metadata=admin)
+    login = await refusal(misaki.log_in("alice", "password-of-alice"))
+    refresh = await refusal(misaki.refresh(pair.refresh_token))
+    me = pb.GetUserRequest(name="users/me")
+    call = await refusal(misaki.users.GetUser(me, metadata=bearer(pair.access_token)))
+    await misaki.users.UpdateUser(_update("alice", "disabled", disabled=False), metadata=admin)
+    again = await misaki.log_in("alice", "password-of-alice")
+
+    reasons = (login.reason, refresh.reason, call.reason)
+    assert ("CREDENTIALS_INVALID", "TOKEN_INVALID", "TOKEN_REVOKED") == reasons
+    assert login == await refusal(misaki.log_in("alice", "wrong password"))
+    assert "users/alice" == again.user
+
+
+async def test_the_last_admin_cannot_be_demoted(misaki: RunningMisaki) -> None:
+    """Somebody always can administer."""
+    answer = await refusal(
+        misaki.users.UpdateUser(_update(ADMIN_ID, "admin"), metadata=await misaki.admin())
+    )
+
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "STATE_CONFLICT") == (answer.code, answer.reason)
+    assert {"resource": f"users/{ADMIN_ID}", "state": "LAST_ADMIN"} == answer.metadata
+
+
+async def test_changed_password_counts_at_once(misaki: RunningMisaki) -> None:
+    """The old one logs nobody in, and the logins made with it are over."""
+    alice = await misaki.create_user("alice")
+    pair = await misaki.log_in("alice", "password-of-alice")
+    change = pb.ChangePasswordRequest(
+        name="users/me", old_password="password-of-alice", new_password="quite another one"
+    )
+
+    await misaki.users.ChangePassword(change, metadata=alice)
+
+    old = await refusal(misaki.log_in("alice", "password-of-alice"))
+    refresh = await refusal(misaki.refresh(pair.refresh_token))
+    new = await misaki.log_in("alice", "quite another one")
+    assert ("CREDENTIALS_INVALID", "TOKEN_INVALID") == (old.reason, refresh.reason)
+    assert "users/alice" == new.user
+
+
+async def test_wrong_old_password_is_refused(misaki: RunningMisaki) -> None:
+    """Who holds a token only cannot take the account over."""
+    alice = await misaki.create_user("alice")
+    change = pb.ChangePasswordRequest(
+        name="users/alice", old_password="guess", new_password="quite another one"
+    )
+
+    answer = await refusal(misaki.users.ChangePassword(change, metadata=alice))
+
+    assert (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_INVALID") == (answer.code, answer.reason)
+
+
+async def test_reset_password_logs_in(misaki: RunningMisaki) -> None:
+    """What an admin sets is what counts; users cannot set it."""
+    alice = await misaki.create_user("alice")
+    reset = pb.ResetPasswordRequest(name="users/alice", new_password="quite another one")
+
+    refused = await refusal(misaki.users.ResetPassword(reset, metadata=alice))
+    await misaki.users.ResetPassword(reset, metadata=await misaki.admin())
+
+    assert grpc.StatusCode.PERMISSION_DENIED == refused.code
+    assert "users/alice" == (await misaki.log_in("alice", "quite another one")).user
+
+
+@pytest.mark.parametrize("password", ["qwertyuiop", "12345678", "alicealice"])
+async def test_weak_passwords_are_refused_everywhere(misaki: RunningMisaki, password: str) -> None:
+    """New users, changes and resets have the same rule; the password is not repeated."""
+    alice = await misaki.create_user("alice")
+    admin = await misaki.admin()
+    change = pb.ChangePasswordRequest(
+        name="users/me", old_password="password-of-alice", new_password=password
+    )
+    reset = pb.ResetPasswordRequest(name="users/alice", new_password=password)
+
+    answers = [
+        await refusal(misaki.users.CreateUser(_create("ali", password=password), metadata=admin)),
+        await refusal(misaki.users.ChangePassword(change, metadata=alice)),
+        await refusal(misaki.users.ResetPassword(reset, metadata=admin)),
+    ]
+
+    assert [("password",), ("new_password",), ("new_password",)] == [a.fields for a in answers]
+    assert not any(password in answer.message for answer in answers)

@@ -1,5 +1,6 @@
 """Parts of misaki's domain, put together without database and slow hashes."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -7,13 +8,15 @@ import pytest
 
 from mesh.tokens import PublicKey, TokenVerifier
 from misaki.crypto.keys import SigningKey, new_key
-from misaki.crypto.tokens import JwtMint, TokenLifetimes
+from misaki.crypto.tokens import JwtMint
 from misaki.domain.revocations import Revoker
+from misaki.domain.throttle import Throttle
 from misaki.ports import NewId
 from tests import factories
 from tests.contract.misaki.in_memory import InMemoryDirectory
+from tests.contract.misaki.in_memory_logins import InMemoryAttemptStore
 
-LIFETIMES = TokenLifetimes(access=timedelta(minutes=15), refresh=timedelta(hours=24))
+ACCESS_LIFETIME = timedelta(minutes=15)
 
 
 class PlainPasswords:
@@ -30,6 +33,10 @@ class PlainPasswords:
         """Compare, and remember it."""
         self.compared.append((password, password_hash))
         return password_hash == f"hash of {password}"
+
+    def weakness(self, password: str, known: Sequence[str]) -> str:
+        """Find weak what anybody would try first."""
+        return "is easy to guess" if password in {"password", *known} else ""
 
 
 class SettableClock:
@@ -52,7 +59,7 @@ def directory() -> InMemoryDirectory:
 @pytest.fixture
 def revoker(directory: InMemoryDirectory, clock: SettableClock) -> Revoker:
     """Return what records in the directory."""
-    return Revoker(directory.access, clock=clock, longest_token=LIFETIMES.access)
+    return Revoker(directory.access, clock=clock, longest_token=ACCESS_LIFETIME)
 
 
 @pytest.fixture
@@ -72,6 +79,18 @@ def new_id() -> NewId:
     """Return a maker of ids: id-1, id-2 and so on."""
     numbers = count(1)
     return lambda: f"id-{next(numbers)}"
+
+
+@pytest.fixture
+def attempts() -> InMemoryAttemptStore:
+    """Return counts of wrong passwords, none yet."""
+    return InMemoryAttemptStore()
+
+
+@pytest.fixture
+def throttle(attempts: InMemoryAttemptStore, clock: SettableClock) -> Throttle:
+    """Return the throttle, with keys that can be read."""
+    return Throttle(attempts, str, clock=clock)
 
 
 @pytest.fixture
@@ -117,7 +136,7 @@ def mint_of(
         verifier,
         issuer=issuer,
         audience=audience,
-        lifetimes=LIFETIMES,
+        access_lifetime=ACCESS_LIFETIME,
         clock=clock,
         new_id=new_id,
     )

@@ -68,12 +68,3 @@ def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(keys.KeyFileError, match="another kind"):
         keys.load_or_create(tmp_path)
-
-
-def test_fingerprint_key_belongs_to_the_key(tmp_path: Path) -> None:
-    """The derived secret is the same after a restart, and another for another key."""
-    first = keys.load_or_create(tmp_path).fingerprint_key()
-
-    assert first == keys.load_or_create(tmp_path).fingerprint_key()
-    assert first != keys.new_key().fingerprint_key()
-    assert len(first) == 32

@@ -170,3 +170,63 @@ async def test_admins_delete_projects(projects: Projects, garden: InMemoryDirect
 
     with pytest.raises(NotFound):
         await garden.get_project("garden")
+
+
+async def test_project_admins_rename_their_project(
+    projects: Projects, garden: InMemoryDirectory
+) -> None:
+    """The name changes, the etag too; a project of others looks missing."""
+    caller = somebody(Role.PROJECT_ADMIN, rule=MANAGERS)
+
+    changed = await projects.update(caller, "garden", display_name="Park", etag="e1")
+    with pytest.raises(NotFound):
+        await projects.update(caller, "kitchen", display_name="Park", etag="")
+    with pytest.raises(PermissionDenied):
+        await projects.update(
+            somebody(Role.MEMBER, rule=MANAGERS), "garden", display_name="Mine", etag=""
+        )
+
+    assert ("Park", "id-1") == (changed.display_name, changed.etag)
+    assert changed == await garden.get_project("garden")
+
+
+async def test_changed_role_ends_tokens_in_use(
+    projects: Projects, garden: InMemoryDirectory
+) -> None:
+    """The next token has the new role, and the old ones are taken back."""
+    await garden.create_member(factories.member("garden", "bob", Role.MEMBER), limit=9)
+    caller = somebody(Role.PROJECT_ADMIN, rule=MANAGERS)
+
+    member = await projects.update_member(caller, "garden", "bob", role=Role.VIEWER, etag="first")
+
+    assert (Role.VIEWER, "id-1") == (member.role, member.etag)
+    assert {"garden": Role.VIEWER} == await garden.roles_of("bob")
+    assert ["users/bob"] == [revocation.subject for revocation in garden.access.recorded]
+
+
+async def test_members_get_no_role_of_the_installation(
+    projects: Projects, garden: InMemoryDirectory
+) -> None:
+    """ADMIN and SERVICE are no roles of a project, by an update neither."""
+    await garden.create_member(factories.member("garden", "bob", Role.MEMBER), limit=9)
+
+    with pytest.raises(InvalidArgument):
+        await projects.update_member(
+            admin(rule=MANAGERS), "garden", "bob", role=Role.ADMIN, etag=""
+        )
+
+
+async def test_deleted_project_ends_the_tokens_of_its_members(
+    projects: Projects, garden: InMemoryDirectory
+) -> None:
+    """Nobody's token speaks of a project that is gone; logins narrowed to it end."""
+    await garden.create_member(factories.member("garden", "bob"), limit=9)
+    await garden.sessions.create_session(factories.session("s1", "bob", "garden"))
+    await garden.sessions.create_session(factories.session("s2", "bob", "kitchen"))
+
+    await projects.delete(admin(), "garden", etag="")
+
+    subjects = [revocation.subject for revocation in garden.access.recorded]
+    assert ["users/bob", "sessions/s1"] == subjects
+    assert await garden.sessions.find_session("s1") is None
+    assert await garden.sessions.find_session("s2") is not None

@@ -1,5 +1,7 @@
 """What ids, names and passwords have to look like."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from mesh.errors import InvalidArgument
@@ -53,11 +55,20 @@ def test_unprintable_and_long_display_names_are_refused(name: str) -> None:
 def test_short_and_endless_passwords_are_refused(password: str) -> None:
     """Eight characters are the least, 1024 the most, and errors do not repeat a password."""
     with pytest.raises(InvalidArgument) as caught:
-        rules.check_password(password)
+        rules.check_password(password, known=[], weakness=_strong)
 
     assert not password or password not in caught.value.message
 
 
-def test_password_is_not_changed() -> None:
-    """A good password keeps its blanks and its case."""
-    assert " Pass word " == rules.check_password(" Pass word ")
+def test_weak_password_is_refused_with_the_reason() -> None:
+    """What the estimator says is wrong is told, under the name of the field."""
+    with pytest.raises(InvalidArgument) as caught:
+        rules.check_password(
+            "long enough", known=["alice"], weakness=lambda p, k: f"knows {k}", field="new_password"
+        )
+
+    assert "new_password: knows ['alice']" == caught.value.message
+
+
+def _strong(password: str, known: Sequence[str]) -> str:
+    return ""

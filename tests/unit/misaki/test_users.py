@@ -4,6 +4,7 @@ import pytest
 
 from mesh.access import Caller, Role
 from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from misaki.domain.model import UserChange
 from misaki.domain.revocations import Revoker
 from misaki.domain.users import Users
 from misaki.ports import NewId
@@ -133,3 +134,71 @@ async def test_only_admins_list_and_delete(users: Users, directory: InMemoryDire
         await users.delete(caller, "bob", etag="")
 
     assert await directory.find_credentials("bob") is not None
+
+
+async def test_users_change_their_own_name(users: Users, directory: InMemoryDirectory) -> None:
+    """Everybody may, under their id or as `me`; tokens in use go on."""
+    await directory.create_user(factories.user("alice"), "hash")
+
+    changed = await users.update(alice(), "me", UserChange(display_name=" Ada "), etag="e1")
+
+    assert "Ada" == changed.display_name
+    assert changed == await directory.get_user("alice")
+    assert "e1" != changed.etag
+    assert [] == directory.access.recorded
+
+
+@pytest.mark.parametrize("change", [UserChange(admin=True), UserChange(disabled=False)])
+async def test_users_change_nothing_else_of_themselves(
+    users: Users, directory: InMemoryDirectory, change: UserChange
+) -> None:
+    """Nobody makes themselves an admin, or enables themselves again."""
+    await directory.create_user(factories.user("alice"), "hash")
+
+    with pytest.raises(PermissionDenied) as caught:
+        await users.update(alice(), "alice", change, etag="")
+
+    assert "ROLE_INSUFFICIENT" == caught.value.reason
+    assert factories.user("alice") == await directory.get_user("alice")
+
+
+async def test_users_change_no_others(users: Users, directory: InMemoryDirectory) -> None:
+    """Other users look missing, whatever is to change."""
+    await directory.create_user(factories.user("bob"), "hash")
+
+    with pytest.raises(NotFound):
+        await users.update(alice(), "bob", UserChange(display_name="Eve"), etag="")
+
+
+@pytest.mark.parametrize("change", [UserChange(disabled=True), UserChange(admin=False)])
+async def test_taking_away_ends_tokens_in_use(
+    users: Users, directory: InMemoryDirectory, change: UserChange
+) -> None:
+    """Who is disabled, or is no admin any more, is so at once."""
+    await directory.create_user(factories.user("bob", admin=True), "hash")
+    await directory.create_user(factories.user("root", admin=True), "hash")
+
+    await users.update(admin(), "bob", change, etag="")
+
+    assert ["users/bob"] == [revocation.subject for revocation in directory.access.recorded]
+
+
+async def test_nobody_disables_themselves(users: Users, directory: InMemoryDirectory) -> None:
+    """An admin cannot lock themselves out by a slip."""
+    await directory.create_user(factories.user("root", admin=True), "hash")
+    await directory.create_user(factories.user("toor", admin=True), "hash")
+
+    with pytest.raises(FailedPrecondition) as caught:
+        await users.update(admin(), "root", UserChange(disabled=True), etag="")
+
+    assert {"resource": "users/root", "state": "CALLER"} == caught.value.metadata
+
+
+async def test_weak_password_makes_no_user(users: Users, directory: InMemoryDirectory) -> None:
+    """A password that is the user's own name is refused."""
+    with pytest.raises(InvalidArgument):
+        await users.create(
+            admin(), user_id="alexandra", display_name="", password="alexandra", admin=False
+        )
+
+    assert await directory.find_credentials("alexandra") is None

@@ -28,11 +28,12 @@ from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hanami.type.v1 import access_pb2 as hanami_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&hanami/misaki/v1/project_service.proto\x12\x10hanami.misaki.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\"\xd5\x01\n\x07Project\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63reator\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03:>\xea\x41;\n\x12hanami.dev/Project\x12\x12projects/{project}*\x08projects2\x07project\"\xd3\x01\n\x06Member\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\"\n\x04role\x18\x03 \x01(\x0e\x32\x14.hanami.type.v1.Role\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:L\xea\x41I\n\x11hanami.dev/Member\x12#projects/{project}/members/{member}*\x07members2\x06member\"\x9e\x01\n\x14\x43reateProjectRequest\x12=\n\nproject_id\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\"\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"l\n\x11GetProjectRequest\x12W\n\x04name\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\"W\n\x13ListProjectsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"\\\n\x14ListProjectsResponse\x12+\n\x08projects\x18\x01 \x03(\x0b\x32\x19.hanami.misaki.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xaf\x01\n\x14\x44\x65leteProjectRequest\x12W\n\x04name\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x19\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x99\x02\n\x13\x43reateMemberRequest\x12Y\n\x06parent\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12L\n\x04user\x18\x02 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x11\n\x0fhanami.dev/User\xbaH#r!2\x1f^users/[a-z][a-z0-9_.@-]{2,62}$\x12\x34\n\x04role\x18\x03 \x01(\x0e\x32\x14.hanami.type.v1.RoleB\x10\xe2\x41\x01\x02\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04\x12#\n\nrequest_id\x18\x04 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xb1\x01\n\x12ListMembersRequest\x12Y\n\x06parent\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"Y\n\x13ListMembersResponse\x12)\n\x07members\x18\x01 \x03(\x0b\x32\x18.hanami.misaki.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb2\x01\n\x13\x44\x65leteMemberRequest\x12v\n\x04name\x18\x01 \x01(\tBh\xe2\x41\x01\x02\xfa\x41\x13\n\x11hanami.dev/Member\xbaHKrI2G^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/members/[a-z][a-z0-9_.@-]{2,62}$\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xa2\x07\n\x0eProjectService\x12r\n\rCreateProject\x12&.hanami.misaki.v1.CreateProjectRequest\x1a\x19.hanami.misaki.v1.Project\"\x1e\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/projects:\x01*\x12|\n\nGetProject\x12#.hanami.misaki.v1.GetProjectRequest\x1a\x19.hanami.misaki.v1.Project\".\xda\x41\x04name\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x04\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/{name=projects/*}\x12y\n\x0cListProjects\x12%.hanami.misaki.v1.ListProjectsRequest\x1a&.hanami.misaki.v1.ListProjectsResponse\"\x1a\xca\xda\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/projects\x12|\n\rDeleteProject\x12&.hanami.misaki.v1.DeleteProjectRequest\x1a\x16.google.protobuf.Empty\"+\xda\x41\x04name\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x17*\x15/v1/{name=projects/*}\x12\x83\x01\n\x0c\x43reateMember\x12%.hanami.misaki.v1.CreateMemberRequest\x1a\x18.hanami.misaki.v1.Member\"2\xca\xda\x18\x04\x1a\x02\x01\x02\x82\xd3\xe4\x93\x02$\"\x1f/v1/{parent=projects/*}/members:\x01*\x12\x96\x01\n\x0bListMembers\x12$.hanami.misaki.v1.ListMembersRequest\x1a%.hanami.misaki.v1.ListMembersResponse\":\xda\x41\x06parent\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x04\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/members\x12\x85\x01\n\x0c\x44\x65leteMember\x12%.hanami.misaki.v1.DeleteMemberRequest\x1a\x16.google.protobuf.Empty\"6\xda\x41\x04name\xca\xda\x18\x04\x1a\x02\x01\x02\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=projects/*/members/*}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&hanami/misaki/v1/project_service.proto\x12\x10hanami.misaki.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\"\xd5\x01\n\x07Project\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63reator\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03:>\xea\x41;\n\x12hanami.dev/Project\x12\x12projects/{project}*\x08projects2\x07project\"\xe7\x01\n\x06Member\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\"\n\x04role\x18\x03 \x01(\x0e\x32\x14.hanami.type.v1.Role\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03:L\xea\x41I\n\x11hanami.dev/Member\x12#projects/{project}/members/{member}*\x07members2\x06member\"\x9e\x01\n\x14\x43reateProjectRequest\x12=\n\nproject_id\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\"\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"l\n\x11GetProjectRequest\x12W\n\x04name\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\"W\n\x13ListProjectsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"\\\n\x14ListProjectsResponse\x12+\n\x08projects\x18\x01 \x03(\x0b\x32\x19.hanami.misaki.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa1\x03\n\x14UpdateProjectRequest\x12\xa6\x02\n\x07project\x18\x01 \x01(\x0b\x32\x19.hanami.misaki.v1.ProjectB\xf9\x01\xe2\x41\x01\x02\xbaH\xf1\x01\xba\x01o\n\x0cproject.name\x12!name has to be projects/{project}\x1a<this.name.matches(\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\')\xba\x01y\n\rproject.sizes\x12-display_name may have 128 characters, etag 64\x1a\x39this.display_name.size() <= 128 && this.etag.size() <= 64\xc8\x01\x01\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xaf\x01\n\x14\x44\x65leteProjectRequest\x12W\n\x04name\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x19\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x99\x02\n\x13\x43reateMemberRequest\x12Y\n\x06parent\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12L\n\x04user\x18\x02 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x11\n\x0fhanami.dev/User\xbaH#r!2\x1f^users/[a-z][a-z0-9_.@-]{2,62}$\x12\x34\n\x04role\x18\x03 \x01(\x0e\x32\x14.hanami.type.v1.RoleB\x10\xe2\x41\x01\x02\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04\x12#\n\nrequest_id\x18\x04 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xb1\x01\n\x12ListMembersRequest\x12Y\n\x06parent\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"Y\n\x13ListMembersResponse\x12)\n\x07members\x18\x01 \x03(\x0b\x32\x18.hanami.misaki.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf4\x03\n\x13UpdateMemberRequest\x12\xfa\x02\n\x06member\x18\x01 \x01(\x0b\x32\x18.hanami.misaki.v1.MemberB\xcf\x02\xe2\x41\x01\x02\xbaH\xc7\x02\xba\x01\x9d\x01\n\x0bmember.name\x12\x30name has to be projects/{project}/members/{user}\x1a\\this.name.matches(\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/members/[a-z][a-z0-9_.@-]{2,62}$\')\xba\x01Z\n\x0bmember.role\x12.role has to be PROJECT_ADMIN, MEMBER or VIEWER\x1a\x1bint(this.role) in [2, 3, 4]\xba\x01\x43\n\x0cmember.sizes\x12\x1b\x65tag may have 64 characters\x1a\x16this.etag.size() <= 64\xc8\x01\x01\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xb2\x01\n\x13\x44\x65leteMemberRequest\x12v\n\x04name\x18\x01 \x01(\tBh\xe2\x41\x01\x02\xfa\x41\x13\n\x11hanami.dev/Member\xbaHKrI2G^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/members/[a-z][a-z0-9_.@-]{2,62}$\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xec\t\n\x0eProjectService\x12r\n\rCreateProject\x12&.hanami.misaki.v1.CreateProjectRequest\x1a\x19.hanami.misaki.v1.Project\"\x1e\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/projects:\x01*\x12|\n\nGetProject\x12#.hanami.misaki.v1.GetProjectRequest\x1a\x19.hanami.misaki.v1.Project\".\xda\x41\x04name\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x04\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/{name=projects/*}\x12y\n\x0cListProjects\x12%.hanami.misaki.v1.ListProjectsRequest\x1a&.hanami.misaki.v1.ListProjectsResponse\"\x1a\xca\xda\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/projects\x12\xa0\x01\n\rUpdateProject\x12&.hanami.misaki.v1.UpdateProjectRequest\x1a\x19.hanami.misaki.v1.Project\"L\xda\x41\x13project,update_mask\xca\xda\x18\x04\x1a\x02\x01\x02\x82\xd3\xe4\x93\x02(2\x1d/v1/{project.name=projects/*}:\x07project\x12|\n\rDeleteProject\x12&.hanami.misaki.v1.DeleteProjectRequest\x1a\x16.google.protobuf.Empty\"+\xda\x41\x04name\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x17*\x15/v1/{name=projects/*}\x12\x83\x01\n\x0c\x43reateMember\x12%.hanami.misaki.v1.CreateMemberRequest\x1a\x18.hanami.misaki.v1.Member\"2\xca\xda\x18\x04\x1a\x02\x01\x02\x82\xd3\xe4\x93\x02$\"\x1f/v1/{parent=projects/*}/members:\x01*\x12\x96\x01\n\x0bListMembers\x12$.hanami.misaki.v1.ListMembersRequest\x1a%.hanami.misaki.v1.ListMembersResponse\":\xda\x41\x06parent\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x04\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/members\x12\xa4\x01\n\x0cUpdateMember\x12%.hanami.misaki.v1.UpdateMemberRequest\x1a\x18.hanami.misaki.v1.Member\"S\xda\x41\x12member,update_mask\xca\xda\x18\x04\x1a\x02\x01\x02\x82\xd3\xe4\x93\x02\x30\x32&/v1/{member.name=projects/*/members/*}:\x06member\x12\x85\x01\n\x0c\x44\x65leteMember\x12%.hanami.misaki.v1.DeleteMemberRequest\x1a\x16.google.protobuf.Empty\"6\xda\x41\x04name\xca\xda\x18\x04\x1a\x02\x01\x02\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=projects/*/members/*}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,6 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBER'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_MEMBER'].fields_by_name['create_time']._loaded_options = None
   _globals['_MEMBER'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['etag']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['etag']._serialized_options = b'\342A\001\003'
   _globals['_MEMBER']._loaded_options = None
   _globals['_MEMBER']._serialized_options = b'\352AI\n\021hanami.dev/Member\022#projects/{project}/members/{member}*\007members2\006member'
   _globals['_CREATEPROJECTREQUEST'].fields_by_name['project_id']._loaded_options = None
@@ -67,6 +70,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPROJECTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTPROJECTSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTPROJECTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\010'
+  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['project']._loaded_options = None
+  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['project']._serialized_options = b'\342A\001\002\272H\361\001\272\001o\n\014project.name\022!name has to be projects/{project}\032<this.name.matches(\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\')\272\001y\n\rproject.sizes\022-display_name may have 128 characters, etag 64\0329this.display_name.size() <= 128 && this.etag.size() <= 64\310\001\001'
+  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEPROJECTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_DELETEPROJECTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEPROJECTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022hanami.dev/Project\272H+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$'
   _globals['_DELETEPROJECTREQUEST'].fields_by_name['etag']._loaded_options = None
@@ -87,6 +96,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\010'
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['member']._loaded_options = None
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['member']._serialized_options = b'\342A\001\002\272H\307\002\272\001\235\001\n\013member.name\0220name has to be projects/{project}/members/{user}\032\\this.name.matches(\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/members/[a-z][a-z0-9_.@-]{2,62}$\')\272\001Z\n\013member.role\022.role has to be PROJECT_ADMIN, MEMBER or VIEWER\032\033int(this.role) in [2, 3, 4]\272\001C\n\014member.sizes\022\033etag may have 64 characters\032\026this.etag.size() <= 64\310\001\001'
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_DELETEMEMBERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEMEMBERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021hanami.dev/Member\272HKrI2G^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/members/[a-z][a-z0-9_.@-]{2,62}$'
   _globals['_DELETEMEMBERREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -97,36 +112,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTSERVICE'].methods_by_name['GetProject']._serialized_options = b'\332A\004name\312\332\030\006\032\004\001\002\003\004\202\323\344\223\002\027\022\025/v1/{name=projects/*}'
   _globals['_PROJECTSERVICE'].methods_by_name['ListProjects']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['ListProjects']._serialized_options = b'\312\332\030\002\020\001\202\323\344\223\002\016\022\014/v1/projects'
+  _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._loaded_options = None
+  _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._serialized_options = b'\332A\023project,update_mask\312\332\030\004\032\002\001\002\202\323\344\223\002(2\035/v1/{project.name=projects/*}:\007project'
   _globals['_PROJECTSERVICE'].methods_by_name['DeleteProject']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['DeleteProject']._serialized_options = b'\332A\004name\312\332\030\003\032\001\001\202\323\344\223\002\027*\025/v1/{name=projects/*}'
   _globals['_PROJECTSERVICE'].methods_by_name['CreateMember']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['CreateMember']._serialized_options = b'\312\332\030\004\032\002\001\002\202\323\344\223\002$\"\037/v1/{parent=projects/*}/members:\001*'
   _globals['_PROJECTSERVICE'].methods_by_name['ListMembers']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['ListMembers']._serialized_options = b'\332A\006parent\312\332\030\006\032\004\001\002\003\004\202\323\344\223\002!\022\037/v1/{parent=projects/*}/members'
+  _globals['_PROJECTSERVICE'].methods_by_name['UpdateMember']._loaded_options = None
+  _globals['_PROJECTSERVICE'].methods_by_name['UpdateMember']._serialized_options = b'\332A\022member,update_mask\312\332\030\004\032\002\001\002\202\323\344\223\00202&/v1/{member.name=projects/*/members/*}:\006member'
   _globals['_PROJECTSERVICE'].methods_by_name['DeleteMember']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['DeleteMember']._serialized_options = b'\332A\004name\312\332\030\004\032\002\001\002\202\323\344\223\002!*\037/v1/{name=projects/*/members/*}'
-  _globals['_PROJECT']._serialized_start=296
-  _globals['_PROJECT']._serialized_end=509
-  _globals['_MEMBER']._serialized_start=512
-  _globals['_MEMBER']._serialized_end=723
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=726
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=884
-  _globals['_GETPROJECTREQUEST']._serialized_start=886
-  _globals['_GETPROJECTREQUEST']._serialized_end=994
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=996
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=1083
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1085
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1177
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=1180
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=1355
-  _globals['_CREATEMEMBERREQUEST']._serialized_start=1358
-  _globals['_CREATEMEMBERREQUEST']._serialized_end=1639
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=1642
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=1819
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1821
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1910
-  _globals['_DELETEMEMBERREQUEST']._serialized_start=1913
-  _globals['_DELETEMEMBERREQUEST']._serialized_end=2091
-  _globals['_PROJECTSERVICE']._serialized_start=2094
-  _globals['_PROJECTSERVICE']._serialized_end=3024
+  _globals['_PROJECT']._serialized_start=330
+  _globals['_PROJECT']._serialized_end=543
+  _globals['_MEMBER']._serialized_start=546
+  _globals['_MEMBER']._serialized_end=777
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=780
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=938
+  _globals['_GETPROJECTREQUEST']._serialized_start=940
+  _globals['_GETPROJECTREQUEST']._serialized_end=1048
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=1050
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=1137
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1139
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1231
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=1234
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1651
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=1654
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=1829
+  _globals['_CREATEMEMBERREQUEST']._serialized_start=1832
+  _globals['_CREATEMEMBERREQUEST']._serialized_end=2113
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=2116
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=2293
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=2295
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=2384
+  _globals['_UPDATEMEMBERREQUEST']._serialized_start=2387
+  _globals['_UPDATEMEMBERREQUEST']._serialized_end=2887
+  _globals['_DELETEMEMBERREQUEST']._serialized_start=2890
+  _globals['_DELETEMEMBERREQUEST']._serialized_end=3068
+  _globals['_PROJECTSERVICE']._serialized_start=3071
+  _globals['_PROJECTSERVICE']._serialized_end=4331
 # @@protoc_insertion_point(module_scope)

@@ -51,6 +51,11 @@ class ProjectServiceStub:
                 request_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListProjectsRequest.SerializeToString,
                 response_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListProjectsResponse.FromString,
                 _registered_method=True)
+        self.UpdateProject = channel.unary_unary(
+                '/hanami.misaki.v1.ProjectService/UpdateProject',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.UpdateProjectRequest.SerializeToString,
+                response_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.Project.FromString,
+                _registered_method=True)
         self.DeleteProject = channel.unary_unary(
                 '/hanami.misaki.v1.ProjectService/DeleteProject',
                 request_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.DeleteProjectRequest.SerializeToString,
@@ -65,6 +70,11 @@ class ProjectServiceStub:
                 '/hanami.misaki.v1.ProjectService/ListMembers',
                 request_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListMembersRequest.SerializeToString,
                 response_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListMembersResponse.FromString,
+                _registered_method=True)
+        self.UpdateMember = channel.unary_unary(
+                '/hanami.misaki.v1.ProjectService/UpdateMember',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.UpdateMemberRequest.SerializeToString,
+                response_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.Member.FromString,
                 _registered_method=True)
         self.DeleteMember = channel.unary_unary(
                 '/hanami.misaki.v1.ProjectService/DeleteMember',
@@ -105,8 +115,18 @@ class ProjectServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateProject(self, request, context):
+        """Changes the name that people read of a project.
+
+        Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteProject(self, request, context):
-        """Deletes a project and its memberships. Its networks and data sets become
+        """Deletes a project and its memberships; the tokens of its members are refused
+        at once and have to be renewed. Its networks and data sets become
         unreachable for all but admins, who can delete them. Its id is never used
         again: no other project can come to own what this one leaves.
 
@@ -136,8 +156,19 @@ class ProjectServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateMember(self, request, context):
+        """Gives a member another role. The member's tokens in use are refused at once;
+        a renewed one carries the new role.
+
+        Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteMember(self, request, context):
-        """Takes a user's role in a project away. Tokens in use end with their time.
+        """Takes a user's role in a project away. The user's tokens in use are refused
+        at once; renewed ones do without the role.
 
         Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID.
         """
@@ -163,6 +194,11 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     request_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListProjectsRequest.FromString,
                     response_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListProjectsResponse.SerializeToString,
             ),
+            'UpdateProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProject,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.UpdateProjectRequest.FromString,
+                    response_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.Project.SerializeToString,
+            ),
             'DeleteProject': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteProject,
                     request_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.DeleteProjectRequest.FromString,
@@ -177,6 +213,11 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     servicer.ListMembers,
                     request_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListMembersRequest.FromString,
                     response_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'UpdateMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMember,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.UpdateMemberRequest.FromString,
+                    response_serializer=hanami_dot_misaki_dot_v1_dot_project__service__pb2.Member.SerializeToString,
             ),
             'DeleteMember': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteMember,
@@ -277,6 +318,33 @@ class ProjectService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.ProjectService/UpdateProject',
+            hanami_dot_misaki_dot_v1_dot_project__service__pb2.UpdateProjectRequest.SerializeToString,
+            hanami_dot_misaki_dot_v1_dot_project__service__pb2.Project.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteProject(request,
             target,
             options=(),
@@ -347,6 +415,33 @@ class ProjectService:
             '/hanami.misaki.v1.ProjectService/ListMembers',
             hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListMembersRequest.SerializeToString,
             hanami_dot_misaki_dot_v1_dot_project__service__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.ProjectService/UpdateMember',
+            hanami_dot_misaki_dot_v1_dot_project__service__pb2.UpdateMemberRequest.SerializeToString,
+            hanami_dot_misaki_dot_v1_dot_project__service__pb2.Member.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,8 +50,14 @@ class ProjectServiceStub:
 
     Reasons: PAGE_TOKEN_INVALID, FIELD_INVALID.
     """
+    UpdateProject: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectRequest, _project_service_pb2.Project]
+    """Changes the name that people read of a project.
+
+    Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.DeleteProjectRequest, _empty_pb2.Empty]
-    """Deletes a project and its memberships. Its networks and data sets become
+    """Deletes a project and its memberships; the tokens of its members are refused
+    at once and have to be renewed. Its networks and data sets become
     unreachable for all but admins, who can delete them. Its id is never used
     again: no other project can come to own what this one leaves.
 
@@ -69,8 +75,15 @@ class ProjectServiceStub:
 
     Reasons: RESOURCE_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
     """
+    UpdateMember: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.UpdateMemberRequest, _project_service_pb2.Member]
+    """Gives a member another role. The member's tokens in use are refused at once;
+    a renewed one carries the new role.
+
+    Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     DeleteMember: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.DeleteMemberRequest, _empty_pb2.Empty]
-    """Takes a user's role in a project away. Tokens in use end with their time.
+    """Takes a user's role in a project away. The user's tokens in use are refused
+    at once; renewed ones do without the role.
 
     Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID.
     """
@@ -96,8 +109,14 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
 
     Reasons: PAGE_TOKEN_INVALID, FIELD_INVALID.
     """
+    UpdateProject: _aio.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectRequest, _project_service_pb2.Project]  # type: ignore[assignment]
+    """Changes the name that people read of a project.
+
+    Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_service_pb2.DeleteProjectRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Deletes a project and its memberships. Its networks and data sets become
+    """Deletes a project and its memberships; the tokens of its members are refused
+    at once and have to be renewed. Its networks and data sets become
     unreachable for all but admins, who can delete them. Its id is never used
     again: no other project can come to own what this one leaves.
 
@@ -115,8 +134,15 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
 
     Reasons: RESOURCE_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
     """
+    UpdateMember: _aio.UnaryUnaryMultiCallable[_project_service_pb2.UpdateMemberRequest, _project_service_pb2.Member]  # type: ignore[assignment]
+    """Gives a member another role. The member's tokens in use are refused at once;
+    a renewed one carries the new role.
+
+    Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     DeleteMember: _aio.UnaryUnaryMultiCallable[_project_service_pb2.DeleteMemberRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Takes a user's role in a project away. Tokens in use end with their time.
+    """Takes a user's role in a project away. The user's tokens in use are refused
+    at once; renewed ones do without the role.
 
     Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID.
     """
@@ -159,12 +185,24 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def UpdateProject(
+        self,
+        request: _project_service_pb2.UpdateProjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_project_service_pb2.Project, _abc.Awaitable[_project_service_pb2.Project]]:
+        """Changes the name that people read of a project.
+
+        Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
     def DeleteProject(
         self,
         request: _project_service_pb2.DeleteProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Deletes a project and its memberships. Its networks and data sets become
+        """Deletes a project and its memberships; the tokens of its members are refused
+        at once and have to be renewed. Its networks and data sets become
         unreachable for all but admins, who can delete them. Its id is never used
         again: no other project can come to own what this one leaves.
 
@@ -196,12 +234,25 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def UpdateMember(
+        self,
+        request: _project_service_pb2.UpdateMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_project_service_pb2.Member, _abc.Awaitable[_project_service_pb2.Member]]:
+        """Gives a member another role. The member's tokens in use are refused at once;
+        a renewed one carries the new role.
+
+        Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
     def DeleteMember(
         self,
         request: _project_service_pb2.DeleteMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Takes a user's role in a project away. Tokens in use end with their time.
+        """Takes a user's role in a project away. The user's tokens in use are refused
+        at once; renewed ones do without the role.
 
         Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID.
         """

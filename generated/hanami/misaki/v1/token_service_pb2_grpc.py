@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from hanami.misaki.v1 import token_service_pb2 as hanami_dot_misaki_dot_v1_dot_token__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -45,6 +46,16 @@ class TokenServiceStub:
                 request_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.RefreshTokenRequest.SerializeToString,
                 response_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.TokenPair.FromString,
                 _registered_method=True)
+        self.Logout = channel.unary_unary(
+                '/hanami.misaki.v1.TokenService/Logout',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.LogoutRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.RevokeToken = channel.unary_unary(
+                '/hanami.misaki.v1.TokenService/RevokeToken',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.RevokeTokenRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.IssueServiceToken = channel.unary_unary(
                 '/hanami.misaki.v1.TokenService/IssueServiceToken',
                 request_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.IssueServiceTokenRequest.SerializeToString,
@@ -64,17 +75,45 @@ class TokenServiceServicer:
     def Login(self, request, context):
         """Logs a user in.
 
-        Reasons: CREDENTIALS_INVALID (the same for an unknown user and a wrong
-        password), FIELD_INVALID.
+        After some wrong passwords in a row the next ones are refused unread for a
+        while that doubles each time.
+
+        Reasons: CREDENTIALS_INVALID (the same for an unknown user, a wrong password
+        and a disabled user), LOGIN_THROTTLED, RESOURCE_NOT_FOUND (the project),
+        FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefreshToken(self, request, context):
-        """Exchanges a refresh token for a fresh pair.
+        """Exchanges a refresh token for a fresh pair, and may switch to another project.
 
-        Reasons: TOKEN_INVALID, FIELD_INVALID.
+        Each refresh token is good once. For a minute after it was used it gets its
+        successor again, for answers that were lost and processes that share it; later
+        than that the whole login ends, for somebody may have stolen it.
+
+        Reasons: TOKEN_INVALID, TOKEN_REVOKED (it was used before),
+        RESOURCE_NOT_FOUND (the project), FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Logout(self, request, context):
+        """Logs the caller out: ends the login that the access token belongs to.
+
+        Reasons: STATE_CONFLICT (the token belongs to no login), FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeToken(self, request, context):
+        """Takes a token back, as RFC 7009 says: a refresh token with its whole login, an
+        access token alone. A token that is good for nothing is no error.
+
+        Reasons: FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +147,16 @@ def add_TokenServiceServicer_to_server(servicer, server):
                     servicer.RefreshToken,
                     request_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.RefreshTokenRequest.FromString,
                     response_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.TokenPair.SerializeToString,
+            ),
+            'Logout': grpc.unary_unary_rpc_method_handler(
+                    servicer.Logout,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.LogoutRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'RevokeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeToken,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.RevokeTokenRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'IssueServiceToken': grpc.unary_unary_rpc_method_handler(
                     servicer.IssueServiceToken,
@@ -175,6 +224,60 @@ class TokenService:
             '/hanami.misaki.v1.TokenService/RefreshToken',
             hanami_dot_misaki_dot_v1_dot_token__service__pb2.RefreshTokenRequest.SerializeToString,
             hanami_dot_misaki_dot_v1_dot_token__service__pb2.TokenPair.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Logout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.TokenService/Logout',
+            hanami_dot_misaki_dot_v1_dot_token__service__pb2.LogoutRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.TokenService/RevokeToken',
+            hanami_dot_misaki_dot_v1_dot_token__service__pb2.RevokeTokenRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

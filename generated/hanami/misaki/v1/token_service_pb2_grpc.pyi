@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 from hanami.misaki.v1 import token_service_pb2 as _token_service_pb2
 import abc as _abc_1
@@ -36,13 +37,33 @@ class TokenServiceStub:
     Login: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.LoginRequest, _token_service_pb2.TokenPair]
     """Logs a user in.
 
-    Reasons: CREDENTIALS_INVALID (the same for an unknown user and a wrong
-    password), FIELD_INVALID.
+    After some wrong passwords in a row the next ones are refused unread for a
+    while that doubles each time.
+
+    Reasons: CREDENTIALS_INVALID (the same for an unknown user, a wrong password
+    and a disabled user), LOGIN_THROTTLED, RESOURCE_NOT_FOUND (the project),
+    FIELD_INVALID.
     """
     RefreshToken: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.RefreshTokenRequest, _token_service_pb2.TokenPair]
-    """Exchanges a refresh token for a fresh pair.
+    """Exchanges a refresh token for a fresh pair, and may switch to another project.
 
-    Reasons: TOKEN_INVALID, FIELD_INVALID.
+    Each refresh token is good once. For a minute after it was used it gets its
+    successor again, for answers that were lost and processes that share it; later
+    than that the whole login ends, for somebody may have stolen it.
+
+    Reasons: TOKEN_INVALID, TOKEN_REVOKED (it was used before),
+    RESOURCE_NOT_FOUND (the project), FIELD_INVALID.
+    """
+    Logout: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.LogoutRequest, _empty_pb2.Empty]
+    """Logs the caller out: ends the login that the access token belongs to.
+
+    Reasons: STATE_CONFLICT (the token belongs to no login), FIELD_INVALID.
+    """
+    RevokeToken: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.RevokeTokenRequest, _empty_pb2.Empty]
+    """Takes a token back, as RFC 7009 says: a refresh token with its whole login, an
+    access token alone. A token that is good for nothing is no error.
+
+    Reasons: FIELD_INVALID.
     """
     IssueServiceToken: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.IssueServiceTokenRequest, _token_service_pb2.ServiceToken]
     """Gives a service of the mesh its own access token.
@@ -60,13 +81,33 @@ class TokenServiceAsyncStub(TokenServiceStub):
     Login: _aio.UnaryUnaryMultiCallable[_token_service_pb2.LoginRequest, _token_service_pb2.TokenPair]  # type: ignore[assignment]
     """Logs a user in.
 
-    Reasons: CREDENTIALS_INVALID (the same for an unknown user and a wrong
-    password), FIELD_INVALID.
+    After some wrong passwords in a row the next ones are refused unread for a
+    while that doubles each time.
+
+    Reasons: CREDENTIALS_INVALID (the same for an unknown user, a wrong password
+    and a disabled user), LOGIN_THROTTLED, RESOURCE_NOT_FOUND (the project),
+    FIELD_INVALID.
     """
     RefreshToken: _aio.UnaryUnaryMultiCallable[_token_service_pb2.RefreshTokenRequest, _token_service_pb2.TokenPair]  # type: ignore[assignment]
-    """Exchanges a refresh token for a fresh pair.
+    """Exchanges a refresh token for a fresh pair, and may switch to another project.
 
-    Reasons: TOKEN_INVALID, FIELD_INVALID.
+    Each refresh token is good once. For a minute after it was used it gets its
+    successor again, for answers that were lost and processes that share it; later
+    than that the whole login ends, for somebody may have stolen it.
+
+    Reasons: TOKEN_INVALID, TOKEN_REVOKED (it was used before),
+    RESOURCE_NOT_FOUND (the project), FIELD_INVALID.
+    """
+    Logout: _aio.UnaryUnaryMultiCallable[_token_service_pb2.LogoutRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Logs the caller out: ends the login that the access token belongs to.
+
+    Reasons: STATE_CONFLICT (the token belongs to no login), FIELD_INVALID.
+    """
+    RevokeToken: _aio.UnaryUnaryMultiCallable[_token_service_pb2.RevokeTokenRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Takes a token back, as RFC 7009 says: a refresh token with its whole login, an
+    access token alone. A token that is good for nothing is no error.
+
+    Reasons: FIELD_INVALID.
     """
     IssueServiceToken: _aio.UnaryUnaryMultiCallable[_token_service_pb2.IssueServiceTokenRequest, _token_service_pb2.ServiceToken]  # type: ignore[assignment]
     """Gives a service of the mesh its own access token.
@@ -87,8 +128,12 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_token_service_pb2.TokenPair, _abc.Awaitable[_token_service_pb2.TokenPair]]:
         """Logs a user in.
 
-        Reasons: CREDENTIALS_INVALID (the same for an unknown user and a wrong
-        password), FIELD_INVALID.
+        After some wrong passwords in a row the next ones are refused unread for a
+        while that doubles each time.
+
+        Reasons: CREDENTIALS_INVALID (the same for an unknown user, a wrong password
+        and a disabled user), LOGIN_THROTTLED, RESOURCE_NOT_FOUND (the project),
+        FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -97,9 +142,37 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _token_service_pb2.RefreshTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_token_service_pb2.TokenPair, _abc.Awaitable[_token_service_pb2.TokenPair]]:
-        """Exchanges a refresh token for a fresh pair.
+        """Exchanges a refresh token for a fresh pair, and may switch to another project.
 
-        Reasons: TOKEN_INVALID, FIELD_INVALID.
+        Each refresh token is good once. For a minute after it was used it gets its
+        successor again, for answers that were lost and processes that share it; later
+        than that the whole login ends, for somebody may have stolen it.
+
+        Reasons: TOKEN_INVALID, TOKEN_REVOKED (it was used before),
+        RESOURCE_NOT_FOUND (the project), FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def Logout(
+        self,
+        request: _token_service_pb2.LogoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Logs the caller out: ends the login that the access token belongs to.
+
+        Reasons: STATE_CONFLICT (the token belongs to no login), FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeToken(
+        self,
+        request: _token_service_pb2.RevokeTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Takes a token back, as RFC 7009 says: a refresh token with its whole login, an
+        access token alone. A token that is good for nothing is no error.
+
+        Reasons: FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

@@ -28,11 +28,12 @@ from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hanami.type.v1 import access_pb2 as hanami_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#hanami/misaki/v1/user_service.proto\x12\x10hanami.misaki.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\"\xbb\x01\n\x04User\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\r\n\x05\x61\x64min\x18\x03 \x01(\x08\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03:/\xea\x41,\n\x0fhanami.dev/User\x12\x0cusers/{user}*\x05users2\x04user\"\xca\x01\n\x11\x43reateUserRequest\x12\x35\n\x07user_id\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xbaH\x1dr\x1b\x32\x19^[a-z][a-z0-9_.@-]{2,62}$\x12\"\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08password\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x08\x18\x80\x08\x12\x13\n\x05\x61\x64min\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"^\n\x0eGetUserRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x11\n\x0fhanami.dev/User\xbaH#r!2\x1f^users/[a-z][a-z0-9_.@-]{1,62}$\"T\n\x10ListUsersRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"S\n\x11ListUsersResponse\x12%\n\x05users\x18\x01 \x03(\x0b\x32\x16.hanami.misaki.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa1\x01\n\x11\x44\x65leteUserRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x11\n\x0fhanami.dev/User\xbaH#r!2\x1f^users/[a-z][a-z0-9_.@-]{2,62}$\x12\x19\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xc8\x03\n\x0bUserService\x12\x66\n\nCreateUser\x12#.hanami.misaki.v1.CreateUserRequest\x1a\x16.hanami.misaki.v1.User\"\x1b\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12l\n\x07GetUser\x12 .hanami.misaki.v1.GetUserRequest\x1a\x16.hanami.misaki.v1.User\"\'\xda\x41\x04name\xca\xda\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/{name=users/*}\x12n\n\tListUsers\x12\".hanami.misaki.v1.ListUsersRequest\x1a#.hanami.misaki.v1.ListUsersResponse\"\x18\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12s\n\nDeleteUser\x12#.hanami.misaki.v1.DeleteUserRequest\x1a\x16.google.protobuf.Empty\"(\xda\x41\x04name\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x14*\x12/v1/{name=users/*}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#hanami/misaki/v1/user_service.proto\x12\x10hanami.misaki.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\"\xcd\x01\n\x04User\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\r\n\x05\x61\x64min\x18\x03 \x01(\x08\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08:/\xea\x41,\n\x0fhanami.dev/User\x12\x0cusers/{user}*\x05users2\x04user\"\xca\x01\n\x11\x43reateUserRequest\x12\x35\n\x07user_id\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xbaH\x1dr\x1b\x32\x19^[a-z][a-z0-9_.@-]{2,62}$\x12\"\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08password\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x08\x18\x80\x08\x12\x13\n\x05\x61\x64min\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12#\n\nrequest_id\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"^\n\x0eGetUserRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x11\n\x0fhanami.dev/User\xbaH#r!2\x1f^users/[a-z][a-z0-9_.@-]{1,62}$\"T\n\x10ListUsersRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"S\n\x11ListUsersResponse\x12%\n\x05users\x18\x01 \x03(\x0b\x32\x16.hanami.misaki.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x03\n\x11UpdateUserRequest\x12\x8c\x02\n\x04user\x18\x01 \x01(\x0b\x32\x16.hanami.misaki.v1.UserB\xe5\x01\xe2\x41\x01\x02\xbaH\xdd\x01\xba\x01^\n\tuser.name\x12\x1bname has to be users/{user}\x1a\x34this.name.matches(\'^users/[a-z][a-z0-9_.@-]{1,62}$\')\xba\x01v\n\nuser.sizes\x12-display_name may have 128 characters, etag 64\x1a\x39this.display_name.size() <= 128 && this.etag.size() <= 64\xc8\x01\x01\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xd6\x01\n\x15\x43hangePasswordRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x11\n\x0fhanami.dev/User\xbaH#r!2\x1f^users/[a-z][a-z0-9_.@-]{1,62}$\x12$\n\x0cold_password\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12$\n\x0cnew_password\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x08\x18\x80\x08\x12#\n\nrequest_id\x18\x04 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xaf\x01\n\x14ResetPasswordRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x11\n\x0fhanami.dev/User\xbaH#r!2\x1f^users/[a-z][a-z0-9_.@-]{2,62}$\x12$\n\x0cnew_password\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x08\x18\x80\x08\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa1\x01\n\x11\x44\x65leteUserRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x11\n\x0fhanami.dev/User\xbaH#r!2\x1f^users/[a-z][a-z0-9_.@-]{2,62}$\x12\x19\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xe2\x06\n\x0bUserService\x12\x66\n\nCreateUser\x12#.hanami.misaki.v1.CreateUserRequest\x1a\x16.hanami.misaki.v1.User\"\x1b\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12l\n\x07GetUser\x12 .hanami.misaki.v1.GetUserRequest\x1a\x16.hanami.misaki.v1.User\"\'\xda\x41\x04name\xca\xda\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/{name=users/*}\x12n\n\tListUsers\x12\".hanami.misaki.v1.ListUsersRequest\x1a#.hanami.misaki.v1.ListUsersResponse\"\x18\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12\x89\x01\n\nUpdateUser\x12#.hanami.misaki.v1.UpdateUserRequest\x1a\x16.hanami.misaki.v1.User\">\xda\x41\x10user,update_mask\xca\xda\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1f\x32\x17/v1/{user.name=users/*}:\x04user\x12\x85\x01\n\x0e\x43hangePassword\x12\'.hanami.misaki.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"2\xca\xda\x18\x02\x10\x01\x82\xd3\xe4\x93\x02&\"!/v1/{name=users/*}:changePassword:\x01*\x12\x83\x01\n\rResetPassword\x12&.hanami.misaki.v1.ResetPasswordRequest\x1a\x16.google.protobuf.Empty\"2\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02%\" /v1/{name=users/*}:resetPassword:\x01*\x12s\n\nDeleteUser\x12#.hanami.misaki.v1.DeleteUserRequest\x1a\x16.google.protobuf.Empty\"(\xda\x41\x04name\xca\xda\x18\x03\x1a\x01\x01\x82\xd3\xe4\x93\x02\x14*\x12/v1/{name=users/*}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,6 +64,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\010'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._serialized_options = b'\342A\001\002\272H\335\001\272\001^\n\tuser.name\022\033name has to be users/{user}\0324this.name.matches(\'^users/[a-z][a-z0-9_.@-]{1,62}$\')\272\001v\n\nuser.sizes\022-display_name may have 128 characters, etag 64\0329this.display_name.size() <= 128 && this.etag.size() <= 64\310\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\021\n\017hanami.dev/User\272H#r!2\037^users/[a-z][a-z0-9_.@-]{1,62}$'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['old_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['old_password']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\200\010'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\001\002\272H\007r\005\020\010\030\200\010'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\021\n\017hanami.dev/User\272H#r!2\037^users/[a-z][a-z0-9_.@-]{2,62}$'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\001\002\272H\007r\005\020\010\030\200\010'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_DELETEUSERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\021\n\017hanami.dev/User\272H#r!2\037^users/[a-z][a-z0-9_.@-]{2,62}$'
   _globals['_DELETEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
@@ -75,20 +96,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\332A\004name\312\332\030\002\020\001\202\323\344\223\002\024\022\022/v1/{name=users/*}'
   _globals['_USERSERVICE'].methods_by_name['ListUsers']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\312\332\030\003\032\001\001\202\323\344\223\002\013\022\t/v1/users'
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\332A\020user,update_mask\312\332\030\002\020\001\202\323\344\223\002\0372\027/v1/{user.name=users/*}:\004user'
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\312\332\030\002\020\001\202\323\344\223\002&\"!/v1/{name=users/*}:changePassword:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ResetPassword']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ResetPassword']._serialized_options = b'\312\332\030\003\032\001\001\202\323\344\223\002%\" /v1/{name=users/*}:resetPassword:\001*'
   _globals['_USERSERVICE'].methods_by_name['DeleteUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['DeleteUser']._serialized_options = b'\332A\004name\312\332\030\003\032\001\001\202\323\344\223\002\024*\022/v1/{name=users/*}'
-  _globals['_USER']._serialized_start=293
-  _globals['_USER']._serialized_end=480
-  _globals['_CREATEUSERREQUEST']._serialized_start=483
-  _globals['_CREATEUSERREQUEST']._serialized_end=685
-  _globals['_GETUSERREQUEST']._serialized_start=687
-  _globals['_GETUSERREQUEST']._serialized_end=781
-  _globals['_LISTUSERSREQUEST']._serialized_start=783
-  _globals['_LISTUSERSREQUEST']._serialized_end=867
-  _globals['_LISTUSERSRESPONSE']._serialized_start=869
-  _globals['_LISTUSERSRESPONSE']._serialized_end=952
-  _globals['_DELETEUSERREQUEST']._serialized_start=955
-  _globals['_DELETEUSERREQUEST']._serialized_end=1116
-  _globals['_USERSERVICE']._serialized_start=1119
-  _globals['_USERSERVICE']._serialized_end=1575
+  _globals['_USER']._serialized_start=327
+  _globals['_USER']._serialized_end=532
+  _globals['_CREATEUSERREQUEST']._serialized_start=535
+  _globals['_CREATEUSERREQUEST']._serialized_end=737
+  _globals['_GETUSERREQUEST']._serialized_start=739
+  _globals['_GETUSERREQUEST']._serialized_end=833
+  _globals['_LISTUSERSREQUEST']._serialized_start=835
+  _globals['_LISTUSERSREQUEST']._serialized_end=919
+  _globals['_LISTUSERSRESPONSE']._serialized_start=921
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1004
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1007
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1395
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1398
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1612
+  _globals['_RESETPASSWORDREQUEST']._serialized_start=1615
+  _globals['_RESETPASSWORDREQUEST']._serialized_end=1790
+  _globals['_DELETEUSERREQUEST']._serialized_start=1793
+  _globals['_DELETEUSERREQUEST']._serialized_end=1954
+  _globals['_USERSERVICE']._serialized_start=1957
+  _globals['_USERSERVICE']._serialized_end=2823
 # @@protoc_insertion_point(module_scope)

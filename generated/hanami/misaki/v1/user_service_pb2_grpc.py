@@ -51,6 +51,21 @@ class UserServiceStub:
                 request_serializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.ListUsersRequest.SerializeToString,
                 response_deserializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.ListUsersResponse.FromString,
                 _registered_method=True)
+        self.UpdateUser = channel.unary_unary(
+                '/hanami.misaki.v1.UserService/UpdateUser',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.UpdateUserRequest.SerializeToString,
+                response_deserializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.User.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/hanami.misaki.v1.UserService/ChangePassword',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/hanami.misaki.v1.UserService/ResetPassword',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.DeleteUser = channel.unary_unary(
                 '/hanami.misaki.v1.UserService/DeleteUser',
                 request_serializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.DeleteUserRequest.SerializeToString,
@@ -89,9 +104,44 @@ class UserServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateUser(self, request, context):
+        """Changes a user. Everybody may change their own `display_name`; `admin` and
+        `disabled` are for admins. A user who is disabled, or is no admin any more,
+        is so at once: tokens in use are refused, and who is disabled is logged out.
+        The last admin who can log in stays one.
+
+        Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, STATE_CONFLICT,
+        ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Changes the caller's own password. Ends all logins of the user, this one
+        too: log in with the new password.
+
+        Reasons: RESOURCE_NOT_FOUND, CREDENTIALS_INVALID (of the old password),
+        LOGIN_THROTTLED, REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """Gives another user a new password, and ends all logins of that user.
+
+        Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT (one's own password),
+        REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteUser(self, request, context):
-        """Deletes a user and the user's memberships. What the user made stays with
-        its project. Nobody can delete themselves, so one admin always remains.
+        """Deletes a user with all memberships and logins; tokens in use are refused at
+        once. What the user made stays with its project. Nobody can delete
+        themselves, and the last admin who can log in stays.
 
         Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, FIELD_INVALID.
         """
@@ -116,6 +166,21 @@ def add_UserServiceServicer_to_server(servicer, server):
                     servicer.ListUsers,
                     request_deserializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.ListUsersRequest.FromString,
                     response_serializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'UpdateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateUser,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.UpdateUserRequest.FromString,
+                    response_serializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.User.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_user__service__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'DeleteUser': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteUser,
@@ -205,6 +270,87 @@ class UserService:
             '/hanami.misaki.v1.UserService/ListUsers',
             hanami_dot_misaki_dot_v1_dot_user__service__pb2.ListUsersRequest.SerializeToString,
             hanami_dot_misaki_dot_v1_dot_user__service__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.UserService/UpdateUser',
+            hanami_dot_misaki_dot_v1_dot_user__service__pb2.UpdateUserRequest.SerializeToString,
+            hanami_dot_misaki_dot_v1_dot_user__service__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.UserService/ChangePassword',
+            hanami_dot_misaki_dot_v1_dot_user__service__pb2.ChangePasswordRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.UserService/ResetPassword',
+            hanami_dot_misaki_dot_v1_dot_user__service__pb2.ResetPasswordRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,9 +49,32 @@ class UserServiceStub:
 
     Reasons: PAGE_TOKEN_INVALID, FIELD_INVALID.
     """
+    UpdateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_service_pb2.User]
+    """Changes a user. Everybody may change their own `display_name`; `admin` and
+    `disabled` are for admins. A user who is disabled, or is no admin any more,
+    is so at once: tokens in use are refused, and who is disabled is logged out.
+    The last admin who can log in stays one.
+
+    Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, STATE_CONFLICT,
+    ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+    """
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _empty_pb2.Empty]
+    """Changes the caller's own password. Ends all logins of the user, this one
+    too: log in with the new password.
+
+    Reasons: RESOURCE_NOT_FOUND, CREDENTIALS_INVALID (of the old password),
+    LOGIN_THROTTLED, REQUEST_ID_REUSED, FIELD_INVALID.
+    """
+    ResetPassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ResetPasswordRequest, _empty_pb2.Empty]
+    """Gives another user a new password, and ends all logins of that user.
+
+    Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT (one's own password),
+    REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _empty_pb2.Empty]
-    """Deletes a user and the user's memberships. What the user made stays with
-    its project. Nobody can delete themselves, so one admin always remains.
+    """Deletes a user with all memberships and logins; tokens in use are refused at
+    once. What the user made stays with its project. Nobody can delete
+    themselves, and the last admin who can log in stays.
 
     Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, FIELD_INVALID.
     """
@@ -76,9 +99,32 @@ class UserServiceAsyncStub(UserServiceStub):
 
     Reasons: PAGE_TOKEN_INVALID, FIELD_INVALID.
     """
+    UpdateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_service_pb2.User]  # type: ignore[assignment]
+    """Changes a user. Everybody may change their own `display_name`; `admin` and
+    `disabled` are for admins. A user who is disabled, or is no admin any more,
+    is so at once: tokens in use are refused, and who is disabled is logged out.
+    The last admin who can log in stays one.
+
+    Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, STATE_CONFLICT,
+    ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+    """
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Changes the caller's own password. Ends all logins of the user, this one
+    too: log in with the new password.
+
+    Reasons: RESOURCE_NOT_FOUND, CREDENTIALS_INVALID (of the old password),
+    LOGIN_THROTTLED, REQUEST_ID_REUSED, FIELD_INVALID.
+    """
+    ResetPassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ResetPasswordRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Gives another user a new password, and ends all logins of that user.
+
+    Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT (one's own password),
+    REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     DeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Deletes a user and the user's memberships. What the user made stays with
-    its project. Nobody can delete themselves, so one admin always remains.
+    """Deletes a user with all memberships and logins; tokens in use are refused at
+    once. What the user made stays with its project. Nobody can delete
+    themselves, and the last admin who can log in stays.
 
     Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, FIELD_INVALID.
     """
@@ -120,13 +166,54 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def UpdateUser(
+        self,
+        request: _user_service_pb2.UpdateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.User, _abc.Awaitable[_user_service_pb2.User]]:
+        """Changes a user. Everybody may change their own `display_name`; `admin` and
+        `disabled` are for admins. A user who is disabled, or is no admin any more,
+        is so at once: tokens in use are refused, and who is disabled is logged out.
+        The last admin who can log in stays one.
+
+        Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, STATE_CONFLICT,
+        ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _user_service_pb2.ChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Changes the caller's own password. Ends all logins of the user, this one
+        too: log in with the new password.
+
+        Reasons: RESOURCE_NOT_FOUND, CREDENTIALS_INVALID (of the old password),
+        LOGIN_THROTTLED, REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetPassword(
+        self,
+        request: _user_service_pb2.ResetPasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Gives another user a new password, and ends all logins of that user.
+
+        Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT (one's own password),
+        REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
     def DeleteUser(
         self,
         request: _user_service_pb2.DeleteUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Deletes a user and the user's memberships. What the user made stays with
-        its project. Nobody can delete themselves, so one admin always remains.
+        """Deletes a user with all memberships and logins; tokens in use are refused at
+        once. What the user made stays with its project. Nobody can delete
+        themselves, and the last admin who can log in stays.
 
         Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, FIELD_INVALID.
         """

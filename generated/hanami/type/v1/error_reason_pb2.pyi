@@ -149,6 +149,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The API key of a device does not cover the action.
     Example: `PERMISSION_DENIED`, metadata `{"method": "...", "action": "learn", "actions": "predict"}`.
     """
+    ERROR_REASON_LOGIN_THROTTLED: _ErrorReason.ValueType  # 32
+    """Too many wrong passwords, for this user or from this address; see `google.rpc.RetryInfo`.
+    Example: `RESOURCE_EXHAUSTED`, metadata `{"retry_seconds": "16"}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs: `google.rpc.ErrorInfo.reason` holds one of
@@ -281,5 +285,9 @@ Example: `UNAUTHENTICATED`, metadata `{"subject": "users/alice"}`.
 ERROR_REASON_SCOPE_INSUFFICIENT: ErrorReason.ValueType  # 31
 """The API key of a device does not cover the action.
 Example: `PERMISSION_DENIED`, metadata `{"method": "...", "action": "learn", "actions": "predict"}`.
+"""
+ERROR_REASON_LOGIN_THROTTLED: ErrorReason.ValueType  # 32
+"""Too many wrong passwords, for this user or from this address; see `google.rpc.RetryInfo`.
+Example: `RESOURCE_EXHAUSTED`, metadata `{"retry_seconds": "16"}`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -21,7 +21,7 @@ def test_public_methods_are_the_known_ones(contracts: Contracts) -> None:
     public = {m.path for m in contracts.methods if m.is_public}
 
     tokens, inference = "/hanami.misaki.v1.TokenService/", "/inference.GRPCInferenceService/"
-    names = ("Login", "RefreshToken", "IssueServiceToken", "GetJsonWebKeySet")
+    names = ("Login", "RefreshToken", "RevokeToken", "IssueServiceToken", "GetJsonWebKeySet")
     about = ("ServerLive", "ServerReady", "ServerMetadata")
     assert {tokens + name for name in names} | {inference + name for name in about} == public
 
@@ -56,7 +56,7 @@ def test_methods_that_can_be_used_to_guess_are_known(contracts: Contracts) -> No
     """Login and renewal take credentials; the public keys do not."""
     names = {m.name for m in contracts.methods if m.takes_credentials}
 
-    assert {"Login", "RefreshToken"} == names
+    assert {"Login", "RefreshToken", "RevokeToken"} == names
 
 
 def test_methods_of_the_mesh_only_are_known(contracts: Contracts) -> None:

@@ -9,8 +9,8 @@ import { file_google_api_annotations } from "../../../google/api/annotations_pb"
 import { file_google_api_client } from "../../../google/api/client_pb";
 import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb";
 import { file_google_api_resource } from "../../../google/api/resource_pb";
-import type { EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { EmptySchema, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Role } from "../../type/v1/access_pb";
 import { file_hanami_type_v1_access } from "../../type/v1/access_pb";
 import type { Message } from "@bufbuild/protobuf";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/misaki/v1/project_service.proto.
  */
 export const file_hanami_misaki_v1_project_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZoYW5hbWkvbWlzYWtpL3YxL3Byb2plY3Rfc2VydmljZS5wcm90bxIQaGFuYW1pLm1pc2FraS52MSLVAQoHUHJvamVjdBISCgRuYW1lGAEgASgJQgTiQQEIEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRI1CgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSEgoEZXRhZxgEIAEoCUIE4kEBAxIVCgdjcmVhdG9yGAUgASgJQgTiQQEDOj7qQTsKEmhhbmFtaS5kZXYvUHJvamVjdBIScHJvamVjdHMve3Byb2plY3R9Kghwcm9qZWN0czIHcHJvamVjdCLTAQoGTWVtYmVyEhIKBG5hbWUYASABKAlCBOJBAQgSDAoEdXNlchgCIAEoCRIiCgRyb2xlGAMgASgOMhQuaGFuYW1pLnR5cGUudjEuUm9sZRI1CgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQM6TOpBSQoRaGFuYW1pLmRldi9NZW1iZXISI3Byb2plY3RzL3twcm9qZWN0fS9tZW1iZXJzL3ttZW1iZXJ9KgdtZW1iZXJzMgZtZW1iZXIingEKFENyZWF0ZVByb2plY3RSZXF1ZXN0Ej0KCnByb2plY3RfaWQYASABKAlCKeJBAQK6SCJyIDIeXlthLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEiIKDGRpc3BsYXlfbmFtZRgCIAEoCUIM4kEBAbpIBXIDGIABEiMKCnJlcXVlc3RfaWQYAyABKAlCD+JBAQG6SAjYAQFyA7ABASJsChFHZXRQcm9qZWN0UmVxdWVzdBJXCgRuYW1lGAEgASgJQkniQQEC+kEUChJoYW5hbWkuZGV2L1Byb2plY3S6SCtyKTInXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kIlcKE0xpc3RQcm9qZWN0c1JlcXVlc3QSHgoJcGFnZV9zaXplGAEgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgziQQEBukgFcgMYgAgiXAoUTGlzdFByb2plY3RzUmVzcG9uc2USKwoIcHJvamVjdHMYASADKAsyGS5oYW5hbWkubWlzYWtpLnYxLlByb2plY3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIq8BChREZWxldGVQcm9qZWN0UmVxdWVzdBJXCgRuYW1lGAEgASgJQkniQQEC+kEUChJoYW5hbWkuZGV2L1Byb2plY3S6SCtyKTInXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEhkKBGV0YWcYAiABKAlCC+JBAQG6SARyAhhAEiMKCnJlcXVlc3RfaWQYAyABKAlCD+JBAQG6SAjYAQFyA7ABASKZAgoTQ3JlYXRlTWVtYmVyUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSTAoEdXNlchgCIAEoCUI+4kEBAvpBEQoPaGFuYW1pLmRldi9Vc2VyukgjciEyH151c2Vycy9bYS16XVthLXowLTlfLkAtXXsyLDYyfSQSNAoEcm9sZRgDIAEoDjIULmhhbmFtaS50eXBlLnYxLlJvbGVCEOJBAQK6SAmCAQYYAhgDGAQSIwoKcmVxdWVzdF9pZBgEIAEoCUIP4kEBAbpICNgBAXIDsAEBIrEBChJMaXN0TWVtYmVyc1JlcXVlc3QSWQoGcGFyZW50GAEgASgJQkniQQEC+kEUChJoYW5hbWkuZGV2L1Byb2plY3S6SCtyKTInXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAIIlkKE0xpc3RNZW1iZXJzUmVzcG9uc2USKQoHbWVtYmVycxgBIAMoCzIYLmhhbmFtaS5taXNha2kudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKyAQoTRGVsZXRlTWVtYmVyUmVxdWVzdBJ2CgRuYW1lGAEgASgJQmjiQQEC+kETChFoYW5hbWkuZGV2L01lbWJlcrpIS3JJMkdecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9tZW1iZXJzL1thLXpdW2EtejAtOV8uQC1dezIsNjJ9JBIjCgpyZXF1ZXN0X2lkGAIgASgJQg/iQQEBukgI2AEBcgOwAQEyogcKDlByb2plY3RTZXJ2aWNlEnIKDUNyZWF0ZVByb2plY3QSJi5oYW5hbWkubWlzYWtpLnYxLkNyZWF0ZVByb2plY3RSZXF1ZXN0GhkuaGFuYW1pLm1pc2FraS52MS5Qcm9qZWN0Ih7K2hgDGgEBgtPkkwIROgEqIgwvdjEvcHJvamVjdHMSfAoKR2V0UHJvamVjdBIjLmhhbmFtaS5taXNha2kudjEuR2V0UHJvamVjdFJlcXVlc3QaGS5oYW5hbWkubWlzYWtpLnYxLlByb2plY3QiLtpBBG5hbWXK2hgGGgQBAgMEgtPkkwIXEhUvdjEve25hbWU9cHJvamVjdHMvKn0SeQoMTGlzdFByb2plY3RzEiUuaGFuYW1pLm1pc2FraS52MS5MaXN0UHJvamVjdHNSZXF1ZXN0GiYuaGFuYW1pLm1pc2FraS52MS5MaXN0UHJvamVjdHNSZXNwb25zZSIaytoYAhABgtPkkwIOEgwvdjEvcHJvamVjdHMSfAoNRGVsZXRlUHJvamVjdBImLmhhbmFtaS5taXNha2kudjEuRGVsZXRlUHJvamVjdFJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiK9pBBG5hbWXK2hgDGgEBgtPkkwIXKhUvdjEve25hbWU9cHJvamVjdHMvKn0SgwEKDENyZWF0ZU1lbWJlchIlLmhhbmFtaS5taXNha2kudjEuQ3JlYXRlTWVtYmVyUmVxdWVzdBoYLmhhbmFtaS5taXNha2kudjEuTWVtYmVyIjLK2hgEGgIBAoLT5JMCJDoBKiIfL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vbWVtYmVycxKWAQoLTGlzdE1lbWJlcnMSJC5oYW5hbWkubWlzYWtpLnYxLkxpc3RNZW1iZXJzUmVxdWVzdBolLmhhbmFtaS5taXNha2kudjEuTGlzdE1lbWJlcnNSZXNwb25zZSI62kEGcGFyZW50ytoYBhoEAQIDBILT5JMCIRIfL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vbWVtYmVycxKFAQoMRGVsZXRlTWVtYmVyEiUuaGFuYW1pLm1pc2FraS52MS5EZWxldGVNZW1iZXJSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IjbaQQRuYW1lytoYBBoCAQKC0+STAiEqHy92MS97bmFtZT1wcm9qZWN0cy8qL21lbWJlcnMvKn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_type_v1_access]);
+  fileDesc("CiZoYW5hbWkvbWlzYWtpL3YxL3Byb2plY3Rfc2VydmljZS5wcm90bxIQaGFuYW1pLm1pc2FraS52MSLVAQoHUHJvamVjdBISCgRuYW1lGAEgASgJQgTiQQEIEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRI1CgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSEgoEZXRhZxgEIAEoCUIE4kEBAxIVCgdjcmVhdG9yGAUgASgJQgTiQQEDOj7qQTsKEmhhbmFtaS5kZXYvUHJvamVjdBIScHJvamVjdHMve3Byb2plY3R9Kghwcm9qZWN0czIHcHJvamVjdCLnAQoGTWVtYmVyEhIKBG5hbWUYASABKAlCBOJBAQgSDAoEdXNlchgCIAEoCRIiCgRyb2xlGAMgASgOMhQuaGFuYW1pLnR5cGUudjEuUm9sZRI1CgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSEgoEZXRhZxgFIAEoCUIE4kEBAzpM6kFJChFoYW5hbWkuZGV2L01lbWJlchIjcHJvamVjdHMve3Byb2plY3R9L21lbWJlcnMve21lbWJlcn0qB21lbWJlcnMyBm1lbWJlciKeAQoUQ3JlYXRlUHJvamVjdFJlcXVlc3QSPQoKcHJvamVjdF9pZBgBIAEoCUIp4kEBArpIInIgMh5eW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSIgoMZGlzcGxheV9uYW1lGAIgASgJQgziQQEBukgFcgMYgAESIwoKcmVxdWVzdF9pZBgDIAEoCUIP4kEBAbpICNgBAXIDsAEBImwKEUdldFByb2plY3RSZXF1ZXN0ElcKBG5hbWUYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQiVwoTTGlzdFByb2plY3RzUmVxdWVzdBIeCglwYWdlX3NpemUYASABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAiABKAlCDOJBAQG6SAVyAxiACCJcChRMaXN0UHJvamVjdHNSZXNwb25zZRIrCghwcm9qZWN0cxgBIAMoCzIZLmhhbmFtaS5taXNha2kudjEuUHJvamVjdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkioQMKFFVwZGF0ZVByb2plY3RSZXF1ZXN0EqYCCgdwcm9qZWN0GAEgASgLMhkuaGFuYW1pLm1pc2FraS52MS5Qcm9qZWN0QvkB4kEBArpI8QG6AW8KDHByb2plY3QubmFtZRIhbmFtZSBoYXMgdG8gYmUgcHJvamVjdHMve3Byb2plY3R9Gjx0aGlzLm5hbWUubWF0Y2hlcygnXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kJym6AXkKDXByb2plY3Quc2l6ZXMSLWRpc3BsYXlfbmFtZSBtYXkgaGF2ZSAxMjggY2hhcmFjdGVycywgZXRhZyA2NBo5dGhpcy5kaXNwbGF5X25hbWUuc2l6ZSgpIDw9IDEyOCAmJiB0aGlzLmV0YWcuc2l6ZSgpIDw9IDY0yAEBEjsKC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IK4kEBArpIA8gBARIjCgpyZXF1ZXN0X2lkGAMgASgJQg/iQQEBukgI2AEBcgOwAQEirwEKFERlbGV0ZVByb2plY3RSZXF1ZXN0ElcKBG5hbWUYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSGQoEZXRhZxgCIAEoCUIL4kEBAbpIBHICGEASIwoKcmVxdWVzdF9pZBgDIAEoCUIP4kEBAbpICNgBAXIDsAEBIpkCChNDcmVhdGVNZW1iZXJSZXF1ZXN0ElkKBnBhcmVudBgBIAEoCUJJ4kEBAvpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgrcikyJ15wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBJMCgR1c2VyGAIgASgJQj7iQQEC+kERCg9oYW5hbWkuZGV2L1VzZXK6SCNyITIfXnVzZXJzL1thLXpdW2EtejAtOV8uQC1dezIsNjJ9JBI0CgRyb2xlGAMgASgOMhQuaGFuYW1pLnR5cGUudjEuUm9sZUIQ4kEBArpICYIBBhgCGAMYBBIjCgpyZXF1ZXN0X2lkGAQgASgJQg/iQQEBukgI2AEBcgOwAQEisQEKEkxpc3RNZW1iZXJzUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgAgiWQoTTGlzdE1lbWJlcnNSZXNwb25zZRIpCgdtZW1iZXJzGAEgAygLMhguaGFuYW1pLm1pc2FraS52MS5NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIvQDChNVcGRhdGVNZW1iZXJSZXF1ZXN0EvoCCgZtZW1iZXIYASABKAsyGC5oYW5hbWkubWlzYWtpLnYxLk1lbWJlckLPAuJBAQK6SMcCugGdAQoLbWVtYmVyLm5hbWUSMG5hbWUgaGFzIHRvIGJlIHByb2plY3RzL3twcm9qZWN0fS9tZW1iZXJzL3t1c2VyfRpcdGhpcy5uYW1lLm1hdGNoZXMoJ15wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL21lbWJlcnMvW2Etel1bYS16MC05Xy5ALV17Miw2Mn0kJym6AVoKC21lbWJlci5yb2xlEi5yb2xlIGhhcyB0byBiZSBQUk9KRUNUX0FETUlOLCBNRU1CRVIgb3IgVklFV0VSGhtpbnQodGhpcy5yb2xlKSBpbiBbMiwgMywgNF26AUMKDG1lbWJlci5zaXplcxIbZXRhZyBtYXkgaGF2ZSA2NCBjaGFyYWN0ZXJzGhZ0aGlzLmV0YWcuc2l6ZSgpIDw9IDY0yAEBEjsKC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IK4kEBArpIA8gBARIjCgpyZXF1ZXN0X2lkGAMgASgJQg/iQQEBukgI2AEBcgOwAQEisgEKE0RlbGV0ZU1lbWJlclJlcXVlc3QSdgoEbmFtZRgBIAEoCUJo4kEBAvpBEwoRaGFuYW1pLmRldi9NZW1iZXK6SEtySTJHXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vbWVtYmVycy9bYS16XVthLXowLTlfLkAtXXsyLDYyfSQSIwoKcmVxdWVzdF9pZBgCIAEoCUIP4kEBAbpICNgBAXIDsAEBMuwJCg5Qcm9qZWN0U2VydmljZRJyCg1DcmVhdGVQcm9qZWN0EiYuaGFuYW1pLm1pc2FraS52MS5DcmVhdGVQcm9qZWN0UmVxdWVzdBoZLmhhbmFtaS5taXNha2kudjEuUHJvamVjdCIeytoYAxoBAYLT5JMCEToBKiIML3YxL3Byb2plY3RzEnwKCkdldFByb2plY3QSIy5oYW5hbWkubWlzYWtpLnYxLkdldFByb2plY3RSZXF1ZXN0GhkuaGFuYW1pLm1pc2FraS52MS5Qcm9qZWN0Ii7aQQRuYW1lytoYBhoEAQIDBILT5JMCFxIVL3YxL3tuYW1lPXByb2plY3RzLyp9EnkKDExpc3RQcm9qZWN0cxIlLmhhbmFtaS5taXNha2kudjEuTGlzdFByb2plY3RzUmVxdWVzdBomLmhhbmFtaS5taXNha2kudjEuTGlzdFByb2plY3RzUmVzcG9uc2UiGsraGAIQAYLT5JMCDhIML3YxL3Byb2plY3RzEqABCg1VcGRhdGVQcm9qZWN0EiYuaGFuYW1pLm1pc2FraS52MS5VcGRhdGVQcm9qZWN0UmVxdWVzdBoZLmhhbmFtaS5taXNha2kudjEuUHJvamVjdCJM2kETcHJvamVjdCx1cGRhdGVfbWFza8raGAQaAgECgtPkkwIoOgdwcm9qZWN0Mh0vdjEve3Byb2plY3QubmFtZT1wcm9qZWN0cy8qfRJ8Cg1EZWxldGVQcm9qZWN0EiYuaGFuYW1pLm1pc2FraS52MS5EZWxldGVQcm9qZWN0UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIr2kEEbmFtZcraGAMaAQGC0+STAhcqFS92MS97bmFtZT1wcm9qZWN0cy8qfRKDAQoMQ3JlYXRlTWVtYmVyEiUuaGFuYW1pLm1pc2FraS52MS5DcmVhdGVNZW1iZXJSZXF1ZXN0GhguaGFuYW1pLm1pc2FraS52MS5NZW1iZXIiMsraGAQaAgECgtPkkwIkOgEqIh8vdjEve3BhcmVudD1wcm9qZWN0cy8qfS9tZW1iZXJzEpYBCgtMaXN0TWVtYmVycxIkLmhhbmFtaS5taXNha2kudjEuTGlzdE1lbWJlcnNSZXF1ZXN0GiUuaGFuYW1pLm1pc2FraS52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlIjraQQZwYXJlbnTK2hgGGgQBAgMEgtPkkwIhEh8vdjEve3BhcmVudD1wcm9qZWN0cy8qfS9tZW1iZXJzEqQBCgxVcGRhdGVNZW1iZXISJS5oYW5hbWkubWlzYWtpLnYxLlVwZGF0ZU1lbWJlclJlcXVlc3QaGC5oYW5hbWkubWlzYWtpLnYxLk1lbWJlciJT2kESbWVtYmVyLHVwZGF0ZV9tYXNrytoYBBoCAQKC0+STAjA6Bm1lbWJlcjImL3YxL3ttZW1iZXIubmFtZT1wcm9qZWN0cy8qL21lbWJlcnMvKn0ShQEKDERlbGV0ZU1lbWJlchIlLmhhbmFtaS5taXNha2kudjEuRGVsZXRlTWVtYmVyUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSI22kEEbmFtZcraGAQaAgECgtPkkwIhKh8vdjEve25hbWU9cHJvamVjdHMvKi9tZW1iZXJzLyp9YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_hanami_type_v1_access]);
 
 /**
  * A place where people share networks and data sets.
@@ -103,6 +103,13 @@ export type Member = Message<"hanami.misaki.v1.Member"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * Changes with every change of the role.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
 };
 
 /**
@@ -225,6 +232,42 @@ export const ListProjectsResponseSchema: GenMessage<ListProjectsResponse> = /*@_
   messageDesc(file_hanami_misaki_v1_project_service, 5);
 
 /**
+ * The request of UpdateProject.
+ *
+ * @generated from message hanami.misaki.v1.UpdateProjectRequest
+ */
+export type UpdateProjectRequest = Message<"hanami.misaki.v1.UpdateProjectRequest"> & {
+  /**
+   * The project with its new values; when its `etag` is set, the project is changed
+   * only if that is still its etag.
+   *
+   * @generated from field: hanami.misaki.v1.Project project = 1;
+   */
+  project?: Project | undefined;
+
+  /**
+   * What to change: `display_name`.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Makes a repeated call return the first answer; kept for 24 hours.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.UpdateProjectRequest.
+ * Use `create(UpdateProjectRequestSchema)` to create a new message.
+ */
+export const UpdateProjectRequestSchema: GenMessage<UpdateProjectRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_project_service, 6);
+
+/**
  * The request of DeleteProject.
  *
  * @generated from message hanami.misaki.v1.DeleteProjectRequest
@@ -257,7 +300,7 @@ export type DeleteProjectRequest = Message<"hanami.misaki.v1.DeleteProjectReques
  * Use `create(DeleteProjectRequestSchema)` to create a new message.
  */
 export const DeleteProjectRequestSchema: GenMessage<DeleteProjectRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_project_service, 6);
+  messageDesc(file_hanami_misaki_v1_project_service, 7);
 
 /**
  * The request of CreateMember.
@@ -299,7 +342,7 @@ export type CreateMemberRequest = Message<"hanami.misaki.v1.CreateMemberRequest"
  * Use `create(CreateMemberRequestSchema)` to create a new message.
  */
 export const CreateMemberRequestSchema: GenMessage<CreateMemberRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_project_service, 7);
+  messageDesc(file_hanami_misaki_v1_project_service, 8);
 
 /**
  * The request of ListMembers.
@@ -334,7 +377,7 @@ export type ListMembersRequest = Message<"hanami.misaki.v1.ListMembersRequest"> 
  * Use `create(ListMembersRequestSchema)` to create a new message.
  */
 export const ListMembersRequestSchema: GenMessage<ListMembersRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_project_service, 8);
+  messageDesc(file_hanami_misaki_v1_project_service, 9);
 
 /**
  * The response of ListMembers.
@@ -362,7 +405,43 @@ export type ListMembersResponse = Message<"hanami.misaki.v1.ListMembersResponse"
  * Use `create(ListMembersResponseSchema)` to create a new message.
  */
 export const ListMembersResponseSchema: GenMessage<ListMembersResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_project_service, 9);
+  messageDesc(file_hanami_misaki_v1_project_service, 10);
+
+/**
+ * The request of UpdateMember.
+ *
+ * @generated from message hanami.misaki.v1.UpdateMemberRequest
+ */
+export type UpdateMemberRequest = Message<"hanami.misaki.v1.UpdateMemberRequest"> & {
+  /**
+   * The member with its new role; when its `etag` is set, the role is changed only
+   * if that is still its etag.
+   *
+   * @generated from field: hanami.misaki.v1.Member member = 1;
+   */
+  member?: Member | undefined;
+
+  /**
+   * What to change: `role`.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Makes a repeated call return the first answer; kept for 24 hours.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.UpdateMemberRequest.
+ * Use `create(UpdateMemberRequestSchema)` to create a new message.
+ */
+export const UpdateMemberRequestSchema: GenMessage<UpdateMemberRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_project_service, 11);
 
 /**
  * The request of DeleteMember.
@@ -390,7 +469,7 @@ export type DeleteMemberRequest = Message<"hanami.misaki.v1.DeleteMemberRequest"
  * Use `create(DeleteMemberRequestSchema)` to create a new message.
  */
 export const DeleteMemberRequestSchema: GenMessage<DeleteMemberRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_project_service, 10);
+  messageDesc(file_hanami_misaki_v1_project_service, 12);
 
 /**
  * Manages projects and who works in them.
@@ -436,7 +515,20 @@ export const ProjectService: GenService<{
     output: typeof ListProjectsResponseSchema;
   },
   /**
-   * Deletes a project and its memberships. Its networks and data sets become
+   * Changes the name that people read of a project.
+   *
+   * Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.ProjectService.UpdateProject
+   */
+  updateProject: {
+    methodKind: "unary";
+    input: typeof UpdateProjectRequestSchema;
+    output: typeof ProjectSchema;
+  },
+  /**
+   * Deletes a project and its memberships; the tokens of its members are refused
+   * at once and have to be renewed. Its networks and data sets become
    * unreachable for all but admins, who can delete them. Its id is never used
    * again: no other project can come to own what this one leaves.
    *
@@ -476,7 +568,21 @@ export const ProjectService: GenService<{
     output: typeof ListMembersResponseSchema;
   },
   /**
-   * Takes a user's role in a project away. Tokens in use end with their time.
+   * Gives a member another role. The member's tokens in use are refused at once;
+   * a renewed one carries the new role.
+   *
+   * Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.ProjectService.UpdateMember
+   */
+  updateMember: {
+    methodKind: "unary";
+    input: typeof UpdateMemberRequestSchema;
+    output: typeof MemberSchema;
+  },
+  /**
+   * Takes a user's role in a project away. The user's tokens in use are refused
+   * at once; renewed ones do without the role.
    *
    * Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID.
    *

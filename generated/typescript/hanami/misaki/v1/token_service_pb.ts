@@ -7,8 +7,9 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb";
 import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_api_resource } from "../../../google/api/resource_pb";
+import type { EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_hanami_type_v1_access } from "../../type/v1/access_pb";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/misaki/v1/token_service.proto.
  */
 export const file_hanami_misaki_v1_token_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRoYW5hbWkvbWlzYWtpL3YxL3Rva2VuX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5taXNha2kudjEiUQoMTG9naW5SZXF1ZXN0Eh8KB3VzZXJfaWQYASABKAlCDuJBAQK6SAdyBRABGIABEiAKCHBhc3N3b3JkGAIgASgJQg7iQQECukgHcgUQARiACCI9ChNSZWZyZXNoVG9rZW5SZXF1ZXN0EiYKDXJlZnJlc2hfdG9rZW4YASABKAlCD+JBAQK6SAhyBhABGICAASK3AQoJVG9rZW5QYWlyEhQKDGFjY2Vzc190b2tlbhgBIAEoCRI2ChJhY2Nlc3NfZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSNwoTcmVmcmVzaF9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEdXNlchgFIAEoCSJlChhJc3N1ZVNlcnZpY2VUb2tlblJlcXVlc3QSKQoHc2VydmljZRgBIAEoCUIY4kEBArpIEXIPMg1eW2Etel17MiwzMn0kEh4KBnNlY3JldBgCIAEoCUIO4kEBArpIB3IFEAEYgAgiXAoMU2VydmljZVRva2VuEhQKDGFjY2Vzc190b2tlbhgBIAEoCRI2ChJhY2Nlc3NfZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIhkKF0dldEpzb25XZWJLZXlTZXRSZXF1ZXN0IjsKDUpzb25XZWJLZXlTZXQSKgoEa2V5cxgBIAMoCzIcLmhhbmFtaS5taXNha2kudjEuSnNvbldlYktleSJYCgpKc29uV2ViS2V5EgsKA2t0eRgBIAEoCRILCgNjcnYYAiABKAkSCQoBeBgDIAEoCRILCgNraWQYBCABKAkSCwoDdXNlGAUgASgJEgsKA2FsZxgGIAEoCTLiAwoMVG9rZW5TZXJ2aWNlEmcKBUxvZ2luEh4uaGFuYW1pLm1pc2FraS52MS5Mb2dpblJlcXVlc3QaGy5oYW5hbWkubWlzYWtpLnYxLlRva2VuUGFpciIhytoYAggBgtPkkwIVOgEqIhAvdjEvdG9rZW5zOmxvZ2luEncKDFJlZnJlc2hUb2tlbhIlLmhhbmFtaS5taXNha2kudjEuUmVmcmVzaFRva2VuUmVxdWVzdBobLmhhbmFtaS5taXNha2kudjEuVG9rZW5QYWlyIiPK2hgCCAGC0+STAhc6ASoiEi92MS90b2tlbnM6cmVmcmVzaBJpChFJc3N1ZVNlcnZpY2VUb2tlbhIqLmhhbmFtaS5taXNha2kudjEuSXNzdWVTZXJ2aWNlVG9rZW5SZXF1ZXN0Gh4uaGFuYW1pLm1pc2FraS52MS5TZXJ2aWNlVG9rZW4iCMraGAQIASgBEoQBChBHZXRKc29uV2ViS2V5U2V0EikuaGFuYW1pLm1pc2FraS52MS5HZXRKc29uV2ViS2V5U2V0UmVxdWVzdBofLmhhbmFtaS5taXNha2kudjEuSnNvbldlYktleVNldCIkytoYAggBgtPkkwIYEhYvLndlbGwta25vd24vandrcy5qc29uYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_hanami_type_v1_access]);
+  fileDesc("CiRoYW5hbWkvbWlzYWtpL3YxL3Rva2VuX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5taXNha2kudjEisAEKDExvZ2luUmVxdWVzdBIfCgd1c2VyX2lkGAEgASgJQg7iQQECukgHcgUQARiAARIgCghwYXNzd29yZBgCIAEoCUIO4kEBArpIB3IFEAEYgAgSXQoHcHJvamVjdBgDIAEoCUJM4kEBAfpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgu2AEBcikyJ15wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJCKgAQoTUmVmcmVzaFRva2VuUmVxdWVzdBImCg1yZWZyZXNoX3Rva2VuGAEgASgJQg/iQQECukgIcgYQARiAgAESYQoHcHJvamVjdBgCIAEoCUJQ4kEBAfpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgy2AEBci0yK15wcm9qZWN0cy8oLXxbYS16XVthLXowLTktXXswLDYxfVthLXowLTldKSQiDwoNTG9nb3V0UmVxdWVzdCI0ChJSZXZva2VUb2tlblJlcXVlc3QSHgoFdG9rZW4YASABKAlCD+JBAQK6SAhyBhABGICABCLZAQoJVG9rZW5QYWlyEhQKDGFjY2Vzc190b2tlbhgBIAEoCRI2ChJhY2Nlc3NfZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSNwoTcmVmcmVzaF9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEdXNlchgFIAEoCRIPCgdzZXNzaW9uGAYgASgJEg8KB3Byb2plY3QYByABKAkiZQoYSXNzdWVTZXJ2aWNlVG9rZW5SZXF1ZXN0EikKB3NlcnZpY2UYASABKAlCGOJBAQK6SBFyDzINXlthLXpdezIsMzJ9JBIeCgZzZWNyZXQYAiABKAlCDuJBAQK6SAdyBRABGIAIIlwKDFNlcnZpY2VUb2tlbhIUCgxhY2Nlc3NfdG9rZW4YASABKAkSNgoSYWNjZXNzX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIZChdHZXRKc29uV2ViS2V5U2V0UmVxdWVzdCI7Cg1Kc29uV2ViS2V5U2V0EioKBGtleXMYASADKAsyHC5oYW5hbWkubWlzYWtpLnYxLkpzb25XZWJLZXkiWAoKSnNvbldlYktleRILCgNrdHkYASABKAkSCwoDY3J2GAIgASgJEgkKAXgYAyABKAkSCwoDa2lkGAQgASgJEgsKA3VzZRgFIAEoCRILCgNhbGcYBiABKAkyugUKDFRva2VuU2VydmljZRJnCgVMb2dpbhIeLmhhbmFtaS5taXNha2kudjEuTG9naW5SZXF1ZXN0GhsuaGFuYW1pLm1pc2FraS52MS5Ub2tlblBhaXIiIcraGAIIAYLT5JMCFToBKiIQL3YxL3Rva2Vuczpsb2dpbhJ3CgxSZWZyZXNoVG9rZW4SJS5oYW5hbWkubWlzYWtpLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaGy5oYW5hbWkubWlzYWtpLnYxLlRva2VuUGFpciIjytoYAggBgtPkkwIXOgEqIhIvdjEvdG9rZW5zOnJlZnJlc2gSZQoGTG9nb3V0Eh8uaGFuYW1pLm1pc2FraS52MS5Mb2dvdXRSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IiLK2hgCEAGC0+STAhY6ASoiES92MS90b2tlbnM6bG9nb3V0Em8KC1Jldm9rZVRva2VuEiQuaGFuYW1pLm1pc2FraS52MS5SZXZva2VUb2tlblJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiIsraGAIIAYLT5JMCFjoBKiIRL3YxL3Rva2VuczpyZXZva2USaQoRSXNzdWVTZXJ2aWNlVG9rZW4SKi5oYW5hbWkubWlzYWtpLnYxLklzc3VlU2VydmljZVRva2VuUmVxdWVzdBoeLmhhbmFtaS5taXNha2kudjEuU2VydmljZVRva2VuIgjK2hgECAEoARKEAQoQR2V0SnNvbldlYktleVNldBIpLmhhbmFtaS5taXNha2kudjEuR2V0SnNvbldlYktleVNldFJlcXVlc3QaHy5oYW5hbWkubWlzYWtpLnYxLkpzb25XZWJLZXlTZXQiJMraGAIIAYLT5JMCGBIWLy53ZWxsLWtub3duL2p3a3MuanNvbmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_type_v1_access]);
 
 /**
  * The request of Login.
@@ -37,6 +38,15 @@ export type LoginRequest = Message<"hanami.misaki.v1.LoginRequest"> & {
    * @generated from field: string password = 2;
    */
   password: string;
+
+  /**
+   * The only project that the access tokens are to speak of, `projects/{project}`;
+   * empty for all projects of the user. An admin who works in one project is a
+   * project admin there, and no admin anywhere.
+   *
+   * @generated from field: string project = 3;
+   */
+  project: string;
 };
 
 /**
@@ -58,6 +68,14 @@ export type RefreshTokenRequest = Message<"hanami.misaki.v1.RefreshTokenRequest"
    * @generated from field: string refresh_token = 1;
    */
   refreshToken: string;
+
+  /**
+   * The project to work in from now on, as in Login; `projects/-` for all projects.
+   * Nothing changes when it is empty.
+   *
+   * @generated from field: string project = 2;
+   */
+  project: string;
 };
 
 /**
@@ -66,6 +84,42 @@ export type RefreshTokenRequest = Message<"hanami.misaki.v1.RefreshTokenRequest"
  */
 export const RefreshTokenRequestSchema: GenMessage<RefreshTokenRequest> = /*@__PURE__*/
   messageDesc(file_hanami_misaki_v1_token_service, 1);
+
+/**
+ * The request of Logout.
+ *
+ * @generated from message hanami.misaki.v1.LogoutRequest
+ */
+export type LogoutRequest = Message<"hanami.misaki.v1.LogoutRequest"> & {
+};
+
+/**
+ * Describes the message hanami.misaki.v1.LogoutRequest.
+ * Use `create(LogoutRequestSchema)` to create a new message.
+ */
+export const LogoutRequestSchema: GenMessage<LogoutRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_token_service, 2);
+
+/**
+ * The request of RevokeToken.
+ *
+ * @generated from message hanami.misaki.v1.RevokeTokenRequest
+ */
+export type RevokeTokenRequest = Message<"hanami.misaki.v1.RevokeTokenRequest"> & {
+  /**
+   * The token, of whatever kind.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.RevokeTokenRequest.
+ * Use `create(RevokeTokenRequestSchema)` to create a new message.
+ */
+export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_token_service, 3);
 
 /**
  * A fresh access token with the refresh token that renews it.
@@ -107,6 +161,20 @@ export type TokenPair = Message<"hanami.misaki.v1.TokenPair"> & {
    * @generated from field: string user = 5;
    */
   user: string;
+
+  /**
+   * The login, `users/{user}/sessions/{session}`.
+   *
+   * @generated from field: string session = 6;
+   */
+  session: string;
+
+  /**
+   * The only project that the access token speaks of; empty for all of them.
+   *
+   * @generated from field: string project = 7;
+   */
+  project: string;
 };
 
 /**
@@ -114,7 +182,7 @@ export type TokenPair = Message<"hanami.misaki.v1.TokenPair"> & {
  * Use `create(TokenPairSchema)` to create a new message.
  */
 export const TokenPairSchema: GenMessage<TokenPair> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 2);
+  messageDesc(file_hanami_misaki_v1_token_service, 4);
 
 /**
  * The request of IssueServiceToken.
@@ -142,7 +210,7 @@ export type IssueServiceTokenRequest = Message<"hanami.misaki.v1.IssueServiceTok
  * Use `create(IssueServiceTokenRequestSchema)` to create a new message.
  */
 export const IssueServiceTokenRequestSchema: GenMessage<IssueServiceTokenRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 3);
+  messageDesc(file_hanami_misaki_v1_token_service, 5);
 
 /**
  * A service's access token.
@@ -170,7 +238,7 @@ export type ServiceToken = Message<"hanami.misaki.v1.ServiceToken"> & {
  * Use `create(ServiceTokenSchema)` to create a new message.
  */
 export const ServiceTokenSchema: GenMessage<ServiceToken> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 4);
+  messageDesc(file_hanami_misaki_v1_token_service, 6);
 
 /**
  * The request of GetJsonWebKeySet.
@@ -185,7 +253,7 @@ export type GetJsonWebKeySetRequest = Message<"hanami.misaki.v1.GetJsonWebKeySet
  * Use `create(GetJsonWebKeySetRequestSchema)` to create a new message.
  */
 export const GetJsonWebKeySetRequestSchema: GenMessage<GetJsonWebKeySetRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 5);
+  messageDesc(file_hanami_misaki_v1_token_service, 7);
 
 /**
  * Public keys, as RFC 7517 writes them.
@@ -206,7 +274,7 @@ export type JsonWebKeySet = Message<"hanami.misaki.v1.JsonWebKeySet"> & {
  * Use `create(JsonWebKeySetSchema)` to create a new message.
  */
 export const JsonWebKeySetSchema: GenMessage<JsonWebKeySet> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 6);
+  messageDesc(file_hanami_misaki_v1_token_service, 8);
 
 /**
  * One public Ed25519 key (RFC 8037).
@@ -262,7 +330,7 @@ export type JsonWebKey = Message<"hanami.misaki.v1.JsonWebKey"> & {
  * Use `create(JsonWebKeySchema)` to create a new message.
  */
 export const JsonWebKeySchema: GenMessage<JsonWebKey> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 7);
+  messageDesc(file_hanami_misaki_v1_token_service, 9);
 
 /**
  * Turns credentials into tokens, and publishes the keys that prove them.
@@ -273,8 +341,12 @@ export const TokenService: GenService<{
   /**
    * Logs a user in.
    *
-   * Reasons: CREDENTIALS_INVALID (the same for an unknown user and a wrong
-   * password), FIELD_INVALID.
+   * After some wrong passwords in a row the next ones are refused unread for a
+   * while that doubles each time.
+   *
+   * Reasons: CREDENTIALS_INVALID (the same for an unknown user, a wrong password
+   * and a disabled user), LOGIN_THROTTLED, RESOURCE_NOT_FOUND (the project),
+   * FIELD_INVALID.
    *
    * @generated from rpc hanami.misaki.v1.TokenService.Login
    */
@@ -284,9 +356,14 @@ export const TokenService: GenService<{
     output: typeof TokenPairSchema;
   },
   /**
-   * Exchanges a refresh token for a fresh pair.
+   * Exchanges a refresh token for a fresh pair, and may switch to another project.
    *
-   * Reasons: TOKEN_INVALID, FIELD_INVALID.
+   * Each refresh token is good once. For a minute after it was used it gets its
+   * successor again, for answers that were lost and processes that share it; later
+   * than that the whole login ends, for somebody may have stolen it.
+   *
+   * Reasons: TOKEN_INVALID, TOKEN_REVOKED (it was used before),
+   * RESOURCE_NOT_FOUND (the project), FIELD_INVALID.
    *
    * @generated from rpc hanami.misaki.v1.TokenService.RefreshToken
    */
@@ -294,6 +371,31 @@ export const TokenService: GenService<{
     methodKind: "unary";
     input: typeof RefreshTokenRequestSchema;
     output: typeof TokenPairSchema;
+  },
+  /**
+   * Logs the caller out: ends the login that the access token belongs to.
+   *
+   * Reasons: STATE_CONFLICT (the token belongs to no login), FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.TokenService.Logout
+   */
+  logout: {
+    methodKind: "unary";
+    input: typeof LogoutRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * Takes a token back, as RFC 7009 says: a refresh token with its whole login, an
+   * access token alone. A token that is good for nothing is no error.
+   *
+   * Reasons: FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.TokenService.RevokeToken
+   */
+  revokeToken: {
+    methodKind: "unary";
+    input: typeof RevokeTokenRequestSchema;
+    output: typeof EmptySchema;
   },
   /**
    * Gives a service of the mesh its own access token.

@@ -9,8 +9,8 @@ import { file_google_api_annotations } from "../../../google/api/annotations_pb"
 import { file_google_api_client } from "../../../google/api/client_pb";
 import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb";
 import { file_google_api_resource } from "../../../google/api/resource_pb";
-import type { EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { EmptySchema, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_hanami_type_v1_access } from "../../type/v1/access_pb";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/misaki/v1/user_service.proto.
  */
 export const file_hanami_misaki_v1_user_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNoYW5hbWkvbWlzYWtpL3YxL3VzZXJfc2VydmljZS5wcm90bxIQaGFuYW1pLm1pc2FraS52MSK7AQoEVXNlchISCgRuYW1lGAEgASgJQgTiQQEIEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRINCgVhZG1pbhgDIAEoCBI1CgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSEgoEZXRhZxgFIAEoCUIE4kEBAzov6kEsCg9oYW5hbWkuZGV2L1VzZXISDHVzZXJzL3t1c2VyfSoFdXNlcnMyBHVzZXIiygEKEUNyZWF0ZVVzZXJSZXF1ZXN0EjUKB3VzZXJfaWQYASABKAlCJOJBAQK6SB1yGzIZXlthLXpdW2EtejAtOV8uQC1dezIsNjJ9JBIiCgxkaXNwbGF5X25hbWUYAiABKAlCDOJBAQG6SAVyAxiAARIgCghwYXNzd29yZBgDIAEoCUIO4kEBArpIB3IFEAgYgAgSEwoFYWRtaW4YBCABKAhCBOJBAQESIwoKcmVxdWVzdF9pZBgFIAEoCUIP4kEBAbpICNgBAXIDsAEBIl4KDkdldFVzZXJSZXF1ZXN0EkwKBG5hbWUYASABKAlCPuJBAQL6QREKD2hhbmFtaS5kZXYvVXNlcrpII3IhMh9edXNlcnMvW2Etel1bYS16MC05Xy5ALV17MSw2Mn0kIlQKEExpc3RVc2Vyc1JlcXVlc3QSHgoJcGFnZV9zaXplGAEgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgziQQEBukgFcgMYgAgiUwoRTGlzdFVzZXJzUmVzcG9uc2USJQoFdXNlcnMYASADKAsyFi5oYW5hbWkubWlzYWtpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqEBChFEZWxldGVVc2VyUmVxdWVzdBJMCgRuYW1lGAEgASgJQj7iQQEC+kERCg9oYW5hbWkuZGV2L1VzZXK6SCNyITIfXnVzZXJzL1thLXpdW2EtejAtOV8uQC1dezIsNjJ9JBIZCgRldGFnGAIgASgJQgviQQEBukgEcgIYQBIjCgpyZXF1ZXN0X2lkGAMgASgJQg/iQQEBukgI2AEBcgOwAQEyyAMKC1VzZXJTZXJ2aWNlEmYKCkNyZWF0ZVVzZXISIy5oYW5hbWkubWlzYWtpLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GhYuaGFuYW1pLm1pc2FraS52MS5Vc2VyIhvK2hgDGgEBgtPkkwIOOgEqIgkvdjEvdXNlcnMSbAoHR2V0VXNlchIgLmhhbmFtaS5taXNha2kudjEuR2V0VXNlclJlcXVlc3QaFi5oYW5hbWkubWlzYWtpLnYxLlVzZXIiJ9pBBG5hbWXK2hgCEAGC0+STAhQSEi92MS97bmFtZT11c2Vycy8qfRJuCglMaXN0VXNlcnMSIi5oYW5hbWkubWlzYWtpLnYxLkxpc3RVc2Vyc1JlcXVlc3QaIy5oYW5hbWkubWlzYWtpLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIhjK2hgDGgEBgtPkkwILEgkvdjEvdXNlcnMScwoKRGVsZXRlVXNlchIjLmhhbmFtaS5taXNha2kudjEuRGVsZXRlVXNlclJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiKNpBBG5hbWXK2hgDGgEBgtPkkwIUKhIvdjEve25hbWU9dXNlcnMvKn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_type_v1_access]);
+  fileDesc("CiNoYW5hbWkvbWlzYWtpL3YxL3VzZXJfc2VydmljZS5wcm90bxIQaGFuYW1pLm1pc2FraS52MSLNAQoEVXNlchISCgRuYW1lGAEgASgJQgTiQQEIEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRINCgVhZG1pbhgDIAEoCBI1CgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSEgoEZXRhZxgFIAEoCUIE4kEBAxIQCghkaXNhYmxlZBgGIAEoCDov6kEsCg9oYW5hbWkuZGV2L1VzZXISDHVzZXJzL3t1c2VyfSoFdXNlcnMyBHVzZXIiygEKEUNyZWF0ZVVzZXJSZXF1ZXN0EjUKB3VzZXJfaWQYASABKAlCJOJBAQK6SB1yGzIZXlthLXpdW2EtejAtOV8uQC1dezIsNjJ9JBIiCgxkaXNwbGF5X25hbWUYAiABKAlCDOJBAQG6SAVyAxiAARIgCghwYXNzd29yZBgDIAEoCUIO4kEBArpIB3IFEAgYgAgSEwoFYWRtaW4YBCABKAhCBOJBAQESIwoKcmVxdWVzdF9pZBgFIAEoCUIP4kEBAbpICNgBAXIDsAEBIl4KDkdldFVzZXJSZXF1ZXN0EkwKBG5hbWUYASABKAlCPuJBAQL6QREKD2hhbmFtaS5kZXYvVXNlcrpII3IhMh9edXNlcnMvW2Etel1bYS16MC05Xy5ALV17MSw2Mn0kIlQKEExpc3RVc2Vyc1JlcXVlc3QSHgoJcGFnZV9zaXplGAEgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgziQQEBukgFcgMYgAgiUwoRTGlzdFVzZXJzUmVzcG9uc2USJQoFdXNlcnMYASADKAsyFi5oYW5hbWkubWlzYWtpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoQDChFVcGRhdGVVc2VyUmVxdWVzdBKMAgoEdXNlchgBIAEoCzIWLmhhbmFtaS5taXNha2kudjEuVXNlckLlAeJBAQK6SN0BugFeCgl1c2VyLm5hbWUSG25hbWUgaGFzIHRvIGJlIHVzZXJzL3t1c2VyfRo0dGhpcy5uYW1lLm1hdGNoZXMoJ151c2Vycy9bYS16XVthLXowLTlfLkAtXXsxLDYyfSQnKboBdgoKdXNlci5zaXplcxItZGlzcGxheV9uYW1lIG1heSBoYXZlIDEyOCBjaGFyYWN0ZXJzLCBldGFnIDY0Gjl0aGlzLmRpc3BsYXlfbmFtZS5zaXplKCkgPD0gMTI4ICYmIHRoaXMuZXRhZy5zaXplKCkgPD0gNjTIAQESOwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgriQQECukgDyAEBEiMKCnJlcXVlc3RfaWQYAyABKAlCD+JBAQG6SAjYAQFyA7ABASLWAQoVQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0EkwKBG5hbWUYASABKAlCPuJBAQL6QREKD2hhbmFtaS5kZXYvVXNlcrpII3IhMh9edXNlcnMvW2Etel1bYS16MC05Xy5ALV17MSw2Mn0kEiQKDG9sZF9wYXNzd29yZBgCIAEoCUIO4kEBArpIB3IFEAEYgAgSJAoMbmV3X3Bhc3N3b3JkGAMgASgJQg7iQQECukgHcgUQCBiACBIjCgpyZXF1ZXN0X2lkGAQgASgJQg/iQQEBukgI2AEBcgOwAQEirwEKFFJlc2V0UGFzc3dvcmRSZXF1ZXN0EkwKBG5hbWUYASABKAlCPuJBAQL6QREKD2hhbmFtaS5kZXYvVXNlcrpII3IhMh9edXNlcnMvW2Etel1bYS16MC05Xy5ALV17Miw2Mn0kEiQKDG5ld19wYXNzd29yZBgCIAEoCUIO4kEBArpIB3IFEAgYgAgSIwoKcmVxdWVzdF9pZBgDIAEoCUIP4kEBAbpICNgBAXIDsAEBIqEBChFEZWxldGVVc2VyUmVxdWVzdBJMCgRuYW1lGAEgASgJQj7iQQEC+kERCg9oYW5hbWkuZGV2L1VzZXK6SCNyITIfXnVzZXJzL1thLXpdW2EtejAtOV8uQC1dezIsNjJ9JBIZCgRldGFnGAIgASgJQgviQQEBukgEcgIYQBIjCgpyZXF1ZXN0X2lkGAMgASgJQg/iQQEBukgI2AEBcgOwAQEy4gYKC1VzZXJTZXJ2aWNlEmYKCkNyZWF0ZVVzZXISIy5oYW5hbWkubWlzYWtpLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GhYuaGFuYW1pLm1pc2FraS52MS5Vc2VyIhvK2hgDGgEBgtPkkwIOOgEqIgkvdjEvdXNlcnMSbAoHR2V0VXNlchIgLmhhbmFtaS5taXNha2kudjEuR2V0VXNlclJlcXVlc3QaFi5oYW5hbWkubWlzYWtpLnYxLlVzZXIiJ9pBBG5hbWXK2hgCEAGC0+STAhQSEi92MS97bmFtZT11c2Vycy8qfRJuCglMaXN0VXNlcnMSIi5oYW5hbWkubWlzYWtpLnYxLkxpc3RVc2Vyc1JlcXVlc3QaIy5oYW5hbWkubWlzYWtpLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIhjK2hgDGgEBgtPkkwILEgkvdjEvdXNlcnMSiQEKClVwZGF0ZVVzZXISIy5oYW5hbWkubWlzYWtpLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GhYuaGFuYW1pLm1pc2FraS52MS5Vc2VyIj7aQRB1c2VyLHVwZGF0ZV9tYXNrytoYAhABgtPkkwIfOgR1c2VyMhcvdjEve3VzZXIubmFtZT11c2Vycy8qfRKFAQoOQ2hhbmdlUGFzc3dvcmQSJy5oYW5hbWkubWlzYWtpLnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIyytoYAhABgtPkkwImOgEqIiEvdjEve25hbWU9dXNlcnMvKn06Y2hhbmdlUGFzc3dvcmQSgwEKDVJlc2V0UGFzc3dvcmQSJi5oYW5hbWkubWlzYWtpLnYxLlJlc2V0UGFzc3dvcmRSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IjLK2hgDGgEBgtPkkwIlOgEqIiAvdjEve25hbWU9dXNlcnMvKn06cmVzZXRQYXNzd29yZBJzCgpEZWxldGVVc2VyEiMuaGFuYW1pLm1pc2FraS52MS5EZWxldGVVc2VyUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIo2kEEbmFtZcraGAMaAQGC0+STAhQqEi92MS97bmFtZT11c2Vycy8qfWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_hanami_type_v1_access]);
 
 /**
  * Somebody who may log in.
@@ -60,6 +60,13 @@ export type User = Message<"hanami.misaki.v1.User"> & {
    * @generated from field: string etag = 5;
    */
   etag: string;
+
+  /**
+   * May not log in; everything else of the user stays.
+   *
+   * @generated from field: bool disabled = 6;
+   */
+  disabled: boolean;
 };
 
 /**
@@ -90,7 +97,7 @@ export type CreateUserRequest = Message<"hanami.misaki.v1.CreateUserRequest"> & 
   displayName: string;
 
   /**
-   * The first password, at least 8 characters.
+   * The first password: at least 8 characters, and not easy to guess.
    *
    * @generated from field: string password = 3;
    */
@@ -196,6 +203,119 @@ export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE_
   messageDesc(file_hanami_misaki_v1_user_service, 4);
 
 /**
+ * The request of UpdateUser.
+ *
+ * @generated from message hanami.misaki.v1.UpdateUserRequest
+ */
+export type UpdateUserRequest = Message<"hanami.misaki.v1.UpdateUserRequest"> & {
+  /**
+   * The user with its new values; when its `etag` is set, the user is changed only
+   * if that is still its etag.
+   *
+   * @generated from field: hanami.misaki.v1.User user = 1;
+   */
+  user?: User | undefined;
+
+  /**
+   * What to change: `display_name`, `admin`, `disabled`.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Makes a repeated call return the first answer; kept for 24 hours.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.UpdateUserRequest.
+ * Use `create(UpdateUserRequestSchema)` to create a new message.
+ */
+export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_user_service, 5);
+
+/**
+ * The request of ChangePassword.
+ *
+ * @generated from message hanami.misaki.v1.ChangePasswordRequest
+ */
+export type ChangePasswordRequest = Message<"hanami.misaki.v1.ChangePasswordRequest"> & {
+  /**
+   * The caller, `users/{user}` or `users/me`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The password so far.
+   *
+   * @generated from field: string old_password = 2;
+   */
+  oldPassword: string;
+
+  /**
+   * The new one: at least 8 characters, and not easy to guess.
+   *
+   * @generated from field: string new_password = 3;
+   */
+  newPassword: string;
+
+  /**
+   * Makes a repeated call return the first answer; kept for 24 hours.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.ChangePasswordRequest.
+ * Use `create(ChangePasswordRequestSchema)` to create a new message.
+ */
+export const ChangePasswordRequestSchema: GenMessage<ChangePasswordRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_user_service, 6);
+
+/**
+ * The request of ResetPassword.
+ *
+ * @generated from message hanami.misaki.v1.ResetPasswordRequest
+ */
+export type ResetPasswordRequest = Message<"hanami.misaki.v1.ResetPasswordRequest"> & {
+  /**
+   * The user, `users/{user}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The new password: at least 8 characters, and not easy to guess.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+
+  /**
+   * Makes a repeated call return the first answer; kept for 24 hours.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.ResetPasswordRequest.
+ * Use `create(ResetPasswordRequestSchema)` to create a new message.
+ */
+export const ResetPasswordRequestSchema: GenMessage<ResetPasswordRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_user_service, 7);
+
+/**
  * The request of DeleteUser.
  *
  * @generated from message hanami.misaki.v1.DeleteUserRequest
@@ -228,7 +348,7 @@ export type DeleteUserRequest = Message<"hanami.misaki.v1.DeleteUserRequest"> & 
  * Use `create(DeleteUserRequestSchema)` to create a new message.
  */
 export const DeleteUserRequestSchema: GenMessage<DeleteUserRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_user_service, 5);
+  messageDesc(file_hanami_misaki_v1_user_service, 8);
 
 /**
  * Manages the people who may log in.
@@ -273,8 +393,52 @@ export const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Deletes a user and the user's memberships. What the user made stays with
-   * its project. Nobody can delete themselves, so one admin always remains.
+   * Changes a user. Everybody may change their own `display_name`; `admin` and
+   * `disabled` are for admins. A user who is disabled, or is no admin any more,
+   * is so at once: tokens in use are refused, and who is disabled is logged out.
+   * The last admin who can log in stays one.
+   *
+   * Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, STATE_CONFLICT,
+   * ETAG_MISMATCH, REQUEST_ID_REUSED, FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.UserService.UpdateUser
+   */
+  updateUser: {
+    methodKind: "unary";
+    input: typeof UpdateUserRequestSchema;
+    output: typeof UserSchema;
+  },
+  /**
+   * Changes the caller's own password. Ends all logins of the user, this one
+   * too: log in with the new password.
+   *
+   * Reasons: RESOURCE_NOT_FOUND, CREDENTIALS_INVALID (of the old password),
+   * LOGIN_THROTTLED, REQUEST_ID_REUSED, FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.UserService.ChangePassword
+   */
+  changePassword: {
+    methodKind: "unary";
+    input: typeof ChangePasswordRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * Gives another user a new password, and ends all logins of that user.
+   *
+   * Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT (one's own password),
+   * REQUEST_ID_REUSED, FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.UserService.ResetPassword
+   */
+  resetPassword: {
+    methodKind: "unary";
+    input: typeof ResetPasswordRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * Deletes a user with all memberships and logins; tokens in use are refused at
+   * once. What the user made stays with its project. Nobody can delete
+   * themselves, and the last admin who can log in stays.
    *
    * Reasons: RESOURCE_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, FIELD_INVALID.
    *

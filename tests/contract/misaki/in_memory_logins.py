@@ -1,0 +1,82 @@
+"""Logins and counts of wrong passwords in dictionaries; obey the same suites as SQL."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from mesh.errors import NotFound
+from mesh.revocations import Revocation
+from misaki.domain.attempts import Attempts, Limits
+from misaki.domain.model import Session, user_name
+from misaki.ports import AccessStore
+
+
+class InMemorySessionStore:
+    """Keeps logins in a dictionary."""
+
+    def __init__(self, access: AccessStore, *, is_user: Callable[[str], bool]) -> None:
+        self._access = access
+        self._is_user = is_user
+        self._sessions: dict[str, Session] = {}
+
+    async def create_session(self, session: Session) -> None:
+        """Store a new session."""
+        if not self._is_user(session.user_id):
+            raise NotFound(user_name(session.user_id))
+        self._sessions[session.session_id] = session
+
+    async def find_session(self, session_id: str) -> Session | None:
+        """Return a session, or None."""
+        return self._sessions.get(session_id)
+
+    async def renew_session(self, session: Session, *, generation: int) -> bool:
+        """Store the next state of a session, if it is still of a certain generation."""
+        known = self._sessions.get(session.session_id)
+        if known is None or known.generation != generation:
+            return False
+        self._sessions[session.session_id] = session
+        return True
+
+    async def end_session(self, session_id: str, *, revocations: Sequence[Revocation]) -> bool:
+        """End a session."""
+        await self._access.record_revocations(revocations)
+        return self._sessions.pop(session_id, None) is not None
+
+    async def list_sessions(self, user_id: str, *, after: str, limit: int) -> Sequence[Session]:
+        """Return a user's sessions."""
+        found = [s for key, s in sorted(self._sessions.items()) if key > after]
+        return [session for session in found if session.user_id == user_id][:limit]
+
+    async def forget_sessions(self, *, now: datetime) -> None:
+        """Delete the sessions whose last refresh token has ended."""
+        self.drop(lambda session: session.expire_time <= now)
+
+    def drop(self, is_dropped: Callable[[Session], bool]) -> list[str]:
+        """Delete some sessions; returns their ids."""
+        ids = [key for key, session in self._sessions.items() if is_dropped(session)]
+        for session_id in ids:
+            del self._sessions[session_id]
+        return ids
+
+
+class InMemoryAttemptStore:
+    """Keeps counts in a dictionary."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Attempts] = {}
+
+    async def attempts(self, keys: Collection[str]) -> Mapping[str, Attempts]:
+        """Return the counts that there are of some keys."""
+        return {key: self._counts[key] for key in keys if key in self._counts}
+
+    async def count_failure(self, key: str, limits: Limits, *, now: datetime) -> None:
+        """Count one more failure."""
+        self._counts[key] = limits.after_failure(self._counts.get(key), now)
+
+    async def count_success(self, *, clear: str, remember: str, now: datetime) -> None:
+        """Drop the count of one key, and note the time under another."""
+        self._counts.pop(clear, None)
+        self._counts[remember] = Attempts(failures=0, last_failure=now)
+
+    async def forget_attempts(self, *, older_than: datetime) -> None:
+        """Drop the counts that have not changed since."""
+        self._counts = {k: c for k, c in self._counts.items() if c.last_failure >= older_than}

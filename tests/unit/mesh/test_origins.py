@@ -1,0 +1,55 @@
+"""Where calls come from."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.origins import Origins
+
+GATEWAY = "ipv4:127.0.0.1:40000"
+
+
+@pytest.mark.parametrize(
+    ("peer", "origin"),
+    [
+        ("ipv4:203.0.113.7:4711", "203.0.113.7"),
+        ("ipv6:[2001:db8:1:2:3:4:5:6]:4711", "2001:db8:1:2::/64"),
+        ("ipv6:%5B::ffff:203.0.113.7%5D:4711", "203.0.113.7"),
+        ("ipv6:[fe80::1%25eth0]:4711", "fe80::/64"),
+        ("unix:/run/x.sock", "local"),
+        ("unix:", "local"),
+        ("", "unknown"),
+        ("vsock:3:4", "unknown"),
+    ],
+)
+def test_direct_callers(peer: str, origin: str) -> None:
+    """Without a proxy the peer itself is the origin."""
+    assert origin == Origins().of(peer, {})
+
+
+def test_proxy_tells_the_caller() -> None:
+    """A trusted proxy's last entry counts; what came before it may be invented."""
+    metadata = {"x-forwarded-for": "1.2.3.4, 198.51.100.9"}
+
+    assert "198.51.100.9" == Origins().of(GATEWAY, metadata)
+
+
+def test_strangers_are_not_believed() -> None:
+    """Who is no trusted proxy is the origin, whatever it says."""
+    metadata = {"x-forwarded-for": "198.51.100.9"}
+
+    assert "203.0.113.7" == Origins().of("ipv4:203.0.113.7:4711", metadata)
+    assert "127.0.0.1" == Origins(["10.0.0.0/8"]).of(GATEWAY, metadata)
+
+
+def test_wrong_network_is_refused() -> None:
+    """A setting that is no network is an error at once."""
+    with pytest.raises(ValueError, match="garden"):
+        Origins(["garden"])
+
+
+@given(peer=st.text(), forwarded=st.text())
+def test_whatever_comes_is_an_origin(peer: str, forwarded: str) -> None:
+    """No peer and no header breaks it, and no origin is longer than its column."""
+    for who in (peer, GATEWAY, "unix:"):
+        assert 0 < len(Origins().of(who, {"x-forwarded-for": forwarded})) <= 64
