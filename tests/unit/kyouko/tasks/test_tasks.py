@@ -11,6 +11,8 @@ from kyouko.domain.engine import NetworkStructure
 from kyouko.domain.networks.live_network import LiveLimits
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.tasks.task import Task, TaskState
+from mesh.clients import unavailable
+from tests.contract.kyouko.in_memory import MemoryJournal
 from tests.unit.kyouko.tasks.office import (
     ALICE,
     DELAYED,
@@ -69,6 +71,35 @@ async def test_a_task_that_stores_its_predictions_is_cancelled(
 
     assert (TaskState.CANCELLED, ROWS) == (cancelled.state, cancelled.progress.totals.done_rows)
     assert cancelled == await office.repository.get("flowers", "net", "task")
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_task_waits_for_a_journal_that_is_away(
+    office: Office, monkeypatch: pytest.MonkeyPatch, is_cancelled: bool
+) -> None:
+    """No row is learned that cannot be kept; the task goes on when it is back, or is cancelled."""
+    asked, tries = asyncio.Event(), 0
+
+    async def room(journal: MemoryJournal) -> None:
+        nonlocal tries
+        tries += 1
+        asked.set()
+        if is_cancelled or tries == 1:
+            raise unavailable("journal")
+
+    monkeypatch.setattr(MemoryJournal, "room", room)
+    await office.tasks.create(ALICE, LEARNING, token="")
+    await asked.wait()
+
+    async with asyncio.timeout(10):
+        if is_cancelled:
+            await office.tasks.cancel(ALICE, "flowers", "net", "task")
+        else:
+            await office.end_of("task")
+
+    task = await office.repository.get("flowers", "net", "task")
+    expected = (TaskState.CANCELLED, 0) if is_cancelled else (TaskState.SUCCEEDED, ROWS)
+    assert expected == (task.state, task.progress.totals.done_rows)
 
 
 async def test_deleting_a_network_stops_what_is_being_stored(office: Office) -> None:
