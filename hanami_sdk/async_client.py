@@ -16,6 +16,7 @@ from hanami_sdk.areas.templates import Templates
 from hanami_sdk.areas.users import Users
 from hanami_sdk.connection import Connection, ConnectionOptions
 from hanami_sdk.exchange import Exchange, Mode, StreamOptions
+from hanami_sdk.logins import KeptLogin
 from hanami_sdk.names import Namespace, user_name
 from hanami_sdk.retries import RetryPolicy
 from hanami_sdk.scoring import Scoring
@@ -62,10 +63,15 @@ class AsyncClient:
     ) -> None:
         place = url or surroundings.mesh_url()
         trusted = ca_file or surroundings.authority_of(place)
+        shared: KeptLogin | None = None
         if user is None and tokens is None:
             user, password, tokens, on_tokens = _known_login(place, on_tokens)
+            if tokens is not None:
+                shared = KeptLogin(surroundings.kept_logins(), place)
         options = ConnectionOptions(place, trusted, timeout, retries or RetryPolicy())
         self._connection = Connection(options, on_tokens=on_tokens)
+        if shared is not None:
+            self._connection.session.share_tokens(shared)
         self._connection.authenticate(user, password, tokens)
         self._namespace = Namespace(project)
         self.users = Users(self._connection)

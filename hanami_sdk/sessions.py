@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hanami_sdk.errors import Unauthenticated
 
@@ -53,6 +54,20 @@ class Tokens:
         )
 
 
+class SharedTokens(Protocol):
+    """A place where several processes keep the tokens of one login.
+
+    A refresh token is good once. Processes that share a login renew it in turns, and
+    whoever comes second takes what the first one has got.
+    """
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait until no other process renews, and keep others waiting meanwhile."""
+
+    def load(self) -> Tokens | None:
+        """Return the tokens that are kept there now."""
+
+
 class Session:
     """Holds the tokens of one user and renews them in time.
 
@@ -77,6 +92,7 @@ class Session:
         self._tokens: Tokens | None = None
         self._user = ""
         self._password: PasswordProvider | None = None
+        self._shared: SharedTokens | None = None
 
     @property
     def tokens(self) -> Tokens | None:
@@ -86,6 +102,10 @@ class Session:
     def use_tokens(self, tokens: Tokens) -> None:
         """Go on with tokens from an earlier login."""
         self._tokens = tokens
+
+    def share_tokens(self, shared: SharedTokens) -> None:
+        """Renew in turns with other processes that have the same login."""
+        self._shared = shared
 
     def use_password(self, user: str, password: PasswordProvider) -> None:
         """Log in with user and password whenever no token can be renewed."""
@@ -130,6 +150,24 @@ class Session:
         return self._tokens.access_expires - RENEW_BEFORE_SECONDS <= self._clock()
 
     async def _renew(self) -> None:
+        if self._shared is None:
+            await self._renew_alone()
+            return
+        async with self._shared.turn():
+            if not self._takes_over(self._shared.load()):
+                await self._renew_alone()
+
+    def _takes_over(self, kept: Tokens | None) -> bool:
+        """Use what another process has renewed; returns whether it is good for a while."""
+        known = self._tokens
+        if kept is None or known is None or kept.user != known.user:
+            return False
+        if kept.access == known.access or kept.refresh_expires < known.refresh_expires:
+            return False
+        self._tokens = kept
+        return not self._is_ending()
+
+    async def _renew_alone(self) -> None:
         if self._tokens is not None and self._tokens.refresh_expires > self._clock():
             try:
                 self._keep(await self._refresh(self._tokens.refresh))

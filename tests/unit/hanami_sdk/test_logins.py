@@ -1,9 +1,10 @@
 """The file of logins."""
 
+import asyncio
 import stat
 from pathlib import Path
 
-from hanami_sdk.logins import LoginFile
+from hanami_sdk.logins import KeptLogin, LoginFile
 from hanami_sdk.sessions import Tokens
 
 ALICE = Tokens("access", 1.0, "refresh", 2.0, "users/alice")
@@ -51,3 +52,32 @@ def test_a_damaged_file_counts_as_no_login(tmp_path: Path) -> None:
     assert file.load("http://one") is None
     file.save("http://one", ALICE)
     assert file.load("http://one") == ALICE
+
+
+async def test_processes_take_turns(tmp_path: Path) -> None:
+    """Nobody renews while another does, and everybody gets their turn."""
+    login = KeptLogin(LoginFile(tmp_path / "home" / "credentials.json"), "http://one")
+    inside: list[int] = []
+    most: list[int] = []
+
+    async def renew(number: int) -> None:
+        async with login.turn():
+            inside.append(number)
+            most.append(len(inside))
+            await asyncio.sleep(0)
+            inside.remove(number)
+
+    await asyncio.gather(*(renew(number) for number in range(4)))
+
+    assert most == [1] * 4
+
+
+def test_a_kept_login_is_that_of_its_mesh(tmp_path: Path) -> None:
+    """It reads what the file says now."""
+    file = LoginFile(tmp_path / "credentials.json")
+    login = KeptLogin(file, "http://one")
+
+    file.save("http://one", ALICE)
+    file.save("http://two", BOB)
+
+    assert login.load() == ALICE

@@ -1,6 +1,8 @@
 """Tokens are renewed in time, once, and kept secret."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -164,3 +166,76 @@ async def test_tokens_do_not_show_in_logs() -> None:
 
     assert "s3cret" not in text
     assert "users/alice" in text
+
+
+class Drawer:
+    """Tokens that several sessions share, without a file; counts who waits."""
+
+    def __init__(self) -> None:
+        self.kept: Tokens | None = None
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One at a time."""
+        async with self._lock:
+            yield
+
+    def load(self) -> Tokens | None:
+        """Return what is kept."""
+        return self.kept
+
+
+async def test_sessions_that_share_a_login_use_each_refresh_token_once() -> None:
+    """Whoever comes second takes what the first one has got; nobody is taken for a thief."""
+    mint, drawer = Mint(), Drawer()
+    first = await mint.login("alice", "secret")
+    drawer.kept = first
+    sessions = []
+    for _ in range(3):
+        session = Session(
+            login=mint.login,
+            refresh=mint.refresh,
+            on_tokens=lambda fresh: setattr(drawer, "kept", fresh),
+            clock=lambda: mint.now,
+        )
+        session.use_tokens(first)
+        session.share_tokens(drawer)
+        sessions.append(session)
+    mint.now += 900 - RENEW_BEFORE_SECONDS
+
+    tokens = await asyncio.gather(*(session.access_token() for session in sessions))
+
+    assert tokens == ["access-2"] * 3
+    assert mint.refreshes == ["refresh-1"]
+
+
+async def test_a_token_kept_by_another_process_that_ends_too_is_renewed() -> None:
+    """What another process left long ago is where the renewal goes on."""
+    mint, drawer = Mint(), Drawer()
+    first = await mint.login("alice", "secret")
+    drawer.kept = await mint.login("alice", "secret")
+    session = mint.session()
+    session.use_tokens(first)
+    session.share_tokens(drawer)
+    mint.now += 900 - RENEW_BEFORE_SECONDS
+
+    token = await session.access_token()
+
+    assert token == "access-3"
+    assert mint.refreshes == ["refresh-2"]
+
+
+async def test_the_login_of_another_user_is_not_taken_over() -> None:
+    """Somebody else logged in there meanwhile: this session stays who it is."""
+    mint, drawer = Mint(), Drawer()
+    first = await mint.login("alice", "secret")
+    drawer.kept = replace(await mint.login("bob", "secret"), user="users/bob")
+    session = mint.session()
+    session.use_tokens(first)
+    session.share_tokens(drawer)
+    mint.now += 900 - RENEW_BEFORE_SECONDS
+
+    await session.access_token()
+
+    assert mint.refreshes == ["refresh-1"]
