@@ -1,7 +1,9 @@
-"""All arrays of a network in one piece of memory, always at the same distances."""
+"""Memory for networks: all arrays in one piece at the same distances, lent by the system."""
 
 import math
+import mmap
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from kyouko.domain.engine.structure import NetworkStructure
 __all__ = [
     "Shapes",
     "allocate",
+    "borrow_zeros",
     "count_bytes",
     "count_gaps",
     "find_least_limit",
@@ -21,12 +24,15 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
+Bytes = npt.NDArray[np.uint8]
 Shapes = Mapping[str, tuple[tuple[int, ...], Any]]
 
 _LINE: Final = 64
 # A compiled loop over two arrays asks how far apart they begin, and where that is less than some
 # hundred bytes it takes another version of itself, whose last bits may differ.
 _GAP: Final = 256
+# From there on huge pages are worth it, as for arrays of numpy.
+_HUGE_BYTES: Final = 4 * 2**20
 
 
 def _size(shape: tuple[int, ...], dtype: Any) -> int:
@@ -46,10 +52,11 @@ def count_gaps(shapes: Shapes) -> int:
 def allocate(shapes: Shapes) -> dict[str, Array]:
     """Allocate zeros, each array on the border of a cache line.
 
-    What was never written costs no memory. One piece, so that the distances between the arrays,
-    on which the last bits of a sum may depend, are the same in every process.
+    What was never written costs no memory, and nothing does once the last array is gone. One
+    piece, so that the distances between the arrays, on which the last bits of a sum may depend,
+    are the same in every process.
     """
-    memory = np.zeros(count_bytes(shapes) + count_gaps(shapes), np.uint8)
+    memory = borrow_zeros(count_bytes(shapes) + count_gaps(shapes), is_sparse=True)
     start = -memory.ctypes.data % _LINE
     arrays: dict[str, Array] = {}
     for name, (shape, dtype) in shapes.items():
@@ -57,6 +64,25 @@ def allocate(shapes: Shapes) -> dict[str, Array]:
         arrays[name] = memory[start : start + size].view(dtype).reshape(shape)
         start += -(-size // _LINE) * _LINE + _GAP
     return arrays
+
+
+def borrow_zeros(size: int, *, is_sparse: bool) -> Bytes:
+    """Borrow zeros from the system, which has them back as soon as the last view of them is gone.
+
+    The allocator of the process would take them from what others gave back, write zeros over all
+    of it at once, and keep it when the network is no more.
+
+    Args:
+        size: bytes.
+        is_sparse: whether most of it may never be written, and has to cost nothing till then.
+            Huge pages would come whole where a few bytes are written.
+    """
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if is_sparse or size >= _HUGE_BYTES:
+        # A system without huge pages refuses the advice, and needs none.
+        with suppress(OSError):
+            pages.madvise(mmap.MADV_NOHUGEPAGE if is_sparse else mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, np.uint8)
 
 
 def find_needed_bytes(

@@ -22,6 +22,7 @@ from kyouko.domain.engine.interface import (
     GrowthKind,
     Scored,
 )
+from kyouko.domain.engine.memory import allocate
 from kyouko.domain.engine.structure import Arrival, InputPopulation, NetworkStructure, TaskKind
 from kyouko.kernels import indices
 from kyouko.kernels.bands import choose_bands
@@ -80,10 +81,9 @@ class GrowingEngine:
             for arrival in Arrival
         }
         self._frame_slots = count_frame_slots(self.channels)
-        self._buffers = {
-            np.dtype(kind): np.zeros((self._frame_slots, self.channels), kind)
-            for kind in (np.uint8, np.float32)
-        }
+        rows = (self._frame_slots, self.channels)
+        staged = allocate({"bytes": (rows, np.uint8), "numbers": (rows, np.float32)})
+        self._buffers = {array.dtype: array for array in staged.values()}
         self._learn_arrays = state.pick(argument_names(learn_rows)[_LEARN_SCALARS:])
         self._bands_arrays = state.pick(argument_names(choose_bands)[_BANDS_SCALARS:])
         self._reviews = Reviews(structure, state)

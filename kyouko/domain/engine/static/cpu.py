@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.engine.interface import Scored
+from kyouko.domain.engine.memory import borrow_zeros
 from kyouko.domain.engine.static.backend import FRAME_ROWS, Weights
 from kyouko.domain.engine.static.layers import Plan
 from kyouko.domain.engine.static.outputs import rescale_layer
@@ -125,7 +126,7 @@ def _set_apart(array: Float32) -> Float32:
     some hundred bytes, it takes another version of itself, whose last bits may differ: tiny
     networks would not be the same twice.
     """
-    memory = np.zeros(array.nbytes + 2 * _APART, np.uint8)
+    memory = borrow_zeros(array.nbytes + 2 * _APART, is_sparse=False)
     start = _APART - memory.ctypes.data % 64
     copy: Float32 = memory[start : start + array.nbytes].view(np.float32)
     copy[:] = array

@@ -1,12 +1,15 @@
 """The one piece of memory that holds a network's arrays, and the least limit that holds it."""
 
+import gc
 import itertools
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
 from kyouko.domain.engine import (
+    Arrival,
     EngineMemoryError,
     EngineOptions,
     NetworkKind,
@@ -18,6 +21,7 @@ from kyouko.domain.engine import (
 from kyouko.domain.engine.memory import Shapes, allocate, count_bytes, count_gaps
 from tests.reference.structures import flat
 
+_MEGABYTE = 2**20
 SHAPES: Shapes = {
     "small": ((3,), np.float32),
     "none": ((0, 7), np.int32),
@@ -72,6 +76,66 @@ def test_the_count_covers_the_whole_piece() -> None:
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
     assert owner.nbytes <= count_bytes(SHAPES) + count_gaps(SHAPES)
+
+
+def test_what_was_never_written_costs_nothing() -> None:
+    """Of a large piece only the pages that hold something are in memory, also the second time."""
+    sparse: Shapes = {"first": ((8 * _MEGABYTE,), np.uint8), "second": ((8 * _MEGABYTE,), np.uint8)}
+    process = psutil.Process()
+    grown = []
+
+    for _ in range(3):
+        before = process.memory_info().rss
+        arrays = allocate(sparse)
+        for array in arrays.values():
+            array[0] = array[-1] = 1
+        grown.append(process.memory_info().rss - before)
+        del arrays, array
+
+    assert max(grown) < _MEGABYTE
+
+
+def test_memory_goes_back_with_the_last_array() -> None:
+    """A view keeps the piece; without any the system has it back at once."""
+    process = psutil.Process()
+    before = process.memory_info().rss
+
+    arrays = allocate({"one": ((8 * _MEGABYTE,), np.uint8), "other": ((9,), np.uint8)})
+    arrays["one"][:] = 1
+    view = arrays["other"][2:4]
+    del arrays
+    held = process.memory_info().rss - before
+    del view
+    left = process.memory_info().rss - before
+
+    assert held >= 8 * _MEGABYTE
+    assert left < _MEGABYTE
+
+
+@pytest.mark.parametrize("kind", [NetworkKind.GROWING, NetworkKind.STATIC])
+def test_networks_take_no_more_memory_than_they_tell(kind: NetworkKind) -> None:
+    """What they tell is what bounds those in memory. Nothing of it stays when they are gone."""
+    structure = replace(flat(784, 128), kind=kind)
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(256, 784)).astype(np.float32)
+    labels = random.integers(0, 10, 256).astype(np.int32)
+    # The kernels are loaded, and the heap has had such networks before.
+    create_engine(structure).learn(rows, labels, arrival=Arrival.STREAMED)
+    process = psutil.Process()
+    gc.collect()
+    before = process.memory_info().rss
+
+    engines = [create_engine(structure) for _ in range(12)]
+    for engine in engines:
+        engine.learn(rows, labels, arrival=Arrival.STREAMED)
+    resident = process.memory_info().rss - before
+    told = sum(engine.statistics().memory_bytes for engine in engines)
+    del engines, engine
+    gc.collect()
+    left = process.memory_info().rss - before
+
+    assert told / 2 < resident <= 1.1 * told
+    assert left < told / 4
 
 
 def tiny(structure: NetworkStructure) -> NetworkStructure:
