@@ -119,18 +119,22 @@ class LiveNetworks:
     async def let_idle_go(self) -> None:
         """Let networks leave memory that nobody has used for a while."""
         before = time.monotonic() - self._limits.idle_seconds
-        for live in list(self._live.values()):
-            if not self._is_idle(live) or live.used_at > before:
-                continue
-            try:
-                await self._evict(live)
-            except NotFound:
-                # It is being deleted.
-                continue
-            except Exception as error:
-                # Whatever it is, the others go on being watched.
-                _log.warning("cannot evict", network=live.network.name, error=repr(error))
-                live.used_at = time.monotonic()
+        idle = [live for live in self._live.values() if live.used_at <= before]
+        # Side by side: a slow store must hold up neither them nor the snapshots due after them.
+        await asyncio.gather(*(self._let_go(live, before) for live in idle))
+
+    async def _let_go(self, live: LiveNetwork, before: float) -> None:
+        try:
+            async with self._snapshots_at_once:
+                if self._is_idle(live) and live.used_at <= before:
+                    await self._evict(live)
+        except NotFound:
+            # It is being deleted.
+            return
+        except Exception as error:
+            # Whatever it is, the others go on being watched.
+            _log.warning("cannot evict", network=live.network.name, error=repr(error))
+            live.used_at = time.monotonic()
 
     async def keep_due(self) -> None:
         """Take the snapshots that are due by rows or by time."""

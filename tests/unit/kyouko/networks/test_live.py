@@ -332,6 +332,29 @@ async def test_networks_that_nobody_uses_leave_memory_after_a_while() -> None:
     assert ((True, False), 4) == (closed, learned)
 
 
+async def test_idle_networks_leave_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is slow for one of them does not keep the other in memory."""
+    house = House(idle_seconds=0.0)
+    lives = []
+    for network_id in ("one", "two"):
+        await house.create(network_id)
+        async with house.live.using("flowers", network_id) as live:
+            await teach(live)
+            lives.append(live)
+    both = asyncio.Barrier(2)
+    save = house.snapshots.save
+
+    async def save_with_the_other(prefix: str, content: SnapshotContent) -> str:
+        async with asyncio.timeout(10), both:
+            return await save(prefix, content)
+
+    monkeypatch.setattr(house.snapshots, "save", save_with_the_other)
+    await house.live.let_idle_go()
+    house.executor.shutdown()
+
+    assert [True, True] == [live.closed for live in lives]
+
+
 async def test_a_network_used_just_now_stays(house: House) -> None:
     """Loading costs more than a minute of memory."""
     await house.create()
