@@ -3,12 +3,13 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import psutil
+import pytest
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 
 from kyouko.domain.engine.growing.engine import GrowingEngine
@@ -34,20 +35,20 @@ Reference = weakref.ref[object]
 
 
 class Things:
-    """Objects of such kinds that came after this was made, without keeping them alive."""
+    """Objects of such kinds that came since the collector froze, without keeping them alive."""
 
     def __init__(self) -> None:
-        self._others = _references()
         self._seen: list[Reference] = []
 
     def look(self) -> None:
         """Remember all that are there now."""
-        known = {id(thing) for thing in (*_alive(self._others), *_alive(self._seen))}
-        self._seen += [reference for reference in _references() if id(reference()) not in known]
+        known = {id(thing) for thing in self.alive()}
+        found = (thing for thing in gc.get_objects() if type(thing) in KINDS)
+        self._seen += [weakref.ref(thing) for thing in found if id(thing) not in known]
 
     def alive(self) -> list[object]:
         """Return those that are still there."""
-        return _alive(self._seen)
+        return [thing for reference in self._seen if (thing := reference()) is not None]
 
     async def wait_until_gone(self) -> list[object]:
         """Return those that will not go."""
@@ -59,12 +60,13 @@ class Things:
         return self.alive()
 
 
-def _references() -> list[Reference]:
-    return [weakref.ref(thing) for thing in gc.get_objects() if type(thing) in KINDS]
-
-
-def _alive(references: Sequence[Reference]) -> list[object]:
-    return [thing for reference in references if (thing := reference()) is not None]
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """Let the collector pass over all that was there before: there is much of it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 async def teach(kyouko: RunningKyouko, network_id: str, rows: Rows, *, in_peace: bool) -> None:
@@ -91,6 +93,7 @@ async def first_answer(kyouko: RunningKyouko, network_id: str, rows: Rows) -> pb
         return (await stream.read()).result
 
 
+@pytest.mark.usefixtures("frozen")
 async def test_idle_networks_leave_nothing_behind(
     misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path
 ) -> None:
@@ -111,7 +114,6 @@ async def test_idle_networks_leave_nothing_behind(
         assert not await things.wait_until_gone()
         memory = process.memory_info().rss
 
-        things = Things()
         answers, most, kinds = [], 0, set[type]()
         for number in range(NETWORKS):
             await teach(kyouko, f"net-{number}", rows, in_peace=number % 2 == 0)
