@@ -50,7 +50,7 @@ from kyouko.storage.tasks import SqlTaskRepository
 from kyouko.templates import TemplateTurns, shipped_templates
 from kyouko.tracing import OpenTelemetryTracing
 from mesh.access_feed import feed_of
-from mesh.blobs import BlobStore, Encryption
+from mesh.blobs import BlobStore
 from mesh.clients import RemoteKeys, ServiceTokens, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
@@ -217,8 +217,9 @@ class _Parts:
 
 async def _blobs(settings: KyoukoSettings) -> BlobStore:
     folder = settings.data_directory / "snapshots"
-    encryption = Encryption(settings.key_ring(), required=settings.encryption_required)
-    blobs = BlobStore.at(settings.blob_url, service="kyouko", default=folder, encryption=encryption)
+    blobs = BlobStore.at(
+        settings.blob_url, service="kyouko", default=folder, encryption=settings.encryption()
+    )
     blobs.remove_unfinished()
     await blobs.prepare()
     return blobs
@@ -230,6 +231,7 @@ async def _journals(settings: KyoukoSettings) -> Journals:
         folder=settings.data_directory / "journal",
         flush_seconds=settings.journal_flush_seconds,
         pending_bytes=settings.journal_pending_bytes,
+        encryption=settings.encryption(),
         nats=NatsOptions(
             credentials_file=settings.journal_credentials_file,
             stream=settings.journal_stream,

@@ -7,6 +7,7 @@ their way out; what cannot be opened is an `EncryptionError`, which is an `OSErr
 """
 
 import asyncio
+import io
 import os
 import re
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 from pydantic import AfterValidator
 
 from mesh.blob_file import BlobFile, pieces_of, system_errors
-from mesh.encryption.keys import EncryptionError, KeyRing
+from mesh.encryption.keys import Encryption, EncryptionError, KeyRing
 from mesh.encryption.rewrapping import rewrap_file, rewrapped
 from mesh.encryption.sealed import HEADER_BYTES, PIECE_BYTES, Opener, Sealer, is_sealed, seal
 
@@ -54,19 +55,6 @@ def checked_url(url: str) -> str:
 
 
 BlobUrl = Annotated[str, AfterValidator(checked_url)]
-
-
-@dataclass(frozen=True)
-class Encryption:
-    """How the blobs of a store are encrypted.
-
-    Attributes:
-        keys: wrap the key of each blob; nothing is encrypted without them.
-        required: blobs that are not encrypted are refused, too.
-    """
-
-    keys: KeyRing | None = None
-    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,9 +167,12 @@ class BlobStore:
             with await asyncio.to_thread(content.open, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 await self._put(name, self._sealed(name, file, size, keys))
+        elif len(content) > PIECE_BYTES:
+            # Piece by piece: fresh memory for all of it costs more than the encryption.
+            pieces = self._sealed(name, io.BytesIO(content), len(content), keys)
+            await self._put(name, pieces)
         else:
-            place = self._place_of(name)
-            await self._put(name, await asyncio.to_thread(seal, content, place=place, keys=keys))
+            await self._put(name, seal(content, place=self._place_of(name), keys=keys))
 
     async def get(self, name: str) -> bytes:
         """Return a whole blob.

@@ -14,7 +14,7 @@ from hanami.shiori.v1 import (
 )
 
 from mesh.access_feed import feed_of
-from mesh.blobs import BlobStore, Encryption
+from mesh.blobs import BlobStore
 from mesh.clients import RemoteKeys, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
@@ -168,8 +168,9 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 async def _blobs(settings: ShioriSettings) -> BlobStore:
     folder = settings.data_directory / "blobs"
-    encryption = Encryption(settings.key_ring(), required=settings.encryption_required)
-    blobs = BlobStore.at(settings.blob_url, service="shiori", default=folder, encryption=encryption)
+    blobs = BlobStore.at(
+        settings.blob_url, service="shiori", default=folder, encryption=settings.encryption()
+    )
     await blobs.prepare()
     return blobs
 

@@ -9,6 +9,7 @@ import binascii
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -52,11 +53,16 @@ class KeyEncryptionKey:
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
-        self.id = HKDF(hashes.SHA256(), KEY_ID_BYTES, None, b"hanami key id").derive(key)
-        self._cipher = AESGCM(key)
+        self._key = key
+        self.id = self.derive(b"hanami key id", length=KEY_ID_BYTES)
+        self._cipher = AESGCM(self.derive(b"hanami wrapping"))
 
     def __repr__(self) -> str:
         return f"KeyEncryptionKey({self.id.hex()})"
+
+    def derive(self, purpose: bytes, salt: bytes = b"", *, length: int = KEY_BYTES) -> bytes:
+        """Return a key for another purpose, which tells nothing about this one (HKDF-SHA-256)."""
+        return HKDF(hashes.SHA256(), length, salt, purpose).derive(self._key)
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """Encrypt the key of an object; only with the same context it can be had back."""
@@ -125,6 +131,19 @@ class KeyRing:
             raise ValueError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """How what a service stores is encrypted.
+
+    Attributes:
+        keys: nothing is encrypted without them.
+        required: what is not encrypted is refused, too.
+    """
+
+    keys: KeyRing | None = None
+    required: bool = False
 
 
 _URL_SAFE: Final = str.maketrans("-_", "+/")

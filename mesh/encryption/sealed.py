@@ -12,9 +12,11 @@ wrapped key (32) and its tag (16). One is in use; the other is zero, except whil
 being wrapped anew. Each chunk is followed by its tag of 16 bytes.
 """
 
+import io
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -51,14 +53,11 @@ def is_sealed(beginning: Buffer) -> bool:
     return bytes(memoryview(beginning)[: len(MAGIC)]) == MAGIC
 
 
-def seal(content: Buffer, *, place: str, keys: KeyRing) -> bytearray:
+def seal(content: Buffer, *, place: str, keys: KeyRing) -> bytes:
     """Return an object, encrypted for a place."""
     view = memoryview(content).cast("B")
     sealer = Sealer(len(view), place=place, keys=keys)
-    sealed = bytearray(sealer.header)
-    sealed += bytes(sealer.sealed_size - HEADER_BYTES)
-    sealer.seal_into(view, memoryview(sealed)[HEADER_BYTES:])
-    return sealed
+    return _joined(chain([sealer.header], sealer.chunks(view)))
 
 
 class Sealer:
@@ -96,20 +95,15 @@ class Sealer:
             done += len(view)
             if done > self._layout.size:
                 break
-            chunks = -(-len(view) // self._layout.chunk)
-            sealed = bytearray(len(view) + chunks * _TAG_BYTES)
-            self.seal_into(view, memoryview(sealed))
-            yield bytes(sealed)
+            yield _joined(self.chunks(view))
         if done != self._layout.size:
             raise ValueError("a file has changed while it was being encrypted")
 
-    def seal_into(self, content: memoryview, target: memoryview) -> None:
-        """Encrypt the next chunks."""
-        chunk = self._layout.chunk
-        for start in range(0, len(content), chunk):
-            part = content[start : start + chunk]
-            sealed, target = target[: len(part) + _TAG_BYTES], target[len(part) + _TAG_BYTES :]
-            self._cipher.encrypt_into(self._layout.nonce(self._next), part, None, sealed)
+    def chunks(self, content: memoryview) -> Iterator[bytes]:
+        """Encrypt what comes next; but for the end of the object whole chunks."""
+        for start in range(0, len(content), self._layout.chunk):
+            part = content[start : start + self._layout.chunk]
+            yield self._cipher.encrypt(self._layout.nonce(self._next), part, None)
             self._next += 1
 
 
@@ -158,9 +152,8 @@ class Opener:
             Damaged: It was changed.
         """
         first = start // self._layout.chunk
-        content = b"".join(self._chunks(memoryview(sealed).cast("B"), first))
-        skipped = start - first * self._layout.chunk
-        return content if not skipped and len(content) == length else content[skipped:][:length]
+        chunks = self._chunks(memoryview(sealed).cast("B"), first)
+        return _joined(_cut(chunks, start - first * self._layout.chunk, length))
 
     def open_all(self, sealed: Buffer) -> bytes:
         """Decrypt a whole object with its header; returns the content.
@@ -169,7 +162,7 @@ class Opener:
             Damaged: It was changed.
         """
         body = memoryview(sealed).cast("B")[HEADER_BYTES:]
-        return b"".join(self._chunks(body, 0))
+        return _joined(self._chunks(body, 0))
 
     def _chunks(self, body: memoryview, number: int) -> Iterator[bytes]:
         step = self._layout.chunk + _TAG_BYTES
@@ -271,6 +264,23 @@ def _unwrap(header: _Header, place: str, keys: KeyRing | None) -> tuple[bytes, i
         raise UnknownKey(place, ids[used[0]], keys.ids if keys is not None else ())
     tried = ", ".join(ids[index].hex() for index in known)
     raise Damaged(place, f"the key in its header does not fit it (encrypted with {tried})")
+
+
+def _cut(chunks: Iterable[bytes], skip: int, length: int) -> Iterator[memoryview]:
+    """Yield so many bytes behind those that are skipped, which are fewer than a chunk."""
+    for chunk in chunks:
+        view = memoryview(chunk)[skip : skip + length]
+        skip, length = 0, length - len(view)
+        yield view
+
+
+def _joined(chunks: Iterable[Buffer]) -> bytes:
+    # Each chunk is gone before the next one comes: fresh memory for all of them costs several
+    # times as much as the encryption (4 MiB: 7 ms instead of 3, measured).
+    whole = io.BytesIO()
+    for chunk in chunks:
+        whole.write(chunk)
+    return whole.getvalue()
 
 
 def _context(fixed: bytes, key_id: bytes, place: str) -> bytes:

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from mesh.encryption.keys import KeyRing
+from mesh.encryption.keys import Encryption, KeyRing
 from mesh.settings import MeshSettings
 
 
@@ -43,3 +43,7 @@ class ObjectSettings(MeshSettings):
             return KeyRing.read(self.encryption_key_file)
         text = self.encryption_keys.get_secret_value()
         return KeyRing.parse(text) if text.strip() else None
+
+    def encryption(self) -> Encryption:
+        """Return how what this service stores is encrypted."""
+        return Encryption(self.key_ring(), self.encryption_required)

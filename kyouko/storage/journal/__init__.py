@@ -12,8 +12,10 @@ from pydantic import AfterValidator
 
 from kyouko.ports import Journals
 from kyouko.storage.journal.claim import known_owner
+from kyouko.storage.journal.encrypted import EncryptedJournals
 from kyouko.storage.journal.files import FileJournals
 from kyouko.storage.journal.jetstream import JetStreamJournals, NatsOptions
+from mesh.encryption.keys import Encryption
 
 __all__ = ["JournalUrl", "NatsOptions", "checked_url", "prepared_journals"]
 
@@ -43,6 +45,7 @@ async def prepared_journals(
     folder: Path,
     flush_seconds: float = 0.01,
     pending_bytes: int = 64 * 2**20,
+    encryption: Encryption | None = None,
     nats: NatsOptions | None = None,
 ) -> Journals:
     """Return the journals at a place, ready for use.
@@ -52,6 +55,7 @@ async def prepared_journals(
         folder: Where files go without a URL, and where a NATS server's client keeps who it is.
         flush_seconds: How long records are gathered before they are made durable together.
         pending_bytes: Most memory for records that are not durable yet.
+        encryption: How records are encrypted; not at all when None.
         nats: What else a NATS server needs.
 
     Raises:
@@ -70,7 +74,7 @@ async def prepared_journals(
             pending_bytes=pending_bytes,
         )
     await journals.prepare()
-    return journals
+    return EncryptedJournals(journals, encryption or Encryption())
 
 
 def _owner(folder: Path) -> str:

@@ -19,7 +19,7 @@ from tests.contract.kyouko.in_memory import (
     MemorySnapshotStore,
     MemoryTaskRepository,
 )
-from tests.contract.kyouko.journal_homes import FileHome, JournalHome, StreamHome
+from tests.contract.kyouko.journal_homes import EncryptedHome, FileHome, JournalHome, StreamHome
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,11 @@ def snapshots(request: pytest.FixtureRequest, tmp_path: Path) -> SnapshotStore:
     return BlobSnapshotStore(BlobStore.in_folder(tmp_path / "snapshots"))
 
 
-@pytest.fixture(params=["files", "jetstream"])
+@pytest.fixture(params=["files", "jetstream", "encrypted files"])
 def journal_home(request: pytest.FixtureRequest, tmp_path: Path) -> JournalHome:
     """Return an empty place of each kind for journals."""
     if request.param == "files":
         return FileHome(tmp_path / "journals")
+    if request.param == "encrypted files":
+        return EncryptedHome(FileHome(tmp_path / "journals"))
     return StreamHome(request.getfixturevalue("nats_server"), f"journal-{uuid.uuid4().hex}")

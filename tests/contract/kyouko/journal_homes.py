@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from kyouko.ports import JournalRecord, Journals, NetworkJournal
+from kyouko.storage.journal.encrypted import EncryptedJournals
 from kyouko.storage.journal.files import FileJournals
 from kyouko.storage.journal.jetstream import JetStreamJournals, NatsOptions
+from mesh.encryption.keys import Encryption, KeyEncryptionKey, KeyRing
 from tests.nats import NatsServer
 
 
@@ -52,6 +54,19 @@ class StreamHome:
         )
         await journals.prepare()
         return journals
+
+
+@dataclass(frozen=True)
+class EncryptedHome:
+    """Another home, with a key for what is kept in it."""
+
+    home: JournalHome
+
+    async def start(self, *, pending_bytes: int = 2**26) -> EncryptedJournals:
+        """Return journals as a new process would have them."""
+        keys = KeyRing([KeyEncryptionKey(bytes(32))])
+        journals = await self.home.start(pending_bytes=pending_bytes)
+        return EncryptedJournals(journals, Encryption(keys, required=True))
 
 
 @asynccontextmanager

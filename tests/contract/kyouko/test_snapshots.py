@@ -13,8 +13,8 @@ from kyouko.domain.engine import EngineState
 from kyouko.domain.networks.network import SnapshotContent
 from kyouko.ports import DamagedSnapshot, SnapshotStore
 from kyouko.storage.snapshots import BlobSnapshotStore, decode, encode
-from mesh.blobs import BlobStore, Encryption
-from mesh.encryption.keys import KeyEncryptionKey, KeyRing
+from mesh.blobs import BlobStore
+from mesh.encryption.keys import Encryption, KeyEncryptionKey, KeyRing
 from mesh.errors import Unavailable
 
 

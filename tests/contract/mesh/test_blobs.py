@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from obstore.store import MemoryStore
 
-from mesh.blobs import BlobStore, Encryption
-from mesh.encryption.keys import Damaged, EncryptionError, KeyEncryptionKey, KeyRing
+from mesh.blobs import BlobStore
+from mesh.encryption.keys import Damaged, Encryption, EncryptionError, KeyEncryptionKey, KeyRing
 from tests.s3 import S3Server
 
 # Beyond what an object store takes in one piece.

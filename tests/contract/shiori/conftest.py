@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mesh.blobs import BlobStore, Encryption
+from mesh.blobs import BlobStore
 from mesh.database import Database
-from mesh.encryption.keys import KeyEncryptionKey, KeyRing
+from mesh.encryption.keys import Encryption, KeyEncryptionKey, KeyRing
 from shiori.ports import AuditRepository, DatasetRepository, ErrorRepository, TableStore
 from shiori.storage import migrations
 from shiori.storage.logs import SqlAuditEntries, SqlErrorRecords

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 import structlog.testing
 
-from mesh.blobs import BlobStore, Encryption
-from mesh.encryption.keys import KeyEncryptionKey, KeyRing
+from mesh.blobs import BlobStore
+from mesh.encryption.keys import Encryption, KeyEncryptionKey, KeyRing
 from mesh.errors import Unavailable
 from shiori.domain.dataset import Column, ColumnRole, ColumnType, RowRange
 from shiori.formats.parquet import TableWriter

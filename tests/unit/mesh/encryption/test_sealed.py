@@ -93,7 +93,7 @@ PLACES = [10, 16, 24, 40, 90, HEADER_BYTES, HEADER_BYTES + CHUNK, HEADER_BYTES +
 @pytest.mark.parametrize("place", PLACES)
 def test_changed_bit_is_found(place: int) -> None:
     """A single bit that is not as it was makes an error that names the object."""
-    sealed = seal(content_of(2 * CHUNK + 5), place="tables/one", keys=OLD)
+    sealed = bytearray(seal(content_of(2 * CHUNK + 5), place="tables/one", keys=OLD))
     sealed[place] ^= 1
 
     with pytest.raises((Damaged, UnknownKey), match=r"^tables/one is ") as caught:
@@ -105,7 +105,7 @@ def test_changed_bit_is_found(place: int) -> None:
 def test_bytes_of_a_changed_chunk_are_never_given() -> None:
     """Other chunks than the changed one can still be read, for what they are worth."""
     content = content_of(2 * CHUNK)
-    sealed = seal(content, place="a", keys=OLD)
+    sealed = bytearray(seal(content, place="a", keys=OLD))
     sealed[-1] ^= 1
     opener = Opener(sealed[:HEADER_BYTES], len(sealed), place="a", keys=OLD)
 
