@@ -95,6 +95,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         await parts.tasks.start()
         watching = asyncio.create_task(parts.live.watch())
         stack.push_async_callback(_stop, watching)
+        stack.enter_context(parts.verifier.access.listening(parts.streams.check_callers))
         yield Application(
             servicers=parts.servicers(),
             verifier=parts.verifier,
@@ -136,8 +137,12 @@ class _Parts:
             self._execution_tools(settings, database),
             new_id=_new_id,
         )
-        self._streams = Streams(
-            self.live, self.verifier.verify, clock=_utc_now, limits=_stream_limits(settings)
+        self.streams = Streams(
+            self.live,
+            self.verifier.verify,
+            self.verifier.access.check,
+            clock=_utc_now,
+            limits=_stream_limits(settings),
         )
         self._pairs = Pairs(new_id=_new_id, idle_seconds=settings.pair_idle_seconds)
         self.dependencies = [
@@ -160,7 +165,7 @@ class _Parts:
                 settings.max_networks_per_project,
                 min(settings.max_network_memory_bytes, _live_memory(settings)),
             ),
-            before_deletion=[self._streams.end_network, self.tasks.end_network],
+            before_deletion=[self.streams.end_network, self.tasks.end_network],
         )
 
     def servicers(self) -> Sequence[Servicer]:
@@ -185,7 +190,7 @@ class _Parts:
             Servicer(
                 "hanami.kyouko.v1.LearningService",
                 learning_service_pb2_grpc.add_LearningServiceServicer_to_server,
-                PairedLearningServicer(self._streams, self._pairs),
+                PairedLearningServicer(self.streams, self._pairs),
             ),
             Servicer(
                 "inference.GRPCInferenceService",
@@ -201,7 +206,7 @@ class _Parts:
 
     async def drain(self) -> None:
         """End streams and tasks in good order."""
-        await asyncio.gather(self._streams.drain(), self.tasks.drain())
+        await asyncio.gather(self.streams.drain(), self.tasks.drain())
 
     def _execution_tools(self, settings: KyoukoSettings, database: Database) -> ExecutionTools:
         return ExecutionTools(

@@ -21,12 +21,14 @@ import numpy.typing as npt
 
 from kyouko.domain.networks.network import Network, SnapshotContent, SnapshotRecord
 from kyouko.domain.tasks.task import Task
-from mesh.access import Principal
+from mesh.access import Caller, Principal
 
 Clock = Callable[[], datetime]
 # Makes an id of 32 hexadecimal digits that never comes twice.
 NewId = Callable[[], str]
 VerifyToken = Callable[[str], Awaitable[Principal]]
+# Raises an error for a caller who was let in, and would not be let in any more.
+CheckCaller = Callable[[Caller], None]
 
 
 class NetworkRepository(Protocol):

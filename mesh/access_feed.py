@@ -104,20 +104,19 @@ class AccessFeed:
         async with translated_errors("misaki"):
             metadata = call_metadata(await self._tokens.token())
             call = self._stub.WatchAccess(pb.WatchAccessRequest(), metadata=metadata)
+            messages = aiter(call)
             try:
                 async with asyncio.timeout(_FIRST_SECONDS):
-                    await self._take(await call.read())
-                async for message in call:
+                    await self._take(await anext(messages))
+                async for message in messages:
                     await self._take(message)
-            except TimeoutError as error:
+            except (TimeoutError, StopAsyncIteration) as error:
                 raise unavailable("misaki") from error
             finally:
                 call.cancel()
-        raise unavailable("misaki")
+        raise unavailable("misaki")  # It has ended the stream, because it stops.
 
-    async def _take(self, message: "pb.WatchAccessResponse | object") -> None:
-        if not isinstance(message, pb.WatchAccessResponse):
-            raise unavailable("misaki")  # The end of the stream.
+    async def _take(self, message: pb.WatchAccessResponse) -> None:
         change = change_of(message)
         state = self._verifier.access
         state.revocations.forget_expired(datetime.fromtimestamp(self._now(), UTC))

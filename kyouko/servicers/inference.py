@@ -49,7 +49,7 @@ class InferenceServicer(grpc_service_pb2_grpc.GRPCInferenceServiceServicer):
         """Tell whether a network exists; one of somebody else does not."""
         try:
             ids = model_ids(request.name, request.version, field="name")
-            await self._networks.get(current_caller(), *ids)
+            await self._networks.get_model(current_caller(), *ids)
         except NotFound:
             return pb.ModelReadyResponse(ready=False)
         return pb.ModelReadyResponse(ready=True)
@@ -65,7 +65,7 @@ class InferenceServicer(grpc_service_pb2_grpc.GRPCInferenceServiceServicer):
     ) -> pb.ModelMetadataResponse:
         """Describe a network."""
         ids = model_ids(request.name, request.version, field="name")
-        return metadata_message(await self._networks.get(current_caller(), *ids))
+        return metadata_message(await self._networks.get_model(current_caller(), *ids))
 
     async def ModelInfer(
         self, request: pb.ModelInferRequest, context: Any

@@ -112,7 +112,7 @@ class GRPCInferenceServiceServicer:
     def ModelMetadata(self, request, context):
         """Tells which tensors a network takes and gives.
 
-        Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, TOKEN_INVALID.
+        Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, TOKEN_INVALID, SCOPE_INSUFFICIENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,7 +128,7 @@ class GRPCInferenceServiceServicer:
         BYTES of shape [outputs]: whose probabilities the outputs are.
 
         Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-        LIMIT_REACHED, TOKEN_INVALID, DEPENDENCY_UNAVAILABLE.
+        LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

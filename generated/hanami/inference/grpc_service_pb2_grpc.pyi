@@ -55,7 +55,7 @@ class GRPCInferenceServiceStub:
     ModelMetadata: _grpc.UnaryUnaryMultiCallable[_grpc_service_pb2.ModelMetadataRequest, _grpc_service_pb2.ModelMetadataResponse]
     """Tells which tensors a network takes and gives.
 
-    Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, TOKEN_INVALID.
+    Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, TOKEN_INVALID, SCOPE_INSUFFICIENT.
     """
     ModelInfer: _grpc.UnaryUnaryMultiCallable[_grpc_service_pb2.ModelInferRequest, _grpc_service_pb2.ModelInferResponse]
     """Predicts rows, each as if it came next; the network stays as it is.
@@ -67,7 +67,7 @@ class GRPCInferenceServiceStub:
     BYTES of shape [outputs]: whose probabilities the outputs are.
 
     Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-    LIMIT_REACHED, TOKEN_INVALID, DEPENDENCY_UNAVAILABLE.
+    LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -94,7 +94,7 @@ class GRPCInferenceServiceAsyncStub(GRPCInferenceServiceStub):
     ModelMetadata: _aio.UnaryUnaryMultiCallable[_grpc_service_pb2.ModelMetadataRequest, _grpc_service_pb2.ModelMetadataResponse]  # type: ignore[assignment]
     """Tells which tensors a network takes and gives.
 
-    Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, TOKEN_INVALID.
+    Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, TOKEN_INVALID, SCOPE_INSUFFICIENT.
     """
     ModelInfer: _aio.UnaryUnaryMultiCallable[_grpc_service_pb2.ModelInferRequest, _grpc_service_pb2.ModelInferResponse]  # type: ignore[assignment]
     """Predicts rows, each as if it came next; the network stays as it is.
@@ -106,7 +106,7 @@ class GRPCInferenceServiceAsyncStub(GRPCInferenceServiceStub):
     BYTES of shape [outputs]: whose probabilities the outputs are.
 
     Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-    LIMIT_REACHED, TOKEN_INVALID, DEPENDENCY_UNAVAILABLE.
+    LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
     """
 
 class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -160,7 +160,7 @@ class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_grpc_service_pb2.ModelMetadataResponse, _abc.Awaitable[_grpc_service_pb2.ModelMetadataResponse]]:
         """Tells which tensors a network takes and gives.
 
-        Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, TOKEN_INVALID.
+        Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, TOKEN_INVALID, SCOPE_INSUFFICIENT.
         """
 
     @_abc_1.abstractmethod
@@ -178,7 +178,7 @@ class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         BYTES of shape [outputs]: whose probabilities the outputs are.
 
         Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-        LIMIT_REACHED, TOKEN_INVALID, DEPENDENCY_UNAVAILABLE.
+        LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
         """
 
 def add_GRPCInferenceServiceServicer_to_server(servicer: GRPCInferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

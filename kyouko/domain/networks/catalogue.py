@@ -17,7 +17,7 @@ from kyouko.domain.template import (
     template_invalid,
 )
 from kyouko.ports import Clock, NetworkRepository, NewId
-from mesh.access import Caller
+from mesh.access import Action, Caller
 from mesh.errors import ResourceExhausted, stale_etag
 
 
@@ -102,6 +102,11 @@ class Networks:
     async def get(self, caller: Caller, project_id: str, network_id: str) -> Network:
         """Return a network as it is now."""
         caller.authorize_project(project_id)
+        return self._live.as_now(await self._repository.get(project_id, network_id))
+
+    async def get_model(self, caller: Caller, project_id: str, network_id: str) -> Network:
+        """Return a network for somebody, such as a device, who may let it predict."""
+        caller.authorize_network(project_id, network_id, Action.PREDICT)
         return self._live.as_now(await self._repository.get(project_id, network_id))
 
     async def list(

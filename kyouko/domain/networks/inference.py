@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kyouko.domain.networks.learner import Array, Learner, RowResults, Rows, check_shape
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.network import Network
-from mesh.access import Caller
+from mesh.access import Action, Caller
 from mesh.errors import ResourceExhausted
 
 
@@ -44,10 +44,10 @@ class Inference:
             inputs: Any type of numbers, of shape [rows, channels].
 
         Raises:
-            DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, TENSOR_INVALID, WIDTH_MISMATCH,
-                LIMIT_REACHED, or what `LiveNetworks.using` raises.
+            DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT,
+                TENSOR_INVALID, WIDTH_MISMATCH, LIMIT_REACHED, or what `LiveNetworks.using` raises.
         """
-        caller.authorize_project(project_id)
+        caller.authorize_network(project_id, network_id, Action.PREDICT)
         async with self._networks.using(project_id, network_id) as live:
             structure = live.network.structure
             self._check(inputs.shape, structure.channels, structure.most_outputs)

@@ -3,47 +3,62 @@
 from typing import Final
 
 from kyouko.ports import VerifyToken
-from mesh.access import AccessRule, Caller, Role
+from mesh.access import AccessRule, Action, Caller, Principal, Role
 from mesh.errors import Unauthenticated
 
-_LEARNERS: Final = frozenset({Role.ADMIN, Role.PROJECT_ADMIN, Role.MEMBER})
+_LEARNERS: Final = frozenset({Role.ADMIN, Role.PROJECT_ADMIN, Role.MEMBER, Role.DEVICE})
 
 
 class Authority:
-    """The right to use one project's networks, renewed by fresh tokens of the same user."""
+    """The right to use one network, renewed by fresh tokens of the same user."""
 
     def __init__(
-        self, caller: Caller, verify: VerifyToken, *, project_id: str, is_learning: bool
+        self,
+        caller: Caller,
+        verify: VerifyToken,
+        *,
+        project_id: str,
+        network_id: str,
+        is_learning: bool,
     ) -> None:
         """Check the caller's right.
 
         Raises:
-            NotFound: The caller has no role in the project.
-            PermissionDenied: ROLE_INSUFFICIENT.
+            NotFound: The caller has no role in the project, or a device's key is of
+                another network.
+            PermissionDenied: ROLE_INSUFFICIENT; SCOPE_INSUFFICIENT: a device's key does
+                not cover what the stream is for.
         """
         self._verify = verify
-        self._project_id = project_id
-        self._rule = (
-            AccessRule(method=f"{caller.rule.method} (LEARN_MODE_LEARN)", roles=_LEARNERS)
-            if is_learning
-            else caller.rule
-        )
+        self._opened_by = caller.rule
+        self._rule = _learning_rule(caller.rule) if is_learning else caller.rule
+        self._network = project_id, network_id
+        self._action = Action.LEARN if is_learning else Action.PREDICT
+        self._authorize(caller.principal)
         self.principal = caller.principal
-        Caller(self.principal, self._rule).authorize_project(project_id)
+
+    @property
+    def caller(self) -> Caller:
+        """Who talks now, by the rule that opened the stream."""
+        return Caller(self.principal, self._opened_by)
 
     async def renew(self, token: str) -> None:
         """Go on with a fresh token.
 
         Raises:
-            Unauthenticated: TOKEN_INVALID: it is no good, or speaks for somebody else.
+            Unauthenticated: TOKEN_INVALID: it is no good, or speaks for somebody else;
+                TOKEN_REVOKED.
             NotFound: The user has lost the role in the project.
-            PermissionDenied: ROLE_INSUFFICIENT.
+            PermissionDenied: ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT.
         """
         principal = await self._verify(token)
         if principal.name != self.principal.name:
             raise _token_invalid(f"of {principal.name}, but the stream is {self.principal.name}'s")
-        Caller(principal, self._rule).authorize_project(self._project_id)
+        self._authorize(principal)
         self.principal = principal
+
+    def _authorize(self, principal: Principal) -> None:
+        Caller(principal, self._rule).authorize_network(*self._network, self._action)
 
     def seconds_left(self, now: float) -> float:
         """Return how long the token is still good; `now` in seconds since 1970."""
@@ -57,6 +72,11 @@ class Authority:
         """
         if now >= self.principal.expires_at:
             raise _token_invalid("expired")
+
+
+def _learning_rule(opened_by: AccessRule) -> AccessRule:
+    method = f"{opened_by.method} (LEARN_MODE_LEARN)"
+    return AccessRule(method=method, roles=opened_by.roles & _LEARNERS)
 
 
 def _token_invalid(problem: str) -> Unauthenticated:

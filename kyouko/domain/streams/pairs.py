@@ -11,7 +11,7 @@ from typing import Final
 
 from kyouko.domain.streams.stream import LearnStream
 from kyouko.ports import NewId
-from mesh.access import Caller
+from mesh.access import Caller, Principal
 from mesh.errors import DeadlineExceeded, NotFound, ResourceExhausted
 
 # Messages that may wait for their turn or for room.
@@ -23,14 +23,13 @@ class Pair:
 
     Attributes:
         stream_id: by which its calls find it; unguessable.
-        user: who may send.
         last_number: of the last message that was taken.
         is_closed: whether the last message was the stream's last word.
     """
 
-    def __init__(self, stream_id: str, user: str, stream: LearnStream) -> None:
+    def __init__(self, stream_id: str, owner: Principal, stream: LearnStream) -> None:
         self.stream_id = stream_id
-        self.user = user
+        self._owner = owner
         self.stream = stream
         self.last_number = 0
         self.is_closed = False
@@ -61,6 +60,10 @@ class Pair:
                 if is_new:
                     self.last_number = number
                     self._tell()
+
+    def belongs_to(self, principal: Principal) -> bool:
+        """Tell whether somebody may send: who opened the stream, with the same scope."""
+        return (principal.name, principal.scope) == (self._owner.name, self._owner.scope)
 
     def end(self) -> None:
         """Let everybody go who still waits."""
@@ -128,7 +131,7 @@ class Pairs:
     @asynccontextmanager
     async def paired(self, caller: Caller, stream: LearnStream) -> AsyncIterator[Pair]:
         """Let messages for a stream come by other calls, as long as the context lasts."""
-        pair = Pair(self._new_id(), caller.principal.name, stream)
+        pair = Pair(self._new_id(), caller.principal, stream)
         self._pairs[pair.stream_id] = pair
         watching = asyncio.create_task(self._watch(pair))
         try:
@@ -145,7 +148,7 @@ class Pairs:
             NotFound: RESOURCE_NOT_FOUND: it has ended, never was, or is somebody else's.
         """
         pair = self._pairs.get(stream_id)
-        if pair is None or pair.user != caller.principal.name:
+        if pair is None or not pair.belongs_to(caller.principal):
             raise stream_not_found(stream_id)
         return pair
 

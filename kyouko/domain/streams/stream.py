@@ -33,6 +33,7 @@ from kyouko.domain.streams.pieces import (
 )
 from kyouko.domain.streams.protocol import Phase, StreamProtocol
 from kyouko.ports import Clock
+from mesh.access import Caller
 from mesh.errors import DomainError, ResourceExhausted
 
 # An answer tells how far the journal is; only when none follows so soon the client is told apart.
@@ -177,6 +178,11 @@ class LearnStream:
     def user(self) -> str:
         """Who streams."""
         return self._authority.principal.name
+
+    @property
+    def caller(self) -> Caller:
+        """Who streams now, after the last renewal."""
+        return self._authority.caller
 
     @property
     def uid(self) -> str:

@@ -23,7 +23,7 @@ from kyouko.domain.streams.memory import Share, StreamMemory
 from kyouko.domain.streams.pieces import Hold, StreamMode
 from kyouko.domain.streams.scorers import Scorers
 from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
-from kyouko.ports import Clock, VerifyToken
+from kyouko.ports import CheckCaller, Clock, VerifyToken
 from mesh.access import Caller
 from mesh.errors import DomainError, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 
@@ -81,10 +81,17 @@ class Streams:
     """All open learning streams."""
 
     def __init__(
-        self, networks: LiveNetworks, verify: VerifyToken, *, clock: Clock, limits: StreamLimits
+        self,
+        networks: LiveNetworks,
+        verify: VerifyToken,
+        check_caller: CheckCaller,
+        *,
+        clock: Clock,
+        limits: StreamLimits,
     ) -> None:
         self._networks = networks
         self._verify = verify
+        self._check_caller = check_caller
         self._clock = clock
         self._limits = limits
         self._memory = StreamMemory(limits.memory_bytes)
@@ -96,18 +103,21 @@ class Streams:
         # Places taken, by user; a stream takes its place before its network is loaded.
         self._places: Counter[str] = Counter()
         self._is_draining = False
+        self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def opened(self, caller: Caller, opening: Opening) -> AsyncIterator[LearnStream]:
         """Open a stream for as long as the context lasts.
 
         Raises:
-            DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, LIMIT_REACHED, SHUTTING_DOWN.
+            DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT,
+                TOKEN_REVOKED, LIMIT_REACHED, SHUTTING_DOWN.
         """
         authority = Authority(
             caller,
             self._verify,
             project_id=opening.project_id,
+            network_id=opening.network_id,
             is_learning=opening.mode is StreamMode.LEARN,
         )
         if self._is_draining:
@@ -129,6 +139,8 @@ class Streams:
             )
             self._open[stream] = asyncio.current_task()
             try:
+                # Who has been shut out since the call came is not among those told of it.
+                self._check_caller(stream.caller)
                 yield stream
             except asyncio.CancelledError:
                 if stream not in self._cut_off:
@@ -211,6 +223,16 @@ class Streams:
         self._scorers.forget(network.uid)
         found = [stream for stream in self._open if stream.uid == network.uid]
         await self._end(found, NotFound(network.name))
+
+    def check_callers(self) -> None:
+        """End the streams of those who may not stream any more; called after every change."""
+        for stream in list(self._open):
+            try:
+                self._check_caller(stream.caller)
+            except DomainError as error:
+                ending = asyncio.create_task(self._end([stream], error))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
 
     async def drain(self) -> None:
         """End all streams."""

@@ -31,7 +31,9 @@ class _LearnModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LearnMode.V
     LEARN_MODE_UNSPECIFIED: _LearnMode.ValueType  # 0
     """Not set; refused."""
     LEARN_MODE_LEARN: _LearnMode.ValueType  # 1
-    """Predict every row in order; learn those with targets. Needs the role MEMBER."""
+    """Predict every row in order; learn those with targets. Needs the role MEMBER,
+    or a device's key with the action learn.
+    """
     LEARN_MODE_PREDICT: _LearnMode.ValueType  # 2
     """Predict every row, each as if it came next, and score those with targets;
     the network stays as it is.
@@ -43,7 +45,9 @@ class LearnMode(_LearnMode, metaclass=_LearnModeEnumTypeWrapper):
 LEARN_MODE_UNSPECIFIED: LearnMode.ValueType  # 0
 """Not set; refused."""
 LEARN_MODE_LEARN: LearnMode.ValueType  # 1
-"""Predict every row in order; learn those with targets. Needs the role MEMBER."""
+"""Predict every row in order; learn those with targets. Needs the role MEMBER,
+or a device's key with the action learn.
+"""
 LEARN_MODE_PREDICT: LearnMode.ValueType  # 2
 """Predict every row, each as if it came next, and score those with targets;
 the network stays as it is.

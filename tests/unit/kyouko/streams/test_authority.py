@@ -18,7 +18,9 @@ def authority(who: Principal = ALICE, *, learning: bool = True, **tokens: Princi
     async def verify(token: str) -> Principal:
         return tokens[token]
 
-    return Authority(caller(who), verify, project_id="flowers", is_learning=learning)
+    return Authority(
+        caller(who), verify, project_id="flowers", network_id="rose", is_learning=learning
+    )
 
 
 def test_a_viewer_may_predict_and_not_learn() -> None:
