@@ -79,6 +79,20 @@ class NatsServer:
             return False
 
 
+def until_it_listens(port: int) -> None:
+    """Wait until somebody takes connections on a port of this machine."""
+    end = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
 @contextmanager
 def running_nats(arguments: Sequence[str] = ()) -> Iterator[NatsServer]:
     """Start a server on a new folder; stops it and removes the folder at the end."""

@@ -11,24 +11,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import nats
 import psutil
 import pytest
 
 from hanami_sdk import Client
 from hanami_sdk.local import mesh as local_mesh
+from tests.certificates import certificates_of
 from tests.e2e.conftest import free_port
-from tests.integration.hanami_sdk.brokers import NatsServer
+from tests.integration.hanami_sdk.brokers import MqttBroker, NatsBroker, RumqttdBroker, publish
 from tests.integration.hanami_sdk.conftest import Command, RunningMesh
 
 MESSAGES = 300
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[NatsServer]:
+def broker(tmp_path: Path) -> Iterator[NatsBroker]:
     """Return a broker of both kinds that runs."""
-    server = NatsServer(tmp_path)
+    server = NatsBroker(tmp_path)
     server.start()
     yield server
     server.kill()
@@ -134,18 +134,12 @@ def kill_kyouko(mesh: RunningMesh) -> None:
     local_mesh.restart(mesh.home, "kyouko", lambda event: None)
 
 
-def publish_mqtt(broker: NatsServer, numbers: range) -> None:
+def publish_mqtt(broker: MqttBroker, numbers: range) -> None:
     """Publish messages with QoS 1."""
-
-    async def publish() -> None:
-        async with aiomqtt.Client("127.0.0.1", broker.mqtt_port) as publisher:
-            for number in numbers:
-                await publisher.publish("pumps/1", payload(number), qos=1)
-
-    asyncio.run(publish())
+    publish(broker, [(str(number), payload(number)) for number in numbers])
 
 
-def publish_nats(broker: NatsServer, numbers: range, stream: str = "PUMPS") -> None:
+def publish_nats(broker: NatsBroker, numbers: range, stream: str = "PUMPS") -> None:
     """Publish messages into a JetStream stream."""
 
     async def publish() -> None:
@@ -159,7 +153,7 @@ def publish_nats(broker: NatsServer, numbers: range, stream: str = "PUMPS") -> N
     asyncio.run(publish())
 
 
-def unacknowledged(broker: NatsServer, stream: str, durable: str) -> int:
+def unacknowledged(broker: NatsBroker, stream: str, durable: str) -> int:
     """Return how many messages the consumer still waits for, or has not handed out."""
 
     async def ask() -> int:
@@ -172,7 +166,7 @@ def unacknowledged(broker: NatsServer, stream: str, durable: str) -> int:
 
 
 def test_mqtt_messages_are_learned_once_over_kills_and_repetitions(
-    mesh: RunningMesh, client: Client, broker: NatsServer, bridges: Bridges
+    mesh: RunningMesh, client: Client, broker: NatsBroker, bridges: Bridges
 ) -> None:
     """Bridge and server are killed in the middle, and every message is published twice."""
     mqtt = {"host": "127.0.0.1", "port": broker.mqtt_port, "topics": ["pumps/+"]}
@@ -195,8 +189,34 @@ def test_mqtt_messages_are_learned_once_over_kills_and_repetitions(
     assert "delivered again and known" in bridges.log.read_text()
 
 
+def test_mqtt_5_over_tls_with_ids_as_user_properties(
+    client: Client, bridges: Bridges, tmp_path: Path
+) -> None:
+    """The bridge is killed in the middle, half of the messages is published twice."""
+    (certificates,) = certificates_of(tmp_path / "tls", "broker")
+    broker = RumqttdBroker(tmp_path, certificates)
+    broker.start()
+    mqtt = {"host": "localhost", "port": broker.mqtt_port, "topics": ["pumps/+"], "version": "5"}
+    tls = {"tls": True, "ca_file": str(certificates.authority)}
+    bridges.configure({"mqtt": {**mqtt, **tls, "client_id": "bridge"}}, id={"property": "number"})
+    bridges.start()
+    bridges.wait_until(lambda: "is connected" in bridges.log.read_text())
+    publish_mqtt(broker, range(60))
+    bridges.wait_until(lambda: learned(client) > 5)
+    bridges.kill()
+    publish_mqtt(broker, range(30, 90))
+
+    bridges.start()
+    bridges.wait_until(lambda: learned(client) >= 90)
+    bridges.wait_until(lambda: "delivered again and known" in bridges.log.read_text())
+    bridges.end()
+    broker.kill()
+
+    assert 90 == learned(client)
+
+
 def test_jetstream_messages_are_learned_once_over_kills(
-    client: Client, broker: NatsServer, bridges: Bridges
+    client: Client, broker: NatsBroker, bridges: Bridges
 ) -> None:
     """Bridge and broker are killed in the middle; in the end the broker waits for nothing."""
     nats_source = {"url": broker.url, "subjects": ["pumps.*"], "stream": "PUMPS"}
@@ -220,7 +240,7 @@ def test_jetstream_messages_are_learned_once_over_kills(
 
 
 def test_core_nats_and_unreadable_messages(
-    client: Client, broker: NatsServer, bridges: Bridges
+    client: Client, broker: NatsBroker, bridges: Bridges
 ) -> None:
     """What cannot be read is told and left out; equal messages are one."""
     bridges.configure({"nats": {"url": broker.url, "subjects": ["pumps.*"]}})
@@ -262,7 +282,7 @@ def test_a_broker_that_is_not_there_is_told_and_left(bridges: Bridges, kind: str
 
 
 def test_an_entry_that_does_not_fit_the_network_is_told(
-    client: Client, broker: NatsServer, bridges: Bridges, hanami: Command, tmp_path: Path
+    client: Client, broker: NatsBroker, bridges: Bridges, hanami: Command, tmp_path: Path
 ) -> None:
     """Before any message is taken."""
     source = {"nats": {"url": broker.url, "subjects": ["pumps.*"]}}

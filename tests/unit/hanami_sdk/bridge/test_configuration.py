@@ -99,6 +99,6 @@ def test_a_password_comes_from_outside(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_missing_library_is_told_with_what_to_install() -> None:
     """In words, with the extra that brings it."""
     with pytest.raises(BridgeError, match="not installed") as caught:
-        library("no_such_library_anywhere", "aiomqtt")
+        library("no_such_library_anywhere", "paho-mqtt")
 
     assert "hanami[bridge]" in caught.value.hint
