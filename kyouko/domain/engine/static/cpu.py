@@ -126,7 +126,7 @@ def _set_apart(array: Float32) -> Float32:
     some hundred bytes, it takes another version of itself, whose last bits may differ: tiny
     networks would not be the same twice.
     """
-    memory = borrow_zeros(array.nbytes + 2 * _APART, is_sparse=False)
+    memory = borrow_zeros(array.nbytes + 2 * _APART)
     start = _APART - memory.ctypes.data % 64
     copy: Float32 = memory[start : start + array.nbytes].view(np.float32)
     copy[:] = array
