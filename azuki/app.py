@@ -13,6 +13,7 @@ from azuki.sensors.sampling import Sampling
 from azuki.servicers.monitoring import MonitoringServicer
 from azuki.settings import AzukiSettings
 from mesh.access_feed import feed_of
+from mesh.audit import remote_trail
 from mesh.clients import RemoteKeys, channel_to
 from mesh.health import Dependency
 from mesh.server import Application, Servicer
@@ -37,7 +38,10 @@ async def build(settings: AzukiSettings) -> AsyncIterator[Application]:
     async def drain() -> None:
         monitor.close()
 
-    async with channel_to(settings.misaki_address, service="misaki", tls=settings.tls) as misaki:
+    async with (
+        channel_to(settings.misaki_address, service="misaki", tls=settings.tls) as misaki,
+        remote_trail(settings, misaki) as trail,
+    ):
         running = asyncio.create_task(sampling.run())
         verifier = TokenVerifier(
             RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
@@ -55,6 +59,7 @@ async def build(settings: AzukiSettings) -> AsyncIterator[Application]:
                 feed=feed_of(settings, misaki, verifier),
                 dependencies=[Dependency("sampling", sampling.check)],
                 drain=drain,
+                audit=trail,
             )
         finally:
             running.cancel()

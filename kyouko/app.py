@@ -50,6 +50,7 @@ from kyouko.storage.tasks import SqlTaskRepository
 from kyouko.templates import TemplateTurns, shipped_templates
 from kyouko.tracing import OpenTelemetryTracing
 from mesh.access_feed import feed_of
+from mesh.audit import remote_trail
 from mesh.blobs import BlobStore
 from mesh.clients import RemoteKeys, ServiceTokens, channel_to
 from mesh.database import Database
@@ -84,6 +85,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         shiori = await stack.enter_async_context(
             channel_to(settings.shiori_address, service="shiori", tls=settings.tls)
         )
+        trail = await stack.enter_async_context(remote_trail(settings, misaki))
         blobs = await _blobs(settings)
         journals = await _journals(settings)
         stack.push_async_callback(journals.close)
@@ -103,6 +105,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
             idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
             drain=parts.drain,
             feed=feed_of(settings, misaki, parts.verifier),
+            audit=trail,
         )
 
 

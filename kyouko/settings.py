@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from kyouko.storage.journal import JournalUrl
 from mesh.blobs import BlobUrl
@@ -15,9 +15,6 @@ class KyoukoSettings(ObjectSettings):
     service_name: str = "kyouko"
     listen: str = Field(
         default="127.0.0.1:7003", description="host:port for gRPC; port 0 picks a free one"
-    )
-    shiori_address: str = Field(
-        default="127.0.0.1:7002", description="host:port of shiori, which keeps the data sets"
     )
     blob_url: BlobUrl = Field(
         default="", description="file: or s3: URL of snapshots; a folder in data_directory if empty"
@@ -104,8 +101,3 @@ class KyoukoSettings(ObjectSettings):
         gt=0,
         description="quiet time after which a stream in two halves (OpenLearning) ends",
     )
-
-    @field_validator("shiori_address")
-    @classmethod
-    def _shiori_has_host_and_port(cls, value: str) -> str:
-        return cls._has_host_and_port(value)

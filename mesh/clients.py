@@ -23,6 +23,7 @@ from mesh.errors import (
     Unauthenticated,
     Unavailable,
 )
+from mesh.origins import FORWARDED_FOR
 from mesh.tls import MeshTls
 from mesh.tokens import PublicKey
 
@@ -60,9 +61,15 @@ def channel_to(
     return grpc.aio.secure_channel(address, tls.channel_credentials(), options=options)
 
 
-def call_metadata(token: str) -> Metadata:
-    """Return the metadata of an outgoing call: the token, and the current trace."""
-    return (("authorization", f"Bearer {token}"), *telemetry.trace_headers().items())
+def call_metadata(token: str, *, forwarded_for: str = "") -> Metadata:
+    """Return the metadata of an outgoing call: the token, and the current trace.
+
+    Args:
+        token: Of whom the call is made for.
+        forwarded_for: Where they are, when they are not the caller itself.
+    """
+    origin = ((FORWARDED_FOR, forwarded_for),) if forwarded_for else ()
+    return (("authorization", f"Bearer {token}"), *origin, *telemetry.trace_headers().items())
 
 
 @asynccontextmanager

@@ -7,6 +7,8 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from mesh import calls, redaction
+
 # They log what they carry: statements with their parameters, frames with their tokens.
 _TALKATIVE = (
     "aiosqlite",
@@ -35,6 +37,7 @@ def set_up_logs(service: str, level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace,
+        _hide_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -65,4 +68,17 @@ def _add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = format(context.trace_id, "032x")
+    return event
+
+
+def _hide_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Take what the call at hand holds of secrets out of a line about an error."""
+    if event.get("level") not in ("error", "critical"):
+        return event
+    if event.get("exc_info"):
+        event = structlog.processors.format_exc_info(logger, method, event)
+    secrets = calls.secrets()
+    for key, value in event.items():
+        if isinstance(value, str) and key not in ("level", "timestamp", "trace_id", "incident"):
+            event[key] = redaction.hidden(value, secrets)
     return event

@@ -18,10 +18,14 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from mesh.access_feed import AccessFeed
+from mesh.audit import AuditTrail
+from mesh.audit.reports import reporting_errors
+from mesh.audit.rules import AuditRules
 from mesh.health import Dependency, HealthMonitor, HealthServicer
 from mesh.idempotency import IdempotencyStore
 from mesh.interceptors import (
     LayeredInterceptor,
+    audit,
     authentication,
     call_telemetry,
     deadline,
@@ -31,6 +35,7 @@ from mesh.interceptors import (
 from mesh.interceptors.completion import Completion
 from mesh.interceptors.idempotency import Idempotency
 from mesh.logs import set_up_logs
+from mesh.origins import Origins
 from mesh.policy import contract_rules
 from mesh.settings import MeshSettings
 from mesh.telemetry import set_up_telemetry
@@ -74,6 +79,7 @@ class Application:
         drain: Called when the service is to stop, before running calls are waited
             for: ends long streams in good order.
         reflected_services: Names that reflection tells of, though others serve them.
+        audit: Where calls and errors are written down; None for nowhere.
         watch_health: Runs beside the server and may tell of more than its own health.
         background: What else runs beside the server.
         feed: Keeps the verifier's access state; its first one is waited for, not long,
@@ -87,6 +93,7 @@ class Application:
     fingerprint_key: bytes = field(default=b"", repr=False)
     drain: Callable[[], Awaitable[None]] = _nothing
     reflected_services: Sequence[str] = field(default=())
+    audit: AuditTrail | None = None
     watch_health: Callable[[health_aio.HealthServicer], Coroutine[Any, Any, None]] | None = None
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     feed: AccessFeed | None = None
@@ -126,7 +133,11 @@ async def _serve_until_signal(settings: SettingsType, build: Build[SettingsType]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with build(settings) as application, serving(settings, application) as running:
+    async with (
+        build(settings) as application,
+        reporting_errors(application.audit),
+        serving(settings, application) as running,
+    ):
         _log.info("serving", port=running.port)
         # What is there by now stays. The collector would stop every stream for some hundred
         # milliseconds to look it all through.
@@ -210,11 +221,16 @@ def _completion(application: Application) -> Completion:
 def _interceptor(
     settings: MeshSettings, application: Application, completion: Completion
 ) -> LayeredInterceptor:
-    names = (servicer.name for servicer in application.servicers)
+    names = [servicer.name for servicer in application.servicers]
     application.verifier.access.policy.add(contract_rules(names))
+    audited = []
+    if application.audit is not None:
+        origins = Origins(settings.trusted_proxies, settings.trusted_proxy_names)
+        audited.append(audit(application.audit, AuditRules(names), origins))
     return LayeredInterceptor(
         [
             call_telemetry,
+            *audited,
             errors,
             authentication(application.verifier),
             validation,

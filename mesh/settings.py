@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mesh.origins import PRIVATE_NETWORKS, Origins
 from mesh.tls import MeshTls, TlsError
 
 
@@ -38,6 +39,9 @@ class MeshSettings(BaseSettings):
     misaki_address: str = Field(
         default="127.0.0.1:7001", description="host:port of misaki, which publishes the keys"
     )
+    shiori_address: str = Field(
+        default="127.0.0.1:7002", description="host:port of shiori, which keeps data sets and logs"
+    )
     service_secret_file: Path | None = Field(
         default=None, description="file with the secret that services share with misaki"
     )
@@ -55,10 +59,29 @@ class MeshSettings(BaseSettings):
     drain_seconds: float = Field(
         default=10.0, ge=0, description="how long running calls may go on after SIGTERM"
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=PRIVATE_NETWORKS,
+        description="addresses and networks of proxies whose x-forwarded-for is believed",
+    )
+    trusted_proxy_names: tuple[str, ...] = Field(
+        default=("envoy", "torii"),
+        description="with tls_directory: names in the certificates of such proxies instead",
+    )
+    audit_spool_bytes: int = Field(
+        default=64 * 2**20,
+        ge=2**16,
+        description="most bytes of audit entries that wait for shiori; beyond, some are lost",
+    )
     log_level: str = "INFO"
     debug: bool = False
 
-    @field_validator("listen", "misaki_address")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Origins(value)
+        return value
+
+    @field_validator("listen", "misaki_address", "shiori_address")
     @classmethod
     def _has_host_and_port(cls, value: str) -> str:
         host, _, port = value.rpartition(":")

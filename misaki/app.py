@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from hanami.misaki.v1 import (
     user_service_pb2_grpc,
 )
 
+from mesh.audit import AuditTrail, trail_to_shiori
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
@@ -121,27 +122,42 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                 clock=_utc_now,
                 new_id=_new_id,
             )
-            origins = Origins(settings.trusted_proxies)
+            origins = Origins(settings.trusted_proxies, settings.trusted_proxy_names)
             projects = Projects(directory, revoker, clock=_utc_now, new_id=_new_id)
             changes = PasswordChanges(directory, passwords, throttle, revoker)
             services = ServiceLogins(mint, secret=service_secret)
-            yield Application(
-                servicers=_named(
-                    TokenServicer(sessions, services, [key.public], origins),
-                    SessionServicer(sessions),
-                    UserServicer(users, changes, origins),
-                    ProjectServicer(projects),
-                    AccessServicer(news),
-                ),
-                verifier=verifier,
-                dependencies=[Dependency("database", database.check)],
-                idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
-                fingerprint_key=digests.derived_key("fingerprints of requests"),
-                background=[news.run],
-                drain=news.end,
-            )
+            async with _trail(settings, mint) as trail:
+                yield Application(
+                    servicers=_named(
+                        TokenServicer(sessions, services, [key.public], origins),
+                        SessionServicer(sessions),
+                        UserServicer(users, changes, origins),
+                        ProjectServicer(projects),
+                        AccessServicer(news),
+                    ),
+                    verifier=verifier,
+                    dependencies=[Dependency("database", database.check)],
+                    idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
+                    fingerprint_key=digests.derived_key("fingerprints of requests"),
+                    background=[news.run],
+                    audit=trail,
+                    drain=news.end,
+                )
     finally:
         await database.close()
+
+
+def _trail(
+    settings: MisakiSettings, mint: JwtMint
+) -> AbstractAsyncContextManager[AuditTrail | None]:
+    """Open misaki's trail; misaki gives itself the tokens that the others ask it for."""
+
+    async def own_token() -> str:
+        return mint.access_for_service(settings.service_name).token
+
+    if settings.service_secret_file is None:
+        return nullcontext()
+    return trail_to_shiori(settings, own_token)
 
 
 def _named(*servicers: object) -> Sequence[Servicer]:

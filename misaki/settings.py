@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
-from mesh.origins import PRIVATE_NETWORKS, Origins
 from mesh.settings import MeshSettings
 
 
@@ -35,16 +34,6 @@ class MisakiSettings(MeshSettings):
     session_seconds: int = Field(
         default=30 * 24 * 3600, ge=1, description="a login ends then, however often it is renewed"
     )
-    trusted_proxies: tuple[str, ...] = Field(
-        default=PRIVATE_NETWORKS,
-        description="addresses and networks whose x-forwarded-for is believed",
-    )
     password_memory_kib: int = Field(
         default=64 * 1024, ge=8 * 1024, description="memory of one Argon2id hash, KiB"
     )
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        Origins(value)
-        return value

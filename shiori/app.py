@@ -14,6 +14,7 @@ from hanami.shiori.v1 import (
 )
 
 from mesh.access_feed import feed_of
+from mesh.audit import running_trail
 from mesh.blobs import BlobStore
 from mesh.clients import RemoteKeys, channel_to
 from mesh.database import Database
@@ -22,6 +23,7 @@ from mesh.idempotency import SqlIdempotencyStore
 from mesh.ownership import owned
 from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
+from shiori.clients.own_logs import OwnLogs
 from shiori.domain.datasets import Datasets
 from shiori.domain.leases import TableLeases
 from shiori.domain.logs.audit import AuditLog
@@ -84,6 +86,7 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
         logs = _Logs(settings, database)
         sweeping = asyncio.create_task(logs.sweep_forever(settings.log_sweep_seconds))
         stack.push_async_callback(_stop, sweeping)
+        trail = await stack.enter_async_context(running_trail(settings, logs.home()))
         misaki = await stack.enter_async_context(
             channel_to(settings.misaki_address, service="misaki", tls=settings.tls)
         )
@@ -107,6 +110,7 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
             ],
             idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
             drain=logs.drain,
+            audit=trail,
         )
 
 
@@ -144,6 +148,10 @@ class _Logs:
                 ErrorServicer(self.errors),
             ),
         ]
+
+    def home(self) -> OwnLogs:
+        """Return where shiori's own entries go."""
+        return OwnLogs(self.audit, self.errors, service="shiori")
 
     async def drain(self) -> None:
         """End all watches."""

@@ -3,13 +3,14 @@
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import grpc
 from hanami.torii.v1 import mesh_service_pb2_grpc
 
 from mesh.access_feed import feed_of
+from mesh.audit import remote_trail
 from mesh.clients import RemoteKeys, channel_to
 from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
@@ -57,9 +58,11 @@ async def build_torii(settings: ToriiSettings) -> AsyncIterator[Torii]:
             issuer=settings.token_issuer,
             audience=settings.token_audience,
         )
+        trail = await stack.enter_async_context(remote_trail(settings, channels["misaki"]))
         web = WebServer(settings, verifier, LearningClient(channels["kyouko"]))
         await stack.enter_async_context(web.serving())
-        yield Torii(_application(settings, verifier, channels, web), web)
+        application = _application(settings, verifier, channels, web)
+        yield Torii(replace(application, audit=trail), web)
 
 
 def _application(

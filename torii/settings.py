@@ -15,7 +15,6 @@ class ToriiSettings(MeshSettings):
     http_listen: str = Field(
         default="127.0.0.1:7006", description="host:port for HTTP and websockets"
     )
-    shiori_address: str = Field(default="127.0.0.1:7002", description="host:port of shiori")
     kyouko_address: str = Field(default="127.0.0.1:7003", description="host:port of kyouko")
     azuki_address: str = Field(default="127.0.0.1:7004", description="host:port of azuki")
     static_directory: Path = Field(
@@ -57,7 +56,7 @@ class ToriiSettings(MeshSettings):
         default=20.0, gt=0, description="time between pings, and how long a pong may take"
     )
 
-    @field_validator("http_listen", "shiori_address", "kyouko_address", "azuki_address")
+    @field_validator("http_listen", "kyouko_address", "azuki_address")
     @classmethod
     def _is_host_and_port(cls, value: str) -> str:
         return cls._has_host_and_port(value)

@@ -196,6 +196,13 @@ def event_message(event: Event, *, return_outputs: bool) -> pb.LearnResponse:
     return pb.LearnResponse(closed=_closed_message(event))
 
 
+def rows_in(event: Event) -> int:
+    """Return how many rows an event answers; none where it answers them again."""
+    if isinstance(event, Answered) and not isinstance(event.results, Duplicate):
+        return len(event.results.outputs)
+    return 0
+
+
 def _closed_message(event: Closed) -> pb.LearnClosed:
     return pb.LearnClosed(network=network_message(event.network))
 

@@ -7,12 +7,12 @@ import grpc
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.kyouko.v1 import learning_service_pb2_grpc
 
-from kyouko.convert.streams import event_message, frame_of, opened_message, opening_of
+from kyouko.convert.streams import event_message, frame_of, opened_message, opening_of, rows_in
 from kyouko.domain.streams.protocol import out_of_turn
 from kyouko.domain.streams.stream import LearnStream
 from kyouko.domain.streams.streams import Opening, Streams
 from mesh import validation
-from mesh.calls import current_caller
+from mesh.calls import current_caller, current_note
 
 
 class LearningServicer(learning_service_pb2_grpc.LearningServiceServicer):
@@ -26,7 +26,10 @@ class LearningServicer(learning_service_pb2_grpc.LearningServiceServicer):
     ) -> None:
         """Serve one stream. No generator: reading ahead needs `context.read`."""
         opening = _opening(await context.read())
+        note = current_note()
+        note.resource = opening.network
         async with self._streams.opened(current_caller(), opening) as stream:
+            note.opened(opening.network)
             await context.write(opened_message(stream))
             reading = asyncio.create_task(_read(context, stream))
             try:
@@ -47,8 +50,10 @@ def _opening(message: Any) -> Opening:
 async def write(context: Any, stream: LearnStream) -> None:
     """Write what happens on a stream until it ends."""
     return_outputs = stream.terms.return_outputs
+    note = current_note()
     async for events in stream.events():
         for event in events:
+            note.row_count += rows_in(event)
             await context.write(event_message(event, return_outputs=return_outputs))
 
 

@@ -9,7 +9,7 @@ from kyouko.domain.streams.pairs import Pair, Pairs
 from kyouko.domain.streams.protocol import out_of_turn
 from kyouko.domain.streams.streams import Streams
 from kyouko.servicers.learning import LearningServicer, take, write
-from mesh.calls import current_caller
+from mesh.calls import current_caller, current_note
 
 
 class PairedLearningServicer(LearningServicer):
@@ -28,6 +28,7 @@ class PairedLearningServicer(LearningServicer):
             self._streams.opened(caller, opening_of(request.open)) as stream,
             self._pairs.paired(caller, stream) as pair,
         ):
+            current_note().opened(request.open.network)
             message = opened_message(stream)
             message.opened.stream_id = pair.stream_id
             await context.write(message)

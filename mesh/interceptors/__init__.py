@@ -1,11 +1,12 @@
 """What happens around every call, from outside in.
 
-Telemetry, errors, authentication, validation, deadline; around unary calls that
+Telemetry, audit, errors, authentication, validation, deadline; around unary calls that
 change something also completion, and idempotency when they carry a `request_id`.
 Each layer is an asynchronous context manager around the whole call, so it costs
 nothing per message of a stream.
 """
 
+from mesh.interceptors.audit import audit
 from mesh.interceptors.authentication import authentication
 from mesh.interceptors.chain import Call, Layer, LayeredInterceptor
 from mesh.interceptors.deadline import deadline
@@ -17,6 +18,7 @@ __all__ = [
     "Call",
     "Layer",
     "LayeredInterceptor",
+    "audit",
     "authentication",
     "call_telemetry",
     "deadline",

@@ -24,8 +24,9 @@ def authentication(verifier: TokenVerifier) -> Layer:
         if not rule.public:
             token = bearer_token(call.metadata())
             caller = Caller(await verifier.verify(token), rule)
-            caller.authorize_method()
+            # First: the audit log tells of those who are refused, too.
             calls.set_caller(caller, token, verifier.access)
+            caller.authorize_method()
         yield
 
     return layer

@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
 
+from mesh import calls
+from mesh.calls import CallNote
 from mesh.interceptors.expiry import Expiry
 
 # The classes are generic in their type stubs only, not at run time.
@@ -28,6 +30,10 @@ class Call:
     context: Context
     request: Message | None
     streaming: bool
+    note: CallNote = field(default_factory=CallNote)
+
+    def __post_init__(self) -> None:
+        self.note.method, self.note.request = self.method, self.request
 
     def metadata(self) -> dict[str, str]:
         """Return the textual metadata that came with the call."""
@@ -84,10 +90,13 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
             call = Call(method, context, request, streaming=False)
             async with self._entered(call):
                 if self._unary is None:
-                    return await behaviour(request, context)
-                return await self._unary(
-                    call, lambda: behaviour(request, context), _answer_parser(method)
-                )
+                    answer = await behaviour(request, context)
+                else:
+                    answer = await self._unary(
+                        call, lambda: behaviour(request, context), _answer_parser(method)
+                    )
+                call.note.answer = answer
+                return answer
 
         return serve
 
@@ -104,16 +113,16 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
     def _around_coroutine(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
         async def serve(request: Any, context: Context) -> Any:
             message = None if request_streaming else request
-            async with (
-                self._entered(Call(method, context, message, streaming=True)),
-                Expiry().bounds(),
-            ):
-                return await behaviour(request, context)
+            call = Call(method, context, message, streaming=True)
+            async with self._entered(call), Expiry().bounds():
+                call.note.answer = await behaviour(request, context)
+                return call.note.answer
 
         return serve
 
     @asynccontextmanager
     async def _entered(self, call: Call) -> AsyncIterator[None]:
+        calls.set_note(call.note)
         async with AsyncExitStack() as stack:
             for layer in self._layers:
                 await stack.enter_async_context(layer(call))

@@ -1,6 +1,7 @@
 """Lets calls that change something end in peace, also when their caller leaves."""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -61,7 +62,8 @@ class Completion:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(lambda ended: _log_failure(call.method, ended))
+            call.note.work = task
+            task.add_done_callback(lambda ended: _log_failure(call, ended))
             raise
 
 
@@ -70,10 +72,17 @@ async def _bounded(work: Awaitable[Answer]) -> Answer:
         return await work
 
 
-def _log_failure(method: str, task: asyncio.Task[Any]) -> None:
+def _log_failure(call: Call, task: asyncio.Task[Any]) -> None:
     """Log what nobody else will hear of."""
     error = None if task.cancelled() else task.exception()
     if task.cancelled():
-        _log.warning("call cut off", method=method)
+        _log.warning("call cut off", method=call.method)
     elif error is not None and not isinstance(error, DomainError):
-        _log.error("unexpected error", method=method, error=repr(error), exc_info=error)
+        incident = call.note.incident = uuid.uuid4().hex
+        _log.error(
+            "unexpected error",
+            method=call.method,
+            incident=incident,
+            error=repr(error),
+            exc_info=error,
+        )

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import structlog
+from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from mesh import status
@@ -21,10 +22,16 @@ async def errors(call: Call) -> AsyncIterator[None]:
     try:
         yield
     except DomainError as error:
-        await call.context.abort_with_status(rpc_status.to_status(status.status_of(error)))
+        await _abort(call, status.status_of(error))
     except grpc.aio.AbortError:
         raise
     except Exception as error:
         incident = uuid.uuid4().hex
         _log.exception("unexpected error", method=call.method, incident=incident, error=repr(error))
-        await call.context.abort_with_status(rpc_status.to_status(status.internal_status(incident)))
+        call.note.incident = incident
+        await _abort(call, status.internal_status(incident))
+
+
+async def _abort(call: Call, ending: status_pb2.Status) -> None:
+    call.note.code, call.note.reason = ending.code, status.error_info(ending).reason
+    await call.context.abort_with_status(rpc_status.to_status(ending))

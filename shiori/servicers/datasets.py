@@ -1,6 +1,6 @@
 """`hanami.shiori.v1.DatasetService`."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,12 @@ from hanami.shiori.v1 import dataset_service_pb2 as pb
 from hanami.shiori.v1 import dataset_service_pb2_grpc
 
 from mesh import names
-from mesh.calls import current_caller
+from mesh.calls import current_caller, current_note
 from shiori import convert
+from shiori.domain.announcement import Announcement
 from shiori.domain.dataset import DatasetName
 from shiori.domain.datasets import Datasets
+from shiori.domain.reception import Chunk
 from shiori.domain.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -32,8 +34,10 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
         self, request_iterator: AsyncIterable[pb.UploadDatasetRequest], context: "Context"
     ) -> pb.Dataset:
         """Receive a data set."""
-        async with aclosing(convert.upload_messages(request_iterator)) as messages:
-            return convert.dataset_message(await self._uploads.receive(current_caller(), messages))
+        async with aclosing(_noted(convert.upload_messages(request_iterator))) as messages:
+            dataset = await self._uploads.receive(current_caller(), messages)
+        current_note().row_count = dataset.row_count
+        return convert.dataset_message(dataset)
 
     async def GetDataset(self, request: pb.GetDatasetRequest, context: "Context") -> pb.Dataset:
         """Return a data set."""
@@ -63,6 +67,25 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
     ) -> AsyncIterator[pb.ReadDatasetResponse]:
         """Stream rows."""
         rows = self._datasets.read(current_caller(), convert.read_request(request))
+        note = current_note()
         async with aclosing(rows) as batches:
             async for batch in batches:
+                note.opened(request.name)
+                note.row_count += batch.row_count
                 yield convert.batch_message(batch)
+
+
+async def _noted(
+    messages: AsyncGenerator[Announcement | Chunk, None],
+) -> AsyncGenerator[Announcement | Chunk, None]:
+    """Yield the messages of an upload, and note what it is about."""
+    note = current_note()
+    async with aclosing(messages):
+        async for message in messages:
+            if isinstance(message, Chunk):
+                yield message
+                continue
+            note.resource = str(message.name)
+            yield message
+            # Who asks for more has nothing against the announcement.
+            note.opened(note.resource)

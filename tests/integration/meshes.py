@@ -139,6 +139,8 @@ def misaki_settings(folder: Path, **changes: Any) -> MisakiSettings:
         # The cheapest allowed: the tests log in hundreds of times.
         "password_memory_kib": 8 * 1024,
         "drain_seconds": 1.0,
+        # Nobody listens there, unless a test says where shiori is.
+        "shiori_address": "127.0.0.1:1",
     }
     return MisakiSettings(**(values | changes))
 

@@ -67,9 +67,14 @@ class LearningClient:
         )
 
     @asynccontextmanager
-    async def open(self, token: str) -> AsyncIterator[LearnStream]:
-        """Open a stream in the name of a token's user; cancels it at the end."""
-        call = self._method(metadata=call_metadata(token))
+    async def open(self, token: str, *, origin: str) -> AsyncIterator[LearnStream]:
+        """Open a stream in the name of a token's user; cancels it at the end.
+
+        Args:
+            token: The user's.
+            origin: The user's address.
+        """
+        call = self._method(metadata=call_metadata(token, forwarded_for=origin))
         try:
             yield LearnStream(call)
         finally:

@@ -90,7 +90,8 @@ class DirectConversation:
             raise token_invalid("missing")
         principal = await self._visit.trust(introduction.token, max_message_bytes=MAX_MESSAGE_BYTES)
         self._visit.check_share()
-        async with self._visit.terms.kyouko.open(introduction.token) as stream:
+        visit = self._visit
+        async with visit.terms.kyouko.open(introduction.token, origin=visit.origin) as stream:
             opening = pb.LearnOpen(
                 network=introduction.network, mode=pb.LEARN_MODE_LEARN, return_outputs=True
             )

@@ -34,7 +34,7 @@ class LearnConversation:
             self._visit.check_share()
         if token is None:
             raise token_invalid("missing")
-        async with self._visit.terms.kyouko.open(token) as stream:
+        async with self._visit.terms.kyouko.open(token, origin=self._visit.origin) as stream:
             if first is not None:
                 await stream.write(first)
             await self._bridge(stream)

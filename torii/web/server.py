@@ -18,6 +18,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from mesh import telemetry
+from mesh.origins import Origins
 from mesh.tokens import TokenVerifier
 from torii.clients.learning import LearningClient
 from torii.domain.guests import Guests
@@ -48,6 +49,7 @@ class WebServer:
         self._files = StaticFiles(settings.static_directory)
         self._sessions: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._origins = Origins(settings.trusted_proxies, settings.trusted_proxy_names)
         self._memory = Memory(settings.max_held_bytes)
         self._guests = Guests(
             most=settings.max_websockets,
@@ -145,7 +147,14 @@ class WebServer:
             self._sessions.discard(running)
 
     def _session(self, connection: ServerConnection, request: Request) -> Session:
-        visit = Visit(cast(LearnSocket, connection), _handshake_of(request), self._terms)
+        origin = self._origins.seen(
+            str((connection.remote_address or ("",))[0]),
+            ",".join(request.headers.get_all("X-Forwarded-For")),
+            _names_of(connection),
+        )
+        visit = Visit(
+            cast(LearnSocket, connection), _handshake_of(request), self._terms, origin.address
+        )
         is_direct = visit.handshake.path == DIRECT_PATH
         return Session(visit, DirectConversation(visit) if is_direct else LearnConversation(visit))
 
@@ -176,6 +185,12 @@ class WebServer:
             code=ended.code,
             milliseconds=round((time.perf_counter() - started) * 1e3, 2),
         )
+
+
+def _names_of(connection: ServerConnection) -> Sequence[str]:
+    """Return the names in the certificate of the other end; none without TLS."""
+    certificate = connection.transport.get_extra_info("peercert") or {}
+    return [str(value) for _, value in certificate.get("subjectAltName", ())]
 
 
 def _handshake_of(request: Request) -> Handshake:

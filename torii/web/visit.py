@@ -40,11 +40,12 @@ class SessionTerms:
 
 @dataclass(frozen=True)
 class Visit:
-    """One websocket, with its opening request."""
+    """One websocket, with its opening request; `origin` is the address of its client."""
 
     socket: LearnSocket
     handshake: Handshake
     terms: SessionTerms
+    origin: str = ""
 
     @property
     def guest(self) -> Guest:

@@ -76,6 +76,11 @@ class Opening:
     label_horizon_rows: int = 0
     scoring: ScoringOptions | None = None
 
+    @property
+    def network(self) -> str:
+        """The name of the network, `projects/{project}/networks/{network}`."""
+        return f"projects/{self.project_id}/networks/{self.network_id}"
+
 
 class Streams:
     """All open learning streams."""

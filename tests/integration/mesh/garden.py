@@ -22,6 +22,7 @@ from hanami.misaki.v1 import user_service_pb2, user_service_pb2_grpc
 from hanami.shiori.v1 import dataset_service_pb2, dataset_service_pb2_grpc
 
 from mesh.access_state import AccessState
+from mesh.audit import AuditTrail
 from mesh.health import Dependency
 from mesh.idempotency import IdempotencyStore
 from mesh.server import Application, RunningServer, Servicer, serving
@@ -164,6 +165,7 @@ async def planted(
     dependencies: Sequence[Dependency] = (),
     idempotency: IdempotencyStore | None = None,
     access: AccessState | None = None,
+    audit: AuditTrail | None = None,
     watch_health: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningGarden]:
@@ -202,6 +204,7 @@ async def planted(
         dependencies=dependencies,
         idempotency=idempotency,
         drain=drain,
+        audit=audit,
         watch_health=watch_health,
     )
     values: dict[str, Any] = {

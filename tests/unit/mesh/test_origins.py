@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.origins import Origins
+from mesh.origins import Origin, Origins
 
 GATEWAY = "ipv4:127.0.0.1:40000"
 
@@ -53,3 +53,31 @@ def test_whatever_comes_is_an_origin(peer: str, forwarded: str) -> None:
     """No peer and no header breaks it, and no origin is longer than its column."""
     for who in (peer, GATEWAY, "unix:"):
         assert 0 < len(Origins().of(who, {"x-forwarded-for": forwarded})) <= 64
+
+
+@pytest.mark.parametrize(
+    ("address", "forwarded", "expected"),
+    [
+        ("127.0.0.1", "", Origin("127.0.0.1")),
+        ("127.0.0.1", "192.0.2.7", Origin("192.0.2.7", via="127.0.0.1")),
+        ("::1", "2001:db8::7", Origin("2001:db8::7", via="::1")),
+        ("127.0.0.1", "10.6.6.6, 192.0.2.7", Origin("192.0.2.7", via="127.0.0.1")),
+        ("192.0.2.9", "10.6.6.6", Origin("192.0.2.9")),
+        ("127.0.0.1", "<script>", Origin("127.0.0.1")),
+        ("127.0.0.1", "fe80::1%" + "x" * 99, Origin("127.0.0.1")),
+        ("local", "192.0.2.7", Origin("192.0.2.7", via="local")),
+    ],
+)
+def test_full_origin_says_who_told_it(address: str, forwarded: str, expected: Origin) -> None:
+    """Logs get the whole address, and that of the proxy when it was one that told it."""
+    assert expected == Origins().seen(address, forwarded)
+
+
+def test_certificate_tells_a_proxy_where_there_are_any() -> None:
+    """With TLS the name counts, wherever the connection comes from."""
+    origins = Origins(["127.0.0.0/8"], ["envoy"])
+
+    gateway = origins.seen("10.1.2.3", "192.0.2.7", ["envoy"])
+    service = origins.seen("127.0.0.1", "192.0.2.7", ["kyouko"])
+
+    assert (Origin("192.0.2.7", via="10.1.2.3"), Origin("127.0.0.1")) == (gateway, service)

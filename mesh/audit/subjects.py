@@ -1,0 +1,74 @@
+"""What a call is about, and who somebody claims to be who has no token yet.
+
+Only fields that name resources are looked at, and only values that have the form of a
+name go into the log: whatever else a request holds is nobody's business there.
+"""
+
+import re
+from typing import Any
+
+from google.protobuf.message import Message
+
+# users/alice, projects/p/networks/n, signingKeys/k:v; never free text.
+_NAME = re.compile(r"[a-zA-Z]{2,32}/[\w.@-]{1,128}(/[a-zA-Z]{2,32}/[\w.@-]{1,128})*")
+_ID = re.compile(r"[a-z][a-z0-9_.@-]{1,62}")
+_MOST_CHARACTERS = 256
+_RESOURCE_FIELDS = ("name", "resource", "network", "parent", "user")
+_PROJECT_CHARACTERS = 63
+
+
+def resource_of(request: Message | None, answer: Any) -> str:
+    """Return the name of what a call made, changed or asked for; empty when none is named."""
+    made = _named(answer, ("name",))
+    if made:
+        return made
+    if request is None:
+        return ""
+    found = _named(request, _RESOURCE_FIELDS)
+    if found:
+        return found
+    for field, value in request.ListFields():
+        # An update names its resource inside of it, an opening its network.
+        if field.message_type is not None and not field.is_repeated:
+            found = _named(value, _RESOURCE_FIELDS)
+            if found:
+                return found
+    return ""
+
+
+def project_of(resource: str) -> str:
+    """Return the project that a resource is in, `projects/{project}`; empty outside of any."""
+    parts = resource.split("/")
+    if parts[0] != "projects" or len(parts) < 2 or len(parts[1]) > _PROJECT_CHARACTERS:
+        return ""
+    return "/".join(parts[:2])
+
+
+def claimed_by(request: Message | None) -> str:
+    """Return who logs in, as far as the request says so in the form of an id."""
+    for field, collection in (("user_id", "users"), ("service", "services")):
+        value = getattr(request, field, "")
+        if isinstance(value, str) and _ID.fullmatch(value):
+            return f"{collection}/{value}"
+    return ""
+
+
+def proven_by(answer: Any) -> str:
+    """Return the user that a login's answer is for."""
+    user = getattr(answer, "user", "")
+    return user if isinstance(user, str) and user.startswith("users/") else ""
+
+
+def name_or_nothing(text: str) -> str:
+    """Return a text if it has the form of a resource name."""
+    return text if len(text) <= _MOST_CHARACTERS and _NAME.fullmatch(text) else ""
+
+
+def _named(message: Any, fields: tuple[str, ...]) -> str:
+    for field in fields:
+        value = getattr(message, field, None)
+        if isinstance(value, str) and value:
+            found = name_or_nothing(value)
+            if found:
+                return found
+    return ""

@@ -1,0 +1,1 @@
+"""Ways from shiori to others, and to itself."""
