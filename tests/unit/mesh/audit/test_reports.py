@@ -1,6 +1,7 @@
 """Errors in the log become records."""
 
 import asyncio
+import io
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -39,8 +40,8 @@ class Trail(AuditTrail):
 
 
 @pytest.fixture
-def trail(capsys: pytest.CaptureFixture[str], logs_as_before: None) -> Iterator[Trail]:
-    """Return a trail that gets the errors of the log, whose lines `capsys` gets."""
+def trail(logs_as_before: None) -> Iterator[Trail]:
+    """Return a trail that gets the errors of the log."""
     trail = Trail()
     set_up_logs("garden", "INFO")
     async with reporting_errors(trail):
@@ -86,10 +87,11 @@ async def test_record_tells_of_the_call(trail: Trail) -> None:
     assert "in wither" in record.stack_trace
 
 
-async def test_secrets_of_the_call_are_in_neither_record_nor_log(
-    capsys: pytest.CaptureFixture[str], trail: Trail
-) -> None:
+async def test_secrets_of_the_call_are_in_neither_record_nor_log(trail: Trail) -> None:
     """An error that repeats the password, or a token, is told without them."""
+    handler = logging.getLogger().handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    handler.stream = written = io.StringIO()
     token = Signer().token()
     request = token_service_pb2.LoginRequest(user_id="alice", password=PASSWORD)
     calls.set_note(CallNote(method="/Login", request=request))
@@ -97,7 +99,7 @@ async def test_secrets_of_the_call_are_in_neither_record_nor_log(
     wither(f"{PASSWORD} and {token}")
 
     (record,) = trail.reported
-    line = json.loads(capsys.readouterr().err.splitlines()[-1])
+    line = json.loads(written.getvalue().splitlines()[-1])
     for text in (str(record), json.dumps(line)):
         assert PASSWORD not in text
         assert token not in text
