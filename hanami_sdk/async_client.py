@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from hanami_sdk import surroundings
 from hanami_sdk.areas.datasets import Datasets
+from hanami_sdk.areas.logs import Audit, Errors
 from hanami_sdk.areas.networks import Networks
 from hanami_sdk.areas.projects import Projects
 from hanami_sdk.areas.tasks import Tasks
@@ -80,6 +81,8 @@ class AsyncClient:
         self.templates = Templates(self._connection)
         self.networks = Networks(self._connection, self._namespace)
         self.tasks = Tasks(self._connection, self._namespace)
+        self.audit = Audit(self._connection)
+        self.errors = Errors(self._connection)
 
     @property
     def url(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hanami_sdk.areas import datasets, networks, projects, tasks, templates, users
+from hanami_sdk.areas import datasets, logs, networks, projects, tasks, templates, users
 from hanami_sdk.async_client import AsyncClient
 from hanami_sdk.blocking import Face, LoopThread, blocking, blocking_iterator
 from hanami_sdk.blocking_streams import BlockingLearnStream
@@ -85,6 +85,20 @@ class Tasks(Face[tasks.Tasks]):
     wait = blocking(tasks.Tasks.wait)
 
 
+class Audit(Face[logs.Audit]):
+    """Reads the audit log: admins all of it, others what they did themselves."""
+
+    list = blocking_iterator(logs.Audit.list)
+    watch = blocking_iterator(logs.Audit.watch)
+
+
+class Errors(Face[logs.Errors]):
+    """Reads the error log: admins all of it, others what went wrong in their own calls."""
+
+    get = blocking(logs.Errors.get)
+    list = blocking_iterator(logs.Errors.list)
+
+
 class Client:
     """Talks to a mesh from ordinary code; safe to use from several threads.
 
@@ -144,6 +158,8 @@ class Client:
         self.templates = Templates(self._core.templates, self._thread)
         self.networks = Networks(self._core.networks, self._thread)
         self.tasks = Tasks(self._core.tasks, self._thread)
+        self.audit = Audit(self._core.audit, self._thread)
+        self.errors = Errors(self._core.errors, self._thread)
 
     @property
     def url(self) -> str:

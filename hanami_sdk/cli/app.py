@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from hanami_sdk.cli import (
+    audit,
     bridge,
     datasets,
     demo,
+    error_log,
     local,
     login,
     networks,
@@ -88,3 +90,5 @@ app.add_typer(users.app, name="user", rich_help_panel=_RESOURCES)
 app.add_typer(datasets.app, name="dataset", rich_help_panel=_RESOURCES)
 app.add_typer(templates.app, name="template", rich_help_panel=_RESOURCES)
 app.add_typer(networks.app, name="network", rich_help_panel=_RESOURCES)
+app.add_typer(audit.app, name="audit", rich_help_panel=_RESOURCES)
+app.add_typer(error_log.app, name="errors", rich_help_panel=_RESOURCES)
