@@ -40,7 +40,7 @@ class Trail(AuditTrail):
 
 
 @pytest.fixture
-def trail(logs_as_before: None) -> Iterator[Trail]:
+async def trail(logs_as_before: None) -> AsyncIterator[Trail]:
     """Return a trail that gets the errors of the log."""
     trail = Trail()
     set_up_logs("garden", "INFO")
