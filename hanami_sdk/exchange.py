@@ -1,4 +1,4 @@
-"""The talk with the server on one learning stream: messages, window, order, breaks, end.
+"""The talk with the server on one learning stream: window, order, answers, breaks, end.
 
 An `Exchange` belongs to one event loop. It sends prepared frames and settles the
 future of each when its answer comes; `hanami_sdk.streams` and
@@ -10,12 +10,11 @@ every row is learned once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from hanami.kyouko.v1 import learning_service_pb2 as pb
-from hanami.kyouko.v1 import learning_service_pb2_grpc, network_service_pb2
+from hanami.kyouko.v1 import network_service_pb2
 
 from hanami_sdk.connection import Connection
 from hanami_sdk.errors import (
@@ -25,9 +24,9 @@ from hanami_sdk.errors import (
     HanamiError,
     InternalError,
     InvalidArgument,
-    Unavailable,
 )
 from hanami_sdk.frames import Frame, LateTargets, encode_frame, row_count
+from hanami_sdk.learn_call import LearnCall, Outbox
 from hanami_sdk.results import Result, refusal
 from hanami_sdk.retries import RetryPolicy
 from hanami_sdk.scoring import Scoring
@@ -35,7 +34,6 @@ from hanami_sdk.sent_frames import AnyFuture, SentFrame, SentFrames
 
 Mode = Literal["LEARN", "PREDICT"]
 
-_LEAST_SECONDS_BETWEEN_TOKENS = 5.0
 _FOREVER = 1_000_000
 
 
@@ -65,6 +63,18 @@ class StreamOptions:
     reconnect_seconds: float = 60.0
     scoring: Scoring | None = None
 
+    def opening(self, network: str, resume_token: str) -> pb.LearnOpen:
+        """Return the message that asks for these terms, in a session if there is a token."""
+        return pb.LearnOpen(
+            network=network,
+            mode=pb.LearnMode.Value(f"LEARN_MODE_{self.mode}"),
+            max_outstanding_rows=self.max_outstanding_rows,
+            return_outputs=self.return_outputs,
+            resume_token=resume_token,
+            label_horizon_rows=self.label_horizon_rows,
+            scoring=self.scoring.message() if self.scoring else None,
+        )
+
 
 class Exchange:
     """One stream into one network, from `open` to `closed`, over any number of calls.
@@ -84,7 +94,7 @@ class Exchange:
         self._connection = connection
         self._name = network
         self._options = options
-        self._outbox: asyncio.Queue[pb.LearnRequest | None] = asyncio.Queue()
+        self._outbox: Outbox = asyncio.Queue()
         self._sent = SentFrames(in_session=options.mode == "LEARN")
         self._sequence = 0
         self._outstanding_rows = 0
@@ -93,7 +103,7 @@ class Exchange:
         self._labels: list[str] = []
         self._failure: HanamiError | None = None
         self._task: asyncio.Task[None] | None = None
-        self._call: Any = None
+        self._call: LearnCall | None = None
         self._closed: asyncio.Future[network_service_pb2.Network] | None = None
         self._is_closing = False
         self.network = network_service_pb2.Network()
@@ -128,13 +138,13 @@ class Exchange:
         """
         self._closed = asyncio.get_running_loop().create_future()
         try:
-            opened = await self._open_call()
+            call, opened = await self._open_call()
         except HanamiError as error:
             if not self._options.resume_token:
                 raise
-            opened = await self._open_again(error)
+            call, opened = await self._open_again(error)
         self._sequence = opened.last_sequence
-        self._task = asyncio.create_task(self._live())
+        self._task = asyncio.create_task(self._live(call))
 
     def prepare(self, frame: Frame | LateTargets) -> pb.LearnFrame:
         """Build a frame's message and check it against the terms of the stream."""
@@ -190,7 +200,7 @@ class Exchange:
 
         Waits until everything sent is learned and no crash can take it.
         """
-        if self._closed is None:
+        if self._closed is None or self._call is None:
             raise FailedPrecondition("The stream was never opened.", reason="STREAM_PROTOCOL")
         if not self._is_closing and self._failure is None:
             self._is_closing = True
@@ -198,7 +208,7 @@ class Exchange:
             self._outbox.put_nowait(None)
         try:
             network = await asyncio.shield(self._closed)
-            await self._call.code()  # The server ends the call after its last message.
+            await self._call.ended()  # The server ends the call after its last message.
             return network
         finally:
             await self.cancel()
@@ -210,8 +220,8 @@ class Exchange:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._call is not None:
-            self._call.cancel()
-            await self._call.code()  # The call is really over: the loop may be closed.
+            self._call.drop()
+            await self._call.ended()  # The loop may be closed now.
 
     async def leave(self, *, in_good_order: bool) -> None:
         """Close the stream unless that has been done, or drop it."""
@@ -224,24 +234,10 @@ class Exchange:
         limit = self.max_outstanding_rows
         return self._failure is not None or not limit or self._outstanding_rows + rows <= limit
 
-    async def _open_call(self) -> pb.LearnOpened:
+    async def _open_call(self) -> tuple[LearnCall, pb.LearnOpened]:
         """Make the call and take the terms that the server grants."""
-        stub = learning_service_pb2_grpc.LearningServiceStub(self._connection.channel)
-        self._call = stub.Learn(metadata=await self._connection.call_metadata())
-        opening = pb.LearnOpen(
-            network=self._name,
-            mode=pb.LearnMode.Value(f"LEARN_MODE_{self._options.mode}"),
-            max_outstanding_rows=self._options.max_outstanding_rows,
-            return_outputs=self._options.return_outputs,
-            resume_token=self.resume_token,
-            label_horizon_rows=self._options.label_horizon_rows,
-            scoring=self._options.scoring.message() if self._options.scoring else None,
-        )
-        try:
-            opened = await self._exchange_open(opening)
-        except BaseException:
-            self._call.cancel()
-            raise
+        call = self._call = await LearnCall.make(self._connection)
+        opened = await call.open(self._options.opening(self._name, self.resume_token))
         self.network = opened.network
         self.max_outstanding_rows = opened.max_outstanding_rows
         self.max_frame_rows = opened.max_frame_rows
@@ -251,26 +247,17 @@ class Exchange:
         # Results of before keep the list that they know.
         self._labels = list(opened.network.labels)
         self._is_durable(opened.durable_sequence)
-        return opened
+        return call, opened
 
-    async def _exchange_open(self, opening: pb.LearnOpen) -> pb.LearnOpened:
-        with self._connection.translated():
-            with contextlib.suppress(asyncio.InvalidStateError):
-                await self._call.write(pb.LearnRequest(open=opening))
-            first = await self._call.read()
-        if isinstance(first, pb.LearnResponse) and first.HasField("opened"):
-            return first.opened
-        raise Unavailable("The server ended the stream before it was open.")
-
-    async def _live(self) -> None:
+    async def _live(self, call: LearnCall) -> None:
         """Talk until the stream is closed, over as many calls as that takes."""
         try:
             while True:
-                error = await self._talk()
+                error = await call.talk(self._outbox, self._take)
                 if self._closed is not None and self._closed.done():
                     self._fail(_closed_error())
                     return
-                opened = await self._open_again(error)
+                call, opened = await self._open_again(error)
                 self._go_on_after(opened.last_sequence)
         except HanamiError as final:
             self._fail(final)
@@ -279,25 +266,7 @@ class Exchange:
             self._fail(InternalError(f"The stream cannot go on: {mistake!r}"))
             raise
 
-    async def _talk(self) -> HanamiError:
-        """Send and read on one call; returns how it ended."""
-        helpers = [
-            asyncio.create_task(self._write(self._call, self._outbox)),
-            asyncio.create_task(self._stay_authenticated(self._outbox)),
-        ]
-        try:
-            with self._connection.translated():
-                while isinstance(response := await self._call.read(), pb.LearnResponse):
-                    self._take(response)
-        except HanamiError as error:
-            return error
-        finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-        return Unavailable("The server ended the stream.")
-
-    async def _open_again(self, error: HanamiError) -> pb.LearnOpened:
+    async def _open_again(self, error: HanamiError) -> tuple[LearnCall, pb.LearnOpened]:
         """Get back to a server that was lost.
 
         Raises:
@@ -314,7 +283,7 @@ class Exchange:
                 raise error
             await asyncio.sleep(delay)
             if self._call is not None:
-                self._call.cancel()
+                self._call.drop()
             try:
                 return await self._open_call()
             except HanamiError as again:
@@ -334,17 +303,6 @@ class Exchange:
         if self._is_closing:
             self._outbox.put_nowait(pb.LearnRequest(close=pb.LearnClose()))
             self._outbox.put_nowait(None)
-
-    async def _write(self, call: Any, outbox: asyncio.Queue[pb.LearnRequest | None]) -> None:
-        """Send what is in the outbox, one message after the other."""
-        try:
-            with self._connection.translated():
-                while (message := await outbox.get()) is not None:
-                    await call.write(message)
-                await call.done_writing()
-        except (HanamiError, asyncio.InvalidStateError):
-            # The call has ended; the reader learns why and tells everybody.
-            return
 
     def _take(self, response: pb.LearnResponse) -> None:
         kind = response.WhichOneof("message")
@@ -386,21 +344,6 @@ class Exchange:
             self.durable_sequence = sequence
             self._sent.durable(sequence)
             self._news.set()
-
-    async def _stay_authenticated(self, outbox: asyncio.Queue[pb.LearnRequest | None]) -> None:
-        """Send a fresh token before the one in use ends, as long as the stream lives."""
-        session = self._connection.session
-        while (seconds := session.seconds_until_renewal()) is not None:
-            # A clock that is ahead, or a mesh that is away, must not make a busy loop.
-            await asyncio.sleep(max(seconds, _LEAST_SECONDS_BETWEEN_TOKENS))
-            try:
-                token = await session.access_token()
-            except Unavailable:
-                continue
-            except HanamiError:
-                return  # The server ends the stream with its token, and says so.
-            proof = pb.LearnAuthentication(access_token=token or "")
-            outbox.put_nowait(pb.LearnRequest(authentication=proof))
 
     def _fail(self, error: HanamiError) -> None:
         """End everything that waits; the first failure counts."""

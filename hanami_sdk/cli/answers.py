@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from hanami_sdk.cli.csv_rows import RowBatch
 from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.cli.row_batches import RowBatch
 
 if TYPE_CHECKING:
     from hanami_sdk.blocking_streams import BlockingLearnStream

@@ -2,126 +2,30 @@
 
 Records come from CSV; `hanami_sdk.cli.streaming.json_lines` makes the same of JSON.
 Columns are fed in the file's order. An empty cell is a missing value, and so is each
-of the words that uploads take for one. Rows are handed out in batches, those with
-something to learn apart from the others; a batch goes out unfilled when the source
-pauses, so that a living source is answered at once.
+of the words that uploads take for one.
 """
 
 from __future__ import annotations
 
 import csv
-import queue
-import threading
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.cli.row_batches import Row
+from hanami_sdk.cli.row_layout import (
+    ColumnChoice,
+    Layout,
+    check_width,
+    is_number,
+    names_of,
+    plan_columns,
+)
 from hanami_sdk.event_times import parse_time
 from hanami_sdk.gaps import GAPS
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from hanami_sdk.cli.streaming.places import Place
-
-# A source that gives nothing for this long is pausing.
-PAUSE_SECONDS = 0.2
-
 _NOT_A_NUMBER = float("nan")
-_ROWS_AHEAD = 4096
-
-
-@dataclass(frozen=True)
-class ColumnChoice:
-    """Which columns of a file mean what; all that have no other use are inputs.
-
-    Attributes:
-        label: the column of labels (classes); empty when there is none.
-        targets: the columns of numbers to learn.
-        ignored: columns that are not used.
-        time: the column that says when a row was measured; empty when there is none.
-    """
-
-    label: str = ""
-    targets: Sequence[str] = ()
-    ignored: Sequence[str] = ()
-    time: str = ""
-
-    @property
-    def used(self) -> list[str]:
-        """The columns that are not fed."""
-        single = [name for name in (self.label, self.time) if name]
-        return [*single, *self.targets, *self.ignored]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where in a row the chosen columns are."""
-
-    names: tuple[str, ...]
-    inputs: tuple[int, ...]
-    label: int | None
-    targets: tuple[int, ...]
-    time: int | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the file, read; without label and targets it is only predicted.
-
-    Attributes:
-        nanoseconds: when it was measured, since 1970; `None` when there is no such column.
-        place: where in its source it ends, for sources that one can go on with.
-    """
-
-    line: int
-    inputs: list[float]
-    label: str | None
-    targets: list[float]
-    nanoseconds: int | None = None
-    place: Place | None = None
-
-    @property
-    def is_taught(self) -> bool:
-        """Whether there is something to learn from it."""
-        return self.label is not None or bool(self.targets)
-
-
-@dataclass
-class RowBatch:
-    """Rows that go into one frame, in order."""
-
-    rows: list[Row] = field(default_factory=list)
-
-    @property
-    def inputs(self) -> NDArray[np.float32]:
-        """The inputs, float32 [rows, channels]."""
-        import numpy as np
-
-        return np.array([row.inputs for row in self.rows], dtype=np.float32)
-
-    @property
-    def labels(self) -> list[str] | None:
-        """The labels, if the rows have them."""
-        return [row.label for row in self.rows if row.label is not None] or None
-
-    @property
-    def targets(self) -> NDArray[np.float32] | None:
-        """The numbers to learn, float32 [rows, outputs], if the rows have them."""
-        import numpy as np
-
-        if not self.rows[0].targets:
-            return None
-        return np.array([row.targets for row in self.rows], dtype=np.float32)
-
-    @property
-    def event_times(self) -> list[int] | None:
-        """When the rows were measured, in nanoseconds since 1970, if the rows say it."""
-        times = [row.nanoseconds for row in self.rows if row.nanoseconds is not None]
-        return times or None
 
 
 def text_lines(lines: Iterable[bytes], line_of: Callable[[], int] | None = None) -> Iterator[str]:
@@ -227,10 +131,10 @@ class RowReader:
             layout = self.layout
             if layout is None:
                 layout = plan_columns(record.cells, self.choice)
-                _check_width(layout, self.channels)
+                check_width(layout, self.channels)
                 self.layout = layout
                 continue
-            if self.repeats_header and _names_of(record.cells) == layout.names:
+            if self.repeats_header and names_of(record.cells) == layout.names:
                 continue
             try:
                 row = _read_row(record.cells, layout, record.line)
@@ -240,111 +144,6 @@ class RowReader:
                 self.on_bad(failure)
             else:
                 yield row
-
-
-def _names_of(header: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name.strip().removeprefix("\ufeff") for name in header)
-
-
-def plan_columns(header: Sequence[str], choice: ColumnChoice) -> Layout:
-    """Find the chosen columns in a header line.
-
-    Raises:
-        CommandFailure: the line is no header, or a column is missing.
-    """
-    names = _names_of(header)
-    if all(_is_number(name) for name in names):
-        raise CommandFailure(
-            "The first line holds numbers, not column names.",
-            hint="Put a header line with the names of the columns before the rows.",
-        )
-    for position, name in enumerate(names, 1):
-        if not name:
-            raise CommandFailure(f"Column {position} has no name in the header line.")
-        if names.index(name) != position - 1:
-            raise CommandFailure(f"Two columns are called {name!r}.")
-    used = choice.used
-    for name in used:
-        if name not in names:
-            raise CommandFailure(
-                f"There is no column {name!r}.",
-                hint=f"The columns are: {', '.join(names[:20])}{', ...' if names[20:] else ''}",
-                exit_code=EXIT_USAGE,
-            )
-    inputs = tuple(i for i, name in enumerate(names) if name not in used)
-    if not inputs:
-        raise CommandFailure("No column is left to feed to the network.")
-    return Layout(
-        names,
-        inputs,
-        names.index(choice.label) if choice.label else None,
-        tuple(names.index(name) for name in choice.targets),
-        names.index(choice.time) if choice.time else None,
-    )
-
-
-def _check_width(layout: Layout, channels: int | None) -> None:
-    count = len(layout.inputs)
-    if channels is None or count == channels:
-        return
-    names = [layout.names[i] for i in layout.inputs]
-    shown = f"{', '.join(names[:20])}{', ...' if names[20:] else ''}"
-    columns = f"{count} column{'' if count == 1 else 's'}"
-    raise CommandFailure(
-        f"The network has {channels} channels, but {columns} would be fed: {shown}.",
-        hint="Leave columns out: --ignore COLUMN; or say which is the label: --label COLUMN"
-        if count > channels
-        else "Feed the columns that the network was made for, in the same order.",
-        exit_code=EXIT_USAGE,
-    )
-
-
-def batches(
-    rows: Iterator[Row], *, size: int, pause: float = PAUSE_SECONDS
-) -> Iterator[RowBatch | None]:
-    """Yield rows in batches of at most `size`; `None` whenever the source pauses, or fails."""
-    source: queue.Queue[Row | BaseException | None] = queue.Queue(_ROWS_AHEAD)
-    threading.Thread(target=_pump, args=(rows, source), name="csv-rows", daemon=True).start()
-    batch, is_paused = RowBatch(), False
-    while True:
-        try:
-            item = source.get(timeout=None if is_paused else pause)
-        except queue.Empty:
-            if batch.rows:
-                yield batch
-                batch = RowBatch()
-            yield None
-            is_paused = True
-            continue
-        is_paused = False
-        if batch.rows and not _goes_with(item, batch):
-            yield batch
-            batch = RowBatch()
-        if isinstance(item, Row):
-            batch.rows.append(item)
-            if len(batch.rows) == size:
-                yield batch
-                batch = RowBatch()
-        if isinstance(item, BaseException):
-            yield None  # What came before is answered first.
-            raise item
-        if item is None:
-            return
-
-
-def _goes_with(item: Row | BaseException | None, batch: RowBatch) -> bool:
-    """Whether a row belongs into a batch: all rows of a frame are learned, or none."""
-    return isinstance(item, Row) and item.is_taught == batch.rows[0].is_taught
-
-
-def _pump(rows: Iterator[Row], out: queue.Queue[Row | BaseException | None]) -> None:
-    try:
-        for row in rows:
-            out.put(row)
-    except BaseException as error:
-        out.put(error)
-    else:
-        out.put(None)
 
 
 def _read_row(cells: Sequence[str], layout: Layout, line: int) -> Row:
@@ -385,18 +184,10 @@ def _number(cells: Sequence[str], index: int, layout: Layout, line: int) -> floa
     text = cells[index].strip()
     if text in GAPS:
         return _NOT_A_NUMBER
-    if not _is_number(text):
+    if not is_number(text):
         name = layout.names[index]
         raise CommandFailure(
             f"Line {line}, column {name!r}: {text[:40]!r} is not a number.",
             hint=f"Leave the column out: --ignore {name}; or is it the label: --label {name}",
         )
     return float(text)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text

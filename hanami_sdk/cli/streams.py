@@ -17,9 +17,11 @@ from hanami_sdk.channels import row_channels
 from hanami_sdk.cli import options
 from hanami_sdk.cli.answers import exchange
 from hanami_sdk.cli.clients import open_client
-from hanami_sdk.cli.csv_rows import ColumnChoice, RowBatch, batches, read_rows, text_lines
+from hanami_sdk.cli.csv_rows import read_rows, text_lines
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
 from hanami_sdk.cli.output import note, print_json, print_json_line, progress_bar
+from hanami_sdk.cli.row_batches import RowBatch, batches
+from hanami_sdk.cli.row_layout import ColumnChoice
 
 if TYPE_CHECKING:
     from hanami_sdk.blocking_streams import BlockingLearnStream

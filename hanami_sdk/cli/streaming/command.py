@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from hanami_sdk.cli import options
-from hanami_sdk.cli.csv_rows import ColumnChoice
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.row_layout import ColumnChoice
 from hanami_sdk.cli.streaming.line_sources import check_followable
 from hanami_sdk.cli.streaming.replay import parse_pace
 from hanami_sdk.cli.streams import (

@@ -11,7 +11,7 @@ from hanami_sdk.cli.streaming.standing import Standing, compared, standing_json,
 
 if TYPE_CHECKING:
     from hanami_sdk.blocking_streams import BlockingLearnStream
-    from hanami_sdk.cli.csv_rows import RowBatch
+    from hanami_sdk.cli.row_batches import RowBatch
     from hanami_sdk.results import Result
 
 _RATE_SECONDS = 5.0

@@ -9,8 +9,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from hanami_sdk.cli.csv_rows import ColumnChoice, Record
+from hanami_sdk.cli.csv_rows import Record
 from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.cli.row_layout import ColumnChoice
 from hanami_sdk.json_fields import flat_fields
 
 

@@ -6,16 +6,10 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hanami_sdk.cli.csv_rows import (
-    ColumnChoice,
-    Record,
-    Row,
-    RowReader,
-    csv_records,
-    plan_columns,
-    text_lines,
-)
+from hanami_sdk.cli.csv_rows import Record, RowReader, csv_records, text_lines
 from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.cli.row_batches import Row
+from hanami_sdk.cli.row_layout import ColumnChoice, plan_columns
 from hanami_sdk.cli.streaming.json_lines import JsonRecords
 from hanami_sdk.cli.streaming.line_sources import FileLines, PipeLines
 

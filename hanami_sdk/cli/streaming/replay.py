@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from hanami_sdk.cli.csv_rows import Row
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
+from hanami_sdk.cli.row_batches import Row
 
 
 def parse_pace(text: str) -> float:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from hanami_sdk.channels import row_channels
 from hanami_sdk.cli.answers import exchange
 from hanami_sdk.cli.clients import open_client
-from hanami_sdk.cli.csv_rows import ColumnChoice, RowBatch, batches
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
 from hanami_sdk.cli.output import note, print_json_line
+from hanami_sdk.cli.row_batches import RowBatch, batches
+from hanami_sdk.cli.row_layout import ColumnChoice
 from hanami_sdk.cli.streaming.bookmarks import Bookmark, held, usual_path
 from hanami_sdk.cli.streaming.figures import Figures
 from hanami_sdk.cli.streaming.line_sources import FileLines, PipeLines

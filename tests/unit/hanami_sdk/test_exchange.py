@@ -11,7 +11,7 @@ from google.rpc import code_pb2, status_pb2
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.kyouko.v1 import learning_service_pb2_grpc, network_service_pb2
 
-from hanami_sdk import exchange as exchange_module
+from hanami_sdk import learn_call
 from hanami_sdk.connection import Connection, ConnectionOptions
 from hanami_sdk.errors import DataLost, FailedPrecondition, FrameRefused, HanamiError, Unavailable
 from hanami_sdk.exchange import Exchange, StreamOptions
@@ -244,7 +244,7 @@ async def test_a_fresh_token_goes_into_the_stream(
     stream: LearnStream, connection: Connection, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream outlives its token: the next one is sent before the old one ends."""
-    monkeypatch.setattr(exchange_module, "_LEAST_SECONDS_BETWEEN_TOKENS", 0.0)
+    monkeypatch.setattr(learn_call, "_LEAST_SECONDS_BETWEEN_TOKENS", 0.0)
     connection.session.use_tokens(Tokens("old", 9e9, "refresh", 9e9, "users/alice"))
     waits = iter([0.0, None])
     monkeypatch.setattr(connection.session, "seconds_until_renewal", lambda: next(waits))

@@ -7,15 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from hanami_sdk.cli.csv_rows import (
-    ColumnChoice,
-    Row,
-    RowBatch,
-    batches,
-    read_rows,
-    text_lines,
-)
+from hanami_sdk.cli.csv_rows import read_rows, text_lines
 from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.cli.row_batches import Row, RowBatch, batches
+from hanami_sdk.cli.row_layout import ColumnChoice
 from hanami_sdk.gaps import GAPS
 
 IRIS = ["width,length,species\n", "1.5,2,setosa\n", "0.5,-3e2,virginica\n"]

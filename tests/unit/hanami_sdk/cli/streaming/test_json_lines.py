@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from hanami_sdk.cli.csv_rows import ColumnChoice, Row, RowReader
+from hanami_sdk.cli.csv_rows import RowReader
 from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.cli.row_batches import Row
+from hanami_sdk.cli.row_layout import ColumnChoice
 from hanami_sdk.cli.streaming.json_lines import JsonRecords
 from hanami_sdk.cli.streaming.plot import bounds, sparkline
 

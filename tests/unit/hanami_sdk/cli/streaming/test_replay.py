@@ -4,8 +4,10 @@ import math
 
 import pytest
 
-from hanami_sdk.cli.csv_rows import ColumnChoice, Record, Row, RowReader
+from hanami_sdk.cli.csv_rows import Record, RowReader
 from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.cli.row_batches import Row
+from hanami_sdk.cli.row_layout import ColumnChoice
 from hanami_sdk.cli.streaming.replay import paced, parse_pace
 from hanami_sdk.event_times import parse_time
 
