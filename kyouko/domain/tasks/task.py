@@ -168,4 +168,6 @@ class Task:
         totals = self.progress.totals
         speed = totals.done_rows / totals.seconds if totals.seconds > 0 else 0.0
         progress = replace(self.progress, rows_per_second=speed, remaining_seconds=None)
-        return replace(self, state=state, failure=failure, end_time=now, progress=progress)
+        # A clock may be set back meanwhile; a task never ends before it began.
+        end = max(now, self.start_time or self.create_time)
+        return replace(self, state=state, failure=failure, end_time=end, progress=progress)
