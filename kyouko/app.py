@@ -224,10 +224,7 @@ class _Parts:
 
 
 async def _blobs(settings: KyoukoSettings) -> BlobStore:
-    folder = settings.data_directory / "snapshots"
-    blobs = BlobStore.at(
-        settings.blob_url, service="kyouko", default=folder, encryption=settings.encryption()
-    )
+    blobs = settings.blob_store()
     blobs.remove_unfinished()
     await blobs.prepare()
     return blobs

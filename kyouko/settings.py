@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from kyouko.storage.journal import JournalUrl
-from mesh.blobs import BlobUrl
+from mesh.blobs import BlobStore, BlobUrl
 from mesh.encryption.settings import ObjectSettings
 
 
@@ -101,3 +101,10 @@ class KyoukoSettings(ObjectSettings):
         gt=0,
         description="quiet time after which a stream in two halves (OpenLearning) ends",
     )
+
+    def blob_store(self) -> BlobStore:
+        """Return where snapshots are kept; it is not prepared yet."""
+        folder = self.data_directory / "snapshots"
+        return BlobStore.at(
+            self.blob_url, service="kyouko", default=folder, encryption=self.encryption()
+        )

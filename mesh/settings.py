@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -33,8 +33,12 @@ class MeshSettings(BaseSettings):
     data_directory: Path = Field(
         default=Path("data"), description="where this service keeps its files"
     )
-    database_url: str = Field(
-        default="", description="SQLAlchemy URL; a SQLite file in data_directory when empty"
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="SQLAlchemy URL; a SQLite file in data_directory when empty",
+    )
+    database_url_file: Path | None = Field(
+        default=None, description="file with that URL, instead of database_url"
     )
     misaki_address: str = Field(
         default="127.0.0.1:7001", description="host:port of misaki, which publishes the keys"
@@ -89,6 +93,12 @@ class MeshSettings(BaseSettings):
             raise ValueError(f"{value!r} is not host:port with a port from 0 to 65535")
         return value
 
+    @model_validator(mode="after")
+    def _has_one_database(self) -> Self:
+        if self.database_url_file is not None and self.database_url.get_secret_value():
+            raise ValueError("database_url_file and database_url are both set; use one")
+        return self
+
     @cached_property
     def tls(self) -> MeshTls | None:
         """What this service proves itself with; None for plain connections.
@@ -105,9 +115,18 @@ class MeshSettings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
-        """The database to use: the one set, or a SQLite file of this service."""
-        if self.database_url:
-            return self.database_url
+        """The database to use: the one set, or a SQLite file of this service.
+
+        Raises:
+            SystemExit: The file with the URL cannot be read.
+        """
+        if self.database_url_file is not None:
+            try:
+                return self.database_url_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SystemExit(f"HANAMI_DATABASE_URL_FILE: {error}") from error
+        if self.database_url.get_secret_value():
+            return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_directory / self.service_name}.db"
 
     @classmethod
@@ -136,7 +155,15 @@ class MeshSettings(BaseSettings):
         parser = argparse.ArgumentParser(description=cls.__doc__)
         parser.add_argument("--config", type=Path, help="TOML file with settings")
         parser.add_argument("--debug", action="store_true", help="log more")
-        given = parser.parse_args(arguments)
+        given, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            # Everybody on the machine can read command lines, so no setting is taken from there,
+            # and what was given by mistake is not repeated.
+            names = ", ".join(word.partition("=")[0] for word in unknown if word.startswith("--"))
+            raise SystemExit(
+                f"unknown arguments{': ' if names else ''}{names}; settings are taken from the "
+                "environment and from --config FILE, never from the command line"
+            )
         values: dict[str, Any] = {"_file": read_toml(given.config) if given.config else {}}
         if given.debug:
             values |= {"debug": True, "log_level": "DEBUG"}

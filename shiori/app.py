@@ -175,10 +175,7 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 
 async def _blobs(settings: ShioriSettings) -> BlobStore:
-    folder = settings.data_directory / "blobs"
-    blobs = BlobStore.at(
-        settings.blob_url, service="shiori", default=folder, encryption=settings.encryption()
-    )
+    blobs = settings.blob_store()
     await blobs.prepare()
     return blobs
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from mesh.blobs import BlobUrl
+from mesh.blobs import BlobStore, BlobUrl
 from mesh.encryption.settings import ObjectSettings
 
 
@@ -52,3 +52,10 @@ class ShioriSettings(ObjectSettings):
     max_watches_per_user: int = Field(
         default=8, ge=1, description="watches of the audit log of one user at the same time"
     )
+
+    def blob_store(self) -> BlobStore:
+        """Return where tables are kept; it is not prepared yet."""
+        folder = self.data_directory / "blobs"
+        return BlobStore.at(
+            self.blob_url, service="shiori", default=folder, encryption=self.encryption()
+        )

@@ -147,6 +147,28 @@ def restart(
         print(f"{service} runs.")
 
 
+def rotate_key(json: options.Json = False) -> None:
+    """Replace the key that data sets, snapshots and journals are encrypted with.
+
+    The keys of all objects are encrypted with the new key; their content stays as it is.
+    shiori and kyouko stop meanwhile, if they run.
+
+    Example:
+        hanami rotate-key
+    """
+    from hanami_sdk.local import mesh
+    from hanami_sdk.local.key_rotation import rotate_encryption_key
+
+    home = _home()
+    done = rotate_encryption_key(home, mesh.running_state(home), show_event)
+    if json:
+        print_json({"reports": list(done.reports), "key_file": str(home.encryption_key_file)})
+        return
+    for line in done.reports:
+        print(line)
+    print(f"The old key is forgotten; the new one is in {home.encryption_key_file}. Keep a copy.")
+
+
 def logs(
     service: Annotated[
         str | None,

@@ -18,6 +18,7 @@ __all__ = [
     "COMMAND",
     "COMPONENTS",
     "ENVOY",
+    "KEEP_OBJECTS",
     "Addresses",
     "envoy_command",
     "gateway_environment",
@@ -26,6 +27,7 @@ __all__ = [
     "service_command",
     "service_environment",
     "shared_environment",
+    "storage_environment",
 ]
 
 ENVOY = "envoy"
@@ -47,7 +49,7 @@ _PRIVATE = (
     # Here it is the command that decides.
     "HANAMI_TLS_DIRECTORY",
 )
-_KEEP_OBJECTS = ("shiori", "kyouko")
+KEEP_OBJECTS = ("shiori", "kyouko")
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def service_environment(
         environment["HANAMI_TLS_DIRECTORY"] = str(folder)
     if otlp_endpoint is not None:
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp_endpoint
-    if service in _KEEP_OBJECTS:
+    if service in KEEP_OBJECTS:
         environment |= _encryption(home)
     match service:
         case "misaki":
@@ -122,6 +124,16 @@ def service_environment(
         case "torii":
             environment["HANAMI_HTTP_LISTEN"] = addresses.torii_http
     return environment
+
+
+def storage_environment(service: str, home: MeshHome) -> dict[str, str]:
+    """Return the environment of a process that works on what a service has stored."""
+    return {
+        **shared_environment(),
+        **_encryption(home),
+        "PYTHONPATH": _python_path(),
+        "HANAMI_DATA_DIRECTORY": str(home.data(service)),
+    }
 
 
 def kernel_cache() -> Path:

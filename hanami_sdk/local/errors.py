@@ -11,6 +11,7 @@ __all__ = [
     "GatewayElsewhere",
     "HalfStopped",
     "HomeUnusable",
+    "KeyNotReplaced",
     "LocalMeshError",
     "NotRunning",
     "PortOccupied",
@@ -70,6 +71,13 @@ class SpeaksOtherwise(LocalMeshError):
         super().__init__(
             problem, hint="All parts have to start anew: hanami down, then hanami up again."
         )
+
+
+class KeyNotReplaced(LocalMeshError):
+    """Something still needs the old key."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(f"The key was not replaced: {problem}", hint=hint)
 
 
 class PortOccupied(LocalMeshError):

@@ -16,7 +16,7 @@ import platformdirs
 
 from hanami_sdk.local.errors import HomeUnusable
 
-__all__ = ["MeshHome", "new_encryption_key"]
+__all__ = ["MeshHome"]
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,21 @@ class MeshHome:
     def ensure_encryption_key(self) -> None:
         """Make a key for what is stored, when there is none yet."""
         if not self.encryption_key_file.exists():
-            _write_secret(self.encryption_key_file, new_encryption_key())
+            _write_secret(self.encryption_key_file, _new_encryption_key())
+
+    def add_encryption_key(self) -> str:
+        """Put a new key before those that there are; returns it."""
+        known = self.encryption_key_file.read_text(encoding="ascii").split()
+        new = _new_encryption_key()
+        _write_secret(self.encryption_key_file, "\n".join([new, *known]))
+        return new
+
+    def keep_encryption_key(self, key: str) -> None:
+        """Forget all keys but one."""
+        _write_secret(self.encryption_key_file, key)
 
 
-def new_encryption_key() -> str:
+def _new_encryption_key() -> str:
     """Return a key as services read it: 32 random bytes in base64."""
     return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
 

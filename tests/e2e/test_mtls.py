@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from websockets.sync.client import connect
@@ -15,8 +16,10 @@ from hanami_sdk import Client
 from hanami_sdk.local import mesh as local_mesh
 from hanami_sdk.local.errors import SpeaksOtherwise
 from hanami_sdk.local.home import MeshHome
+from hanami_sdk.local.key_rotation import rotate_encryption_key
 from hanami_sdk.local.peer_files import peer_files
 from hanami_sdk.local.state import Health, MeshState
+from mesh.encryption.keys import KeyRing
 from tests.e2e.conftest import free_port
 
 SERVICES = ["misaki", "shiori", "kyouko", "azuki", "torii"]
@@ -167,6 +170,20 @@ def test_pages_and_websockets_come_through_the_gateway_only(
     assert (200, True) == (status, opened)
 
 
+def test_no_secret_is_logged_or_on_a_command_line(home: MeshHome, state: MeshState) -> None:
+    """Neither logs nor notes nor process lists hold a password, a key or a secret."""
+    secrets = [path.read_text(encoding="utf-8").strip() for path in home.secrets.iterdir()]
+    secrets += [path.read_text(encoding="ascii") for path in home.tls.rglob("*.key")]
+    places = [*home.logs.iterdir(), home.state_file, home.envoy_configuration]
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in places]
+    texts += [" ".join(psutil.Process(c.pid).cmdline()) for c in state.components]
+
+    shown = [secret[:8] for secret in secrets for text in texts if secret in text]
+
+    assert len(secrets) >= 10
+    assert [] == shown
+
+
 def test_other_way_of_speaking_needs_a_new_start(state: MeshState, home: MeshHome) -> None:
     """What runs with certificates cannot be joined by what does not; that is said."""
     with pytest.raises(SpeaksOtherwise) as caught:
@@ -182,3 +199,31 @@ def test_restarted_service_is_trusted(home: MeshHome, client: Client) -> None:
 
     assert CELLS == client.datasets.get("rows").row_count
     assert {Health.SERVING} == {c.health for c in local_mesh.status(home)}
+
+
+def test_key_is_replaced_while_the_mesh_runs(home: MeshHome, client: Client) -> None:
+    """Everything is under the new key, the old one is forgotten, and nothing is lost."""
+    before = home.encryption_key_file.read_text()
+    old_id = KeyRing.parse(before).active.id
+    learned = client.networks.get("n1").statistics.learned_rows
+
+    rotation = rotate_encryption_key(home, local_mesh.running_state(home), lambda event: None)
+
+    key = home.encryption_key_file.read_text()
+    key_id = KeyRing.parse(key).active.id
+    stored = [
+        path.read_bytes()
+        for folder in (home.data("shiori") / "blobs", home.data("kyouko") / "snapshots")
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
+    assert 1 == len(key.split())
+    assert before != key
+    assert 2 == len(rotation.reports)
+    assert all(key_id in (content[24:32], content[92:100]) for content in stored)
+    assert not any(old_id in content[:160] for content in stored)
+    assert learned == client.networks.get("n1").statistics.learned_rows
+    assert CELLS == sum(len(rows.columns["kind"]) for rows in client.datasets.read("rows"))
+    local_mesh.restart(home, "kyouko", lambda event: None)
+    with client.learn("n1") as stream:
+        assert learned + 1 == stream.send(np.zeros((1, 2)), labels=["other"]).learned_rows

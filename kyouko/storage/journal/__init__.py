@@ -17,7 +17,7 @@ from kyouko.storage.journal.files import FileJournals
 from kyouko.storage.journal.jetstream import JetStreamJournals, NatsOptions
 from mesh.encryption.keys import Encryption
 
-__all__ = ["JournalUrl", "NatsOptions", "checked_url", "prepared_journals"]
+__all__ = ["JournalUrl", "NatsOptions", "checked_url", "journal_folder", "prepared_journals"]
 
 _NATS_SCHEMES: Final = frozenset({"nats", "tls"})
 
@@ -62,8 +62,8 @@ async def prepared_journals(
         SystemExit: They cannot be kept there; the message says why.
     """
     journals: FileJournals | JetStreamJournals
-    if not checked_url(url) or _is_folder(url):
-        place = Path(unquote(urlsplit(url).path)) if url else folder
+    place = journal_folder(url, folder)
+    if place is not None:
         journals = FileJournals(place, flush_seconds=flush_seconds, pending_bytes=pending_bytes)
     else:
         journals = JetStreamJournals(
@@ -75,6 +75,13 @@ async def prepared_journals(
         )
     await journals.prepare()
     return EncryptedJournals(journals, encryption or Encryption())
+
+
+def journal_folder(url: str, folder: Path) -> Path | None:
+    """Return where the files of journals are, `folder` without a URL; None when in NATS."""
+    if checked_url(url) and not _is_folder(url):
+        return None
+    return Path(unquote(urlsplit(url).path)) if url else folder
 
 
 def _owner(folder: Path) -> str:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kyouko.ports import JournalDamage, JournalRecord, Journals, NetworkJournal
 from kyouko.storage.journal.problems import journal_unavailable
+from kyouko.storage.journal.records import Part
 from mesh.encryption.keys import KEY_ID_BYTES, Damaged, Encryption, EncryptionError, UnknownKey
 
 _log = structlog.get_logger(__name__)
@@ -26,6 +27,65 @@ _SALT_BYTES: Final = 16
 _SALT_AT: Final = 1 + KEY_ID_BYTES
 _HEAD_BYTES: Final = _SALT_AT + _SALT_BYTES
 _PURPOSE: Final = b"hanami journal "
+
+
+def key_id_of(data: bytes) -> bytes:
+    """Return the id of the key that a record is encrypted with; empty for a plain one."""
+    return data[1:_SALT_AT] if data.startswith(_MARKER) else b""
+
+
+class RecordCipher:
+    """Encrypts and decrypts the records of one journal, from one opening to its end."""
+
+    def __init__(self, uid: str, encryption: Encryption) -> None:
+        self._uid = uid
+        self._encryption = encryption
+        self._context = _PURPOSE + uid.encode("ascii")
+        self._ciphers: dict[bytes, AESGCM] = {}
+        self._head = b""
+        if encryption.keys is not None:
+            self._head = _MARKER + encryption.keys.active.id + os.urandom(_SALT_BYTES)
+            self._cipher = self._cipher_of(self._head, 0)
+
+    def seal(self, position: int, parts: Sequence[Part]) -> Sequence[Part]:
+        """Return the parts of an encrypted record; of a plain one without keys."""
+        if not self._head:
+            return parts
+        plain = b"".join(parts)
+        return self._head, self._cipher.encrypt(_nonce(position), plain, self._context)
+
+    def open(self, position: int, data: bytes) -> bytes:
+        """Return what was encrypted.
+
+        Raises:
+            UnknownKey: The key is not known here.
+            Damaged: It was changed, or moved.
+            EncryptionError: It is plain, and may not be.
+        """
+        place = self._place(position)
+        if not data.startswith(_MARKER):
+            if self._encryption.required:
+                raise EncryptionError(f"{place} is not encrypted, which is required")
+            return data
+        cipher = self._cipher_of(data[:_HEAD_BYTES], position)
+        try:
+            sealed = memoryview(data)[_HEAD_BYTES:]
+            return cipher.decrypt(_nonce(position), sealed, self._context)
+        except InvalidTag:
+            raise Damaged(place, "it was changed") from None
+
+    def _cipher_of(self, head: bytes, position: int) -> AESGCM:
+        if head not in self._ciphers:
+            keys = self._encryption.keys
+            key = keys.get(head[1:_SALT_AT]) if keys is not None else None
+            if key is None:
+                known = keys.ids if keys is not None else ()
+                raise UnknownKey(self._place(position), head[1:_SALT_AT], known)
+            self._ciphers[head] = AESGCM(key.derive(_PURPOSE, head[_SALT_AT:]))
+        return self._ciphers[head]
+
+    def _place(self, position: int) -> str:
+        return f"record {position} of the journal {self._uid}"
 
 
 class EncryptedJournals:
@@ -63,14 +123,7 @@ class EncryptedJournal:
     def __init__(self, uid: str, journal: NetworkJournal, encryption: Encryption) -> None:
         self._uid = uid
         self._journal = journal
-        self._encryption = encryption
-        self._context = _PURPOSE + uid.encode("ascii")
-        self._ciphers: dict[bytes, AESGCM] = {}
-        self._head = b""
-        if encryption.keys is not None:
-            active = encryption.keys.active
-            self._head = _MARKER + active.id + os.urandom(_SALT_BYTES)
-            self._cipher = self._cipher_of(self._head, 0)
+        self._cipher = RecordCipher(uid, encryption)
 
     @property
     def damage(self) -> JournalDamage | None:
@@ -89,12 +142,8 @@ class EncryptedJournal:
 
     def append(self, parts: Sequence[bytes | memoryview]) -> int:
         """Take a record, given in parts that nobody changes; returns its position."""
-        if not self._head:
-            return self._journal.append(parts)
-        nonce = _nonce(self._journal.last_position + 1)
-        return self._journal.append(
-            (self._head, self._cipher.encrypt(nonce, b"".join(parts), self._context))
-        )
+        position = self._journal.last_position + 1
+        return self._journal.append(self._cipher.seal(position, parts))
 
     async def room(self) -> None:
         """Wait until few enough bytes wait for the disk that more may be appended."""
@@ -127,37 +176,11 @@ class EncryptedJournal:
 
     def _opened(self, record: JournalRecord) -> bytes:
         try:
-            return self._decrypted(record.position, record.data)
+            return self._cipher.open(record.position, record.data)
         except EncryptionError as error:
             # Not the same as damage: nothing is given up because a key is missing for a while.
             _log.error("a journal cannot be decrypted", journal=self._uid, problem=str(error))
             raise journal_unavailable(str(error)) from error
-
-    def _decrypted(self, position: int, data: bytes) -> bytes:
-        place = self._place(position)
-        if not data.startswith(_MARKER):
-            if self._encryption.required:
-                raise EncryptionError(f"{place} is not encrypted, which is required")
-            return data
-        cipher = self._cipher_of(data[:_HEAD_BYTES], position)
-        try:
-            sealed = memoryview(data)[_HEAD_BYTES:]
-            return cipher.decrypt(_nonce(position), sealed, self._context)
-        except InvalidTag:
-            raise Damaged(place, "it was changed") from None
-
-    def _cipher_of(self, head: bytes, position: int) -> AESGCM:
-        if head not in self._ciphers:
-            keys = self._encryption.keys
-            key = keys.get(head[1:_SALT_AT]) if keys is not None else None
-            if key is None:
-                known = keys.ids if keys is not None else ()
-                raise UnknownKey(self._place(position), head[1:_SALT_AT], known)
-            self._ciphers[head] = AESGCM(key.derive(_PURPOSE, head[_SALT_AT:]))
-        return self._ciphers[head]
-
-    def _place(self, position: int) -> str:
-        return f"record {position} of the journal {self._uid}"
 
 
 def _nonce(position: int) -> bytes:

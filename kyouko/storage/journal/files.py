@@ -74,7 +74,7 @@ class FileJournals:
             SystemExit: That is not possible; the message says why.
         """
         try:
-            self._lock = await asyncio.to_thread(_take, self._directory)
+            self._lock = await asyncio.to_thread(take_directory, self._directory)
         except BlockingIOError:
             raise SystemExit(
                 f"another process keeps its journals in {self._directory}; one at a time may"
@@ -192,8 +192,12 @@ class FileJournals:
             )
 
 
-def _take(directory: Path) -> int:
-    """Make the directory this process's own; returns the lock's descriptor."""
+def take_directory(directory: Path) -> int:
+    """Make the directory this process's own; returns the lock's descriptor.
+
+    Raises:
+        BlockingIOError: Another process keeps its journals there.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     sync_folder(directory.parent)
     lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

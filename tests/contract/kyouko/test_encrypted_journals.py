@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kyouko.storage.journal.encrypted import EncryptedJournals
+from kyouko.storage.journal.rewriting import rewrite
 from mesh.encryption.keys import Encryption, KeyEncryptionKey, KeyRing
 from mesh.errors import Unavailable
 from tests.contract.kyouko.journal_homes import FileHome, all_records, started
@@ -133,3 +134,51 @@ async def test_records_cannot_be_moved_or_left_out(home: FileHome) -> None:
         await read(home, with_keys(OLD))
     with pytest.raises(Unavailable, match=f"record 1 of the journal {TWO} is damaged"):
         await read(home, with_keys(OLD), uid=TWO)
+
+
+async def test_files_are_brought_under_the_new_key(home: FileHome) -> None:
+    """Afterwards the old key opens nothing and the new one everything, plain records included."""
+    small = FileHome(home.directory, segment_bytes=400)
+    await write(small)
+    await write(small, encryption=with_keys(NEW, OLD))
+    await write(small, uid=TWO, encryption=Encryption())
+
+    changed, problems = rewrite(home.directory, with_keys(NEW, OLD))
+
+    again = rewrite(home.directory, with_keys(NEW))
+    assert [*RECORDS, *RECORDS] == await read(home, with_keys(NEW, required=True))
+    assert RECORDS == await read(home, with_keys(NEW, required=True), uid=TWO)
+    assert changed >= 2
+    assert ([], (0, [])) == (problems, again)
+
+
+async def test_journals_go_on_after_they_were_brought_along(home: FileHome) -> None:
+    """New records follow the rewritten ones."""
+    await write(home)
+    rewrite(home.directory, with_keys(NEW, OLD))
+
+    await write(home, encryption=with_keys(NEW))
+
+    assert [*RECORDS, *RECORDS] == await read(home, with_keys(NEW))
+
+
+async def test_files_of_a_running_process_are_left_alone(home: FileHome) -> None:
+    """They are named, and nothing in them changes."""
+    await write(home)
+    async with started(home):
+        changed, problems = rewrite(home.directory, with_keys(NEW, OLD))
+
+    assert (0, 1) == (changed, len(problems))
+    assert f"the journal {ONE} may need other keys" in problems[0]
+    assert RECORDS == await read(home, with_keys(OLD))
+
+
+async def test_records_of_a_lost_key_are_named(home: FileHome) -> None:
+    """What cannot be decrypted stays as it is."""
+    await write(home)
+
+    changed, problems = rewrite(home.directory, with_keys(NEW))
+
+    assert (0, 1) == (changed, len(problems))
+    assert f"encrypted with the key {OLD.id.hex()}" in problems[0]
+    assert RECORDS == await read(home, with_keys(OLD))

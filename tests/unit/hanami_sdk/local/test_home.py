@@ -54,6 +54,22 @@ def test_encryption_key_is_made_once_and_readable_by_the_owner_only(tmp_path: Pa
     assert [home.encryption_key_file] == list(home.secrets.iterdir())
 
 
+def test_new_key_comes_first_until_the_old_one_is_forgotten(tmp_path: Path) -> None:
+    """At no moment of a rotation the file lacks a key that something needs."""
+    home = MeshHome(tmp_path / "home")
+    home.create()
+    home.ensure_encryption_key()
+    old = home.encryption_key_file.read_text().strip()
+
+    new = home.add_encryption_key()
+    both = home.encryption_key_file.read_text().split()
+    home.keep_encryption_key(new)
+
+    assert [new, old] == both
+    assert [new] == home.encryption_key_file.read_text().split()
+    assert 0o600 == mode(home.encryption_key_file)
+
+
 def test_environment_names_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """HANAMI_HOME decides where the home is."""
     monkeypatch.setenv("HANAMI_HOME", str(tmp_path / "named"))
