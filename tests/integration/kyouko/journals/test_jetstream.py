@@ -210,6 +210,38 @@ async def test_a_release_keeps_the_newest_message_only(own_nats: NatsServer) -> 
     assert (1, 6) == (messages, again.last_position)
 
 
+async def test_a_stream_that_is_full_is_told_and_got_over(own_nats: NatsServer) -> None:
+    """The server's own words are told; when there is room all is written, in order."""
+    payloads = [bytes([number]) * 1000 for number in range(30)]
+    config = nats.js.api.StreamConfig(
+        name=STREAM,
+        subjects=[f"{STREAM}.*"],
+        discard=nats.js.api.DiscardPolicy.NEW,
+        allow_direct=True,
+        max_bytes=15_000,
+    )
+    async with stream_of(own_nats) as stream, kept(own_nats) as journals:
+        await stream.update_stream(config)
+        journal = await journals.open(UID, after=0)
+        with pytest.raises(Unavailable, match="maximum bytes") as refused:
+            await append_all(journal, payloads)
+        with pytest.raises(Unavailable):
+            await journal.room()
+        durable, last = journal.durable_position, journal.last_position
+        moved = asyncio.Event()
+        journal.watch(moved.set)
+        await stream.update_stream(config.evolve(max_bytes=-1))
+        while journal.durable_position < last:
+            await moved.wait()
+            moved.clear()
+        await append_all(journal, payloads[last:])
+        found = [record.data async for record in journal.read(0)]
+
+    assert "JOURNAL_UNAVAILABLE" == refused.value.reason
+    assert 5 < durable < last < 30
+    assert payloads == found
+
+
 async def test_a_server_without_jetstream_is_refused_at_the_start(tmp_path: Path) -> None:
     """The message says what is missing."""
     server = NatsServer(tmp_path, has_jetstream=False)
