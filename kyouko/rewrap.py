@@ -10,6 +10,7 @@ import sys
 from kyouko.settings import KyoukoSettings
 from kyouko.storage.journal import journal_folder
 from kyouko.storage.journal.rewriting import rewrite
+from mesh.encryption.keys import Encryption
 from mesh.encryption.rotation import report, require_keys, rewrap_all
 
 
@@ -20,7 +21,7 @@ def main() -> int:
     done = asyncio.run(rewrap_all(settings.blob_store()))
     folder = journal_folder(settings.journal_url, settings.data_directory / "journal")
     if folder is not None:
-        changed, problems = rewrite(folder, settings.encryption())
+        changed, problems = rewrite(folder, Encryption(ring))
         print(f"kyouko: {changed} files of journals brought under the key in use")
         done.problems += problems
     elif len(ring.ids) > 1:

@@ -82,6 +82,7 @@ def up(
             ("Administrator", state.admin_user_id),
             ("Password file", str(state.admin_password_file or "")),
             ("Data", str(state.home)),
+            ("Key of the data", _key_of_the_data(home)),
         ]
     )
     hanami = command()
@@ -207,6 +208,12 @@ def logs(
         print(line.as_json() if json else line.as_text())
     if follow:
         _follow({name: paths[name] for name in names}, as_data=json)
+
+
+def _key_of_the_data(home: MeshHome) -> str:
+    """Return where the key is without which all data is lost."""
+    path = home.encryption_key_file
+    return f"{path} (keep a copy)" if path.exists() else "from the environment"
 
 
 def show_event(event: StartEvent) -> None:

@@ -152,6 +152,8 @@ class Opener:
             Damaged: It was changed.
         """
         first = start // self._layout.chunk
+        if len(sealed) != self.span(start, length)[1]:
+            raise Damaged(self._place, "it was cut off while it was read")
         chunks = self._chunks(memoryview(sealed).cast("B"), first)
         return _joined(_cut(chunks, start - first * self._layout.chunk, length))
 

@@ -123,6 +123,15 @@ def test_cut_off_object_is_found_before_it_is_read(size: int) -> None:
         opened(sealed[:size])
 
 
+def test_object_that_is_cut_off_while_it_is_read_is_found() -> None:
+    """A part that is shorter than it must be is no content, however well its chunks open."""
+    sealed = bytes(seal(content_of(3 * CHUNK), place="a", keys=OLD))
+    opener = Opener(sealed[:HEADER_BYTES], len(sealed), place="a", keys=OLD)
+
+    with pytest.raises(Damaged, match="cut off while it was read"):
+        opener.open_span(sealed[HEADER_BYTES:][:STEP], 0, 2 * CHUNK)
+
+
 def test_longer_object_is_found() -> None:
     """Nothing can be added behind the end."""
     sealed = bytes(seal(content_of(CHUNK), place="a", keys=OLD))
