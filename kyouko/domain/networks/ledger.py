@@ -7,7 +7,7 @@ in which they happened: so what a replay makes of a snapshot is, bit for bit, wh
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Protocol
 
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.entries import (
@@ -21,12 +21,9 @@ from kyouko.domain.networks.entries import (
 from kyouko.domain.networks.learner import Learner, RowResults, Rows
 from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent
 from kyouko.domain.networks.sessions import Session, SessionBook, SessionsState, Tally
-from kyouko.domain.networks.waiting import WaitingRows
+from kyouko.domain.networks.waiting import WaitingRows, count_row_bytes
 from kyouko.domain.pipeline.lags import widest_row
 from mesh.errors import DomainError, FailedPrecondition
-
-# Of all sessions of a network together, for rows whose targets may come later.
-_WAITING_BYTES: Final = 32 * 2**20
 
 
 class Appendable(Protocol):
@@ -104,9 +101,9 @@ class Ledger:
 
     def __init__(self, learner: Learner, content: SnapshotContent | None) -> None:
         self.learner = learner
-        most_waiting_rows = max(1, _WAITING_BYTES // (4 * widest_row(learner.structure)))
         state = SessionsState() if content is None else content.sessions
-        self.sessions = SessionBook.restore(state, most_waiting_rows=most_waiting_rows)
+        row_bytes = count_row_bytes(widest_row(learner.structure))
+        self.sessions = SessionBook.restore(state, row_bytes=row_bytes)
         self.position = 0 if content is None else content.journal_position
         self._journal: Appendable | None = None
         # Learned rows by position, of what may not be durable yet; read by the event loop.
@@ -147,7 +144,12 @@ class Ledger:
             sessions=self.sessions.export(),
             journal_position=self.position,
         )
-        return Exported(content, self.learner.statistics(), self.learner.passed_rows)
+        return Exported(content, self.statistics(), self.learner.passed_rows)
+
+    def statistics(self) -> NetworkStatistics:
+        """Return how far the network has grown, and what it holds; may be called while it works."""
+        found = self.learner.statistics()
+        return replace(found, memory_bytes=found.memory_bytes + self.sessions.memory_bytes)
 
     def open_session(
         self, key: bytes, user: str, *, is_new: bool, horizon: int, holder: int

@@ -95,6 +95,27 @@ class LiveNetworks:
         with self._room.reserved(key, size):
             yield
 
+    @asynccontextmanager
+    async def for_labels(
+        self, live: LiveNetwork, key: bytes, horizon_rows: int
+    ) -> AsyncIterator[None]:
+        """Hold room for the rows of a session that may wait for labels, till it has been opened.
+
+        Raises:
+            ResourceExhausted: LIMIT_REACHED: networks in use leave no room for them.
+        """
+        if not horizon_rows:
+            yield
+            return
+        uid = live.network.uid
+        # One after the other: each counts what those before it have taken.
+        async with self._gate(uid):
+            size = live.most_bytes(key=key, horizon_rows=horizon_rows)
+            # As in `using`: a caller who leaves must not stop it half-way.
+            await asyncio.shield(self._make_room_for(uid, size))
+            with self._room.reserved(uid, size):
+                yield
+
     def as_now(self, network: Network) -> Network:
         """Return a network as it is at this moment: from memory if it is there."""
         live = self._live.get(network.uid)
@@ -234,7 +255,15 @@ class LiveNetworks:
         size = most_bytes(network)
         await self._make_room_for(network.uid, size)
         with self._room.reserved(network.uid, size):
-            return self._live.get(network.uid) or await self._load(network)
+            live = self._live.get(network.uid) or await self._load(network)
+            try:
+                # Only now it is known what its sessions may hold.
+                await self._make_room_for(network.uid, live.most_bytes())
+            except BaseException:
+                if network.uid not in self._live:
+                    await self._close(live)
+                raise
+            return live
 
     async def _load(self, known: Network) -> LiveNetwork:
         if known.uid in self._leaving:

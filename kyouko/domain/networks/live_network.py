@@ -16,7 +16,7 @@ class LiveLimits:
     Attributes:
         networks: most networks in memory.
         memory_bytes: most memory for all of them, copies to predict with too; one in use counts
-            as large as it may grow.
+            as large as it may grow, with all rows that may wait for their targets.
         snapshot_rows: rows learned after which a snapshot is due.
         snapshot_seconds: the same in time, when anything was learned at all.
         idle_seconds: time after which a network that nobody uses leaves memory.
@@ -79,21 +79,29 @@ class LiveNetwork:
     @property
     def memory_bytes(self) -> int:
         """What the network may need before anybody can be refused more."""
-        if self.users:
-            return most_bytes(self.network)
-        return self.owner.learner.statistics().memory_bytes
+        return self.most_bytes() if self.users else self.owner.ledger.statistics().memory_bytes
+
+    def most_bytes(self, *, key: bytes = b"", horizon_rows: int = 0) -> int:
+        """Return what the network may grow to, with the rows that wait for their targets.
+
+        Args:
+            key: of a session that is about to be opened.
+            horizon_rows: of that session.
+        """
+        sessions = self.owner.ledger.sessions.most_memory_bytes(key=key, horizon_rows=horizon_rows)
+        return most_bytes(self.network) + sessions
 
     def now(self) -> Network:
         """Return the network as it is at this moment, learning or not."""
-        learner = self.owner.learner
+        ledger = self.owner.ledger
         return replace(
             self.network,
-            statistics=learner.statistics(),
-            labels=learner.labels.labels,
+            statistics=ledger.statistics(),
+            labels=ledger.learner.labels.labels,
             kept_rows=self.kept_rows,
         )
 
 
 def most_bytes(network: Network) -> int:
-    """Return the memory that a network may grow to."""
+    """Return the memory that a network may grow to, without its sessions."""
     return network.structure.options.memory_limit_bytes

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.networks.rows import RowResults
-from kyouko.domain.networks.waiting import WaitingRows, pack, unpack
+from kyouko.domain.networks.waiting import FRAME_BYTES, WaitingRows, pack, unpack
 from mesh.errors import Aborted, FailedPrecondition
 
 KEY_BYTES: Final = 16
@@ -23,8 +23,10 @@ MOST_SESSIONS: Final = 256
 # Tasks of a network run one after the other: only the last ones can be of interest again.
 MOST_TASKS: Final = 16
 MOST_MESSAGE_IDS: Final = 4096
-MOST_WAITING: Final = 1_000_000
+MOST_WAITING_BYTES: Final = 32 * 2**20
 _TOKEN_BYTES: Final = 24
+# What Python keeps of a message.
+_ID_BYTES: Final = 192
 _TASKS: Final = "tasks/"
 Array = npt.NDArray[Any]
 
@@ -80,6 +82,11 @@ class Session:
         return self.user.startswith(_TASKS)
 
     @property
+    def message_id_count(self) -> int:
+        """How many messages are remembered."""
+        return len(self._ids)
+
+    @property
     def message_ids(self) -> Sequence[int]:
         """The messages remembered, hashed, oldest first."""
         return list(self._ids)
@@ -109,8 +116,13 @@ class Session:
     def forget_beyond(self, rows: int) -> None:
         """Let the oldest rows go that are more than so many."""
         while self.waiting_rows > rows:
-            _, oldest = self.waiting.popitem(last=False)
-            self.waiting_rows -= oldest.row_count
+            self.forget_oldest()
+
+    def forget_oldest(self) -> int:
+        """Let the frame go that waits longest; returns its rows."""
+        _, oldest = self.waiting.popitem(last=False)
+        self.waiting_rows -= oldest.row_count
+        return oldest.row_count
 
     def rows_of(self, sequence: int) -> WaitingRows:
         """Return the rows of an earlier frame that waits for its targets.
@@ -145,10 +157,22 @@ class SessionBook:
     """
 
     def __init__(
-        self, limit: int = MOST_SESSIONS, *, most_waiting_rows: int = MOST_WAITING
+        self,
+        limit: int = MOST_SESSIONS,
+        *,
+        row_bytes: int,
+        most_waiting_bytes: int = MOST_WAITING_BYTES,
     ) -> None:
+        """Make an empty book.
+
+        Args:
+            limit: most sessions of streams.
+            row_bytes: what a row takes that waits for its targets.
+            most_waiting_bytes: what all of them take, with what Python keeps of their frames.
+        """
         self._limit = limit
-        self._most_waiting_rows = most_waiting_rows
+        self._row_bytes = row_bytes
+        self._most_waiting_bytes = most_waiting_bytes
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
 
     def __len__(self) -> int:
@@ -194,14 +218,30 @@ class SessionBook:
         if not session.horizon_rows:
             return
         session.wait_for_targets(sequence, rows)
-        too_many = sum(each.waiting_rows for each in self._sessions.values())
-        too_many -= self._most_waiting_rows
+        excess = sum(map(self._waiting_bytes, self._sessions.values())) - self._most_waiting_bytes
         for each in self._sessions.values():
-            if too_many <= 0:
+            while excess > 0 and each.waiting:
+                excess -= each.forget_oldest() * self._row_bytes + FRAME_BYTES
+            if excess <= 0:
                 return
-            before = each.waiting_rows
-            each.forget_beyond(max(0, before - too_many))
-            too_many -= before - each.waiting_rows
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the sessions hold now; may be asked for by any thread, also while they change."""
+        return sum(
+            self._waiting_bytes(each) + each.message_id_count * _ID_BYTES
+            for each in tuple(self._sessions.values())
+        )
+
+    def most_memory_bytes(self, *, key: bytes = b"", horizon_rows: int = 0) -> int:
+        """Return what they may come to hold, if the session of a key gets a horizon."""
+        sessions = tuple(self._sessions.values())
+        rows = horizon_rows + sum(each.horizon_rows for each in sessions if each.key != key)
+        waiting = min(rows * (self._row_bytes + FRAME_BYTES), self._most_waiting_bytes)
+        return waiting + sum(each.message_id_count * _ID_BYTES for each in sessions)
+
+    def _waiting_bytes(self, session: Session) -> int:
+        return session.waiting_rows * self._row_bytes + len(session.waiting) * FRAME_BYTES
 
     def check(self, key: bytes, user: str) -> None:
         """Refuse a key that is not of this user's session.
@@ -236,13 +276,13 @@ class SessionBook:
         return SessionsState(tuple(header), arrays)
 
     @classmethod
-    def restore(cls, state: "SessionsState", *, most_waiting_rows: int) -> "SessionBook":
+    def restore(cls, state: "SessionsState", *, row_bytes: int) -> "SessionBook":
         """Return the book that was exported.
 
         Raises:
             ValueError: The state is none of a book.
         """
-        book = cls(most_waiting_rows=most_waiting_rows)
+        book = cls(row_bytes=row_bytes)
         try:
             for number, item in enumerate(state.header):
                 session = book.open(bytes.fromhex(item["key"]), item["user"], item["horizon_rows"])

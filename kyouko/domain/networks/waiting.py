@@ -6,13 +6,15 @@ targets that come later teach what they would have taught in time.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WaitingRows", "pack", "unpack"]
+__all__ = ["FRAME_BYTES", "WaitingRows", "count_row_bytes", "pack", "unpack"]
 
+# What Python keeps of a frame besides its rows.
+FRAME_BYTES: Final = 640
 Array = npt.NDArray[Any]
 Int64 = npt.NDArray[np.int64]
 
@@ -42,6 +44,11 @@ class WaitingRows:
         if more <= 0:
             return self.inputs
         return np.pad(self.inputs, ((0, 0), (0, more)), constant_values=np.nan)
+
+
+def count_row_bytes(width: int) -> int:
+    """Return what a row takes at most: its numbers, and its place in the frame."""
+    return 4 * width + 8
 
 
 def pack(waiting: Mapping[int, WaitingRows]) -> dict[str, Array]:

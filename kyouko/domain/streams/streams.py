@@ -15,7 +15,8 @@ from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
-from kyouko.domain.networks.sessions import key_of, new_token, taken_over
+from kyouko.domain.networks.sessions import MOST_WAITING_BYTES, key_of, new_token, taken_over
+from kyouko.domain.networks.waiting import count_row_bytes
 from kyouko.domain.pipeline.lags import widest_row
 from kyouko.domain.scoring import ScoringOptions, StreamScorer
 from kyouko.domain.streams.authority import Authority
@@ -203,15 +204,16 @@ class Streams:
         token = opening.resume_token or new_token()
         hold = Hold(key_of(token), next(self._numbers))
         try:
-            last_sequence = await live.owner.run(
-                lambda ledger: ledger.open_session(
-                    hold.key,
-                    user,
-                    is_new=not opening.resume_token,
-                    horizon=opening.label_horizon_rows,
-                    holder=hold.holder,
+            async with self._networks.for_labels(live, hold.key, opening.label_horizon_rows):
+                last_sequence = await live.owner.run(
+                    lambda ledger: ledger.open_session(
+                        hold.key,
+                        user,
+                        is_new=not opening.resume_token,
+                        horizon=opening.label_horizon_rows,
+                        holder=hold.holder,
+                    )
                 )
-            )
         except RuntimeError as error:
             if live.closed:
                 raise NotFound(live.network.name) from error
@@ -314,13 +316,14 @@ def _check_horizon(live: LiveNetwork, opening: Opening, terms: StreamTerms) -> N
     problem = _why_never_late(structure)
     if rows and problem:
         raise InvalidArgument.for_field(field, problem)
-    needed = rows * widest_row(structure) * 4
-    if needed > terms.window_bytes:
+    needed = rows * count_row_bytes(widest_row(structure))
+    most = min(terms.window_bytes, MOST_WAITING_BYTES)
+    if needed > most:
         raise ResourceExhausted(
             f"{field}: {rows} rows of this network are {needed} bytes; "
-            f"at most {terms.window_bytes} may wait for targets",
+            f"at most {most} may wait for targets",
             reason="LIMIT_REACHED",
-            metadata={"limit": str(terms.window_bytes), "actual": str(needed)},
+            metadata={"limit": str(most), "actual": str(needed)},
         )
 
 

@@ -150,6 +150,41 @@ async def test_labels_may_come_later(kyouko: RunningKyouko) -> None:
     assert ["LABEL_TOO_LATE"] * 2 == reasons
 
 
+async def test_a_horizon_is_refused_where_memory_has_no_room_for_it(
+    misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path
+) -> None:
+    """The stream is told so before it sends anything; rows that do wait count with the network."""
+    network_bytes = 16 * 2**20
+    template = f"""
+        inputs: [{{name: input, channels: 4}}]
+        populations: [{{name: hidden, neurons: 8}}]
+        outputs: [{{name: label, kind: classes}}]
+        options: {{memory_limit_bytes: {network_bytes}}}
+    """
+    async with start_kyouko(
+        misaki,
+        "127.0.0.1:1",
+        tmp_path / "kyouko",
+        shiori.alice,
+        live_memory_bytes=network_bytes + 2**20,
+    ) as kyouko:
+        await kyouko.create_network(template_yaml=template)
+        async with kyouko.stream(label_horizon_rows=100_000) as stream:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stream.opened()
+        async with kyouko.stream(label_horizon_rows=1_000) as stream:
+            await stream.opened()
+            before = (await kyouko.network()).statistics.memory_bytes
+            for sequence in range(1, 101):
+                await stream.send(sequence, ROW)
+                await result_of(stream)
+            after = (await kyouko.network()).statistics.memory_bytes
+
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED == refused.value.code()
+    assert "LIMIT_REACHED" == info_of(refused.value).reason
+    assert after - before >= 100 * (ROW.nbytes + 500)
+
+
 async def test_rows_and_late_labels_do_not_mix(kyouko: RunningKyouko) -> None:
     """A frame with a target sequence has no inputs, and has to have targets."""
     await kyouko.create_network()

@@ -1,5 +1,6 @@
 """The ledger: frames are learned once, and a replay of its journal is the network itself."""
 
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from kyouko.domain.networks.sessions import (
     key_of_task,
     user_of_task,
 )
-from kyouko.domain.networks.waiting import WaitingRows
+from kyouko.domain.networks.waiting import FRAME_BYTES, WaitingRows
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
 from mesh.errors import Aborted, DomainError, FailedPrecondition, InvalidArgument
@@ -331,7 +332,7 @@ async def test_empty_frames_do_not_wait(book: Book) -> None:
 
 async def test_rows_that_wait_are_bounded_over_all_sessions() -> None:
     """The session unused for longest loses its oldest ones first, and all knows what it has."""
-    sessions = SessionBook(most_waiting_rows=5)
+    sessions = SessionBook(row_bytes=100, most_waiting_bytes=3 * (2 * 100 + FRAME_BYTES) - 1)
     rows = WaitingRows.all_of(np.zeros((2, 3), np.float32))
     first = sessions.open(b"1" * 16, ALICE, 100)
     second = sessions.open(b"2" * 16, ALICE, 100)
@@ -341,3 +342,42 @@ async def test_rows_that_wait_are_bounded_over_all_sessions() -> None:
 
     assert ([2], [1]) == (list(first.waiting), list(second.waiting))
     assert (2, 2) == (first.waiting_rows, second.waiting_rows)
+    assert 2 * (2 * 100 + FRAME_BYTES) == sessions.memory_bytes
+
+
+async def test_what_waits_counts_as_memory_of_its_network(book: Book) -> None:
+    """Frames of a single narrow row count for what Python keeps of them, until they are gone."""
+    book.open(horizon=2000)
+    book.ledger.take(frame(1))
+    told = book.ledger.statistics().memory_bytes
+    rows = np.random.default_rng(3).normal(size=(2000, 3)).astype(np.float32)
+    tracemalloc.start()
+
+    for sequence in range(2, 2002):
+        row = np.frombuffer(rows[sequence - 2].tobytes(), np.float32).reshape(1, 3)
+        book.ledger.take(Submission(KEY, 1, sequence, Rows(row), message_id=f"message {sequence}"))
+        # Journals give their records away when they are on the disk.
+        book.records.clear()
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    grown = book.ledger.statistics().memory_bytes - told
+    kept = book.ledger.export().statistics.memory_bytes - told
+    most = book.ledger.sessions.most_memory_bytes()
+    book.open(horizon=0)
+
+    assert taken / 2 < grown <= most
+    assert taken < 1.1 * grown
+    assert grown == kept
+    assert book.ledger.statistics().memory_bytes - told < grown / 2
+
+
+async def test_a_session_counts_the_rows_that_may_come_to_wait() -> None:
+    """As many as its horizon says, each in a frame of its own, up to what all may take."""
+    sessions = SessionBook(row_bytes=100, most_waiting_bytes=10_000)
+    before = sessions.most_memory_bytes(key=KEY, horizon_rows=2)
+    sessions.open(KEY, ALICE, 2)
+
+    assert (2 * (100 + FRAME_BYTES), before) == (before, sessions.most_memory_bytes())
+    assert 3 * before // 2 == sessions.most_memory_bytes(key=KEY, horizon_rows=3)
+    assert 2 * before == sessions.most_memory_bytes(key=b"2" * 16, horizon_rows=2)
+    assert 10_000 == sessions.most_memory_bytes(key=b"2" * 16, horizon_rows=50)

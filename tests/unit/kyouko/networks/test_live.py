@@ -14,6 +14,8 @@ from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits, LiveNetwork
 from kyouko.domain.networks.network import Network, SnapshotContent
+from kyouko.domain.networks.sessions import MOST_WAITING_BYTES
+from kyouko.domain.networks.waiting import FRAME_BYTES
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.template import resolve
 from kyouko.templates import shipped_templates
@@ -26,6 +28,9 @@ from tests.contract.kyouko.in_memory import (
 )
 
 STRUCTURE = resolve(shipped_templates()["flat"].template, channels=3)
+KEY = b"k" * 16
+# So many single rows take all the memory that rows may take which wait for their labels.
+HORIZON = MOST_WAITING_BYTES // FRAME_BYTES
 
 
 class House:
@@ -39,14 +44,14 @@ class House:
         self._limits = LiveLimits(**limits)  # type: ignore[arg-type]
         self.live = self.restarted()
 
-    def restarted(self) -> LiveNetworks:
+    def restarted(self, **limits: float) -> LiveNetworks:
         """Return what a new process would have: the same stores, nothing in memory."""
         return LiveNetworks(
             self.repository,
             self.snapshots,
             self.journals,
             self.executor,
-            limits=self._limits,
+            limits=replace(self._limits, **limits),  # type: ignore[arg-type]
         )
 
     async def create(
@@ -400,6 +405,87 @@ async def test_networks_in_use_count_as_large_as_they_may_grow() -> None:
         full.value.reason,
         full.value.metadata["limit_bytes"],
     )
+
+
+async def open_session(live: LiveNetwork, horizon: int) -> None:
+    """Open a session whose rows may get their labels later."""
+    await live.owner.run(
+        lambda ledger: ledger.open_session(
+            KEY, "users/alice", is_new=True, horizon=horizon, holder=1
+        )
+    )
+
+
+async def test_rows_that_wait_for_labels_have_room_of_their_own() -> None:
+    """Other networks make room for them, and are refused while they may come."""
+    limit = STRUCTURE.options.memory_limit_bytes
+    house = House(memory_bytes=2 * limit)
+    for network_id in ("one", "two"):
+        await house.create(network_id)
+    async with house.live.using("flowers", "two") as two:
+        pass
+
+    async with house.live.using("flowers", "one") as one:
+        before = one.memory_bytes
+        async with house.live.for_labels(one, KEY, HORIZON):
+            await open_session(one, HORIZON)
+        after = one.memory_bytes
+        with pytest.raises(ResourceExhausted) as full:
+            async with house.live.using("flowers", "two"):
+                raise AssertionError
+        closed = two.closed
+    await house.live.close()
+
+    assert (limit, limit + MOST_WAITING_BYTES) == (before, after)
+    assert ("LIMIT_REACHED", False) == (full.value.reason, closed)
+
+
+async def test_a_horizon_without_room_is_refused() -> None:
+    """Nothing waits then, and the network goes on without."""
+    limit = STRUCTURE.options.memory_limit_bytes
+    house = House(memory_bytes=limit + MOST_WAITING_BYTES - 1)
+    for network_id in ("one", "idle"):
+        await house.create(network_id)
+    async with house.live.using("flowers", "idle") as idle:
+        pass
+
+    async with house.live.using("flowers", "one") as one:
+        closed = [idle.closed]
+        with pytest.raises(ResourceExhausted) as full:
+            async with house.live.for_labels(one, KEY, HORIZON):
+                raise AssertionError
+        closed.append(idle.closed)
+        async with house.live.for_labels(one, KEY, 10):
+            await open_session(one, 10)
+        await teach(one)
+    await house.live.close()
+
+    assert "LIMIT_REACHED" == full.value.reason
+    # It made room, but that was a byte too little.
+    assert [False, True] == closed
+
+
+async def test_a_network_comes_back_with_its_rows_that_wait_or_not_at_all() -> None:
+    """One for whose sessions there is no room any more is refused, and can be loaded later."""
+    limit = STRUCTURE.options.memory_limit_bytes
+    house = House(memory_bytes=limit + MOST_WAITING_BYTES)
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        await teach(live)
+        await open_session(live, HORIZON)
+    await house.live.close()
+
+    small = house.restarted(memory_bytes=limit + MOST_WAITING_BYTES - 1)
+    with pytest.raises(ResourceExhausted):
+        async with small.using("flowers", "net"):
+            raise AssertionError
+    await small.close()
+    restarted = house.restarted()
+    async with restarted.using("flowers", "net") as live:
+        counted = live.memory_bytes
+    await restarted.close()
+
+    assert limit + MOST_WAITING_BYTES == counted
 
 
 async def test_idle_networks_leave_when_memory_runs_out() -> None:
