@@ -12,6 +12,9 @@ import grpc
 import structlog
 from hanami.misaki.v1 import (
     access_service_pb2_grpc,
+    api_key_service_pb2_grpc,
+    client_service_pb2_grpc,
+    oauth_service_pb2_grpc,
     project_service_pb2_grpc,
     session_service_pb2_grpc,
     token_service_pb2_grpc,
@@ -26,7 +29,7 @@ from mesh.origins import Origins
 from mesh.revocations import Revocation
 from mesh.server import Application, Servicer
 from mesh.tokens import PublicKey, TokenVerifier
-from misaki.crypto.digests import Digests, HashKeyError
+from misaki.crypto.digests import Digests, HashKeyError, new_secret
 from misaki.crypto.digests import load_or_create as load_or_create_digests
 from misaki.crypto.keys import KeyFileError, SigningKey, load_or_create
 from misaki.crypto.passwords import Argon2Passwords
@@ -34,6 +37,7 @@ from misaki.crypto.tokens import JwtMint
 from misaki.domain.access_news import AccessNews
 from misaki.domain.bootstrap import BootstrapError, FirstAdmin, ensure_admin
 from misaki.domain.password_changes import PasswordChanges
+from misaki.domain.project_credentials import ProjectCredentials
 from misaki.domain.projects import Projects
 from misaki.domain.revocations import Revoker
 from misaki.domain.services import ServiceLogins
@@ -41,6 +45,9 @@ from misaki.domain.sessions import SessionLimits, Sessions
 from misaki.domain.throttle import Throttle
 from misaki.domain.users import Users
 from misaki.servicers.access import AccessServicer
+from misaki.servicers.api_keys import ApiKeyServicer
+from misaki.servicers.clients import ClientServicer
+from misaki.servicers.oauth import OauthServicer
 from misaki.servicers.projects import ProjectServicer
 from misaki.servicers.sessions import SessionServicer
 from misaki.servicers.tokens import TokenServicer
@@ -49,6 +56,7 @@ from misaki.settings import MisakiSettings
 from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
 from misaki.storage.attempts import SqlAttemptStore
+from misaki.storage.credentials import SqlCredentialStore
 from misaki.storage.models import IDEMPOTENCY_KEYS
 from misaki.storage.repository import SqlDirectory
 from misaki.storage.sessions import SqlSessionStore
@@ -80,6 +88,21 @@ _CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] =
         access_service_pb2_grpc.AccessServiceServicer,
         "AccessService",
         access_service_pb2_grpc.add_AccessServiceServicer_to_server,
+    ),
+    (
+        api_key_service_pb2_grpc.ApiKeyServiceServicer,
+        "ApiKeyService",
+        api_key_service_pb2_grpc.add_ApiKeyServiceServicer_to_server,
+    ),
+    (
+        client_service_pb2_grpc.ClientServiceServicer,
+        "ClientService",
+        client_service_pb2_grpc.add_ClientServiceServicer_to_server,
+    ),
+    (
+        oauth_service_pb2_grpc.OauthServiceServicer,
+        "OauthService",
+        oauth_service_pb2_grpc.add_OauthServiceServicer_to_server,
     ),
 ]
 # Bounds the memory that logins take together: two hashes of 64 MiB by default.
@@ -126,14 +149,26 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
             projects = Projects(directory, revoker, clock=_utc_now, new_id=_new_id)
             changes = PasswordChanges(directory, passwords, throttle, revoker)
             services = ServiceLogins(mint, secret=service_secret)
+            credentials = ProjectCredentials(
+                SqlCredentialStore(database, access_store.revoking),
+                mint,
+                revoker,
+                digests,
+                clock=_utc_now,
+                new_id=_new_id,
+                new_secret=new_secret,
+            )
             async with _trail(settings, mint) as trail:
                 yield Application(
                     servicers=_named(
-                        TokenServicer(sessions, services, [key.public], origins),
+                        TokenServicer(sessions, services, credentials, [key.public], origins),
                         SessionServicer(sessions),
                         UserServicer(users, changes, origins),
                         ProjectServicer(projects),
                         AccessServicer(news),
+                        ApiKeyServicer(credentials),
+                        ClientServicer(credentials),
+                        OauthServicer(credentials, _utc_now),
                     ),
                     verifier=verifier,
                     dependencies=[Dependency("database", database.check)],

@@ -38,6 +38,11 @@ def role_of(number: "access_pb2.Role.ValueType") -> Role:
     return Role(access_pb2.Role.Name(number).removeprefix(_ROLE_PREFIX))
 
 
+def role_number(role: Role) -> "access_pb2.Role.ValueType":
+    """Return the number of a role."""
+    return access_pb2.Role.Value(_ROLE_PREFIX + role.value)
+
+
 def check_mask(mask: FieldMask, allowed: Sequence[str]) -> frozenset[str]:
     """Return the fields that an update names.
 
@@ -126,7 +131,7 @@ def member_message(member: Member) -> project_service_pb2.Member:
     message = project_service_pb2.Member(
         name=member.name,
         user=user_name(member.user_id),
-        role=access_pb2.Role.Value(_ROLE_PREFIX + member.role.value),
+        role=role_number(member.role),
         etag=member.etag,
     )
     message.create_time.FromDatetime(member.create_time)

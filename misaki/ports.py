@@ -8,7 +8,16 @@ from typing import Protocol
 from mesh.access import Principal, Role
 from mesh.revocations import Revocation
 from misaki.domain.attempts import Attempts, Limits
-from misaki.domain.model import Credentials, Member, Project, Session, User, UserChange
+from misaki.domain.model import (
+    CredentialKind,
+    Credentials,
+    Member,
+    Project,
+    ProjectCredential,
+    Session,
+    User,
+    UserChange,
+)
 from misaki.domain.policy import PolicyVersion
 
 Clock = Callable[[], datetime]
@@ -230,6 +239,55 @@ class SessionStore(Protocol):
         """Delete the sessions whose last refresh token has ended."""
 
 
+class CredentialStore(Protocol):
+    """Keeps API keys and clients of projects. Each method is one transaction."""
+
+    async def create_credential(
+        self, credential: ProjectCredential, digest: str, *, limit: int
+    ) -> None:
+        """Store a new credential with the digest of its secret.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND: there is no such project.
+            AlreadyExists: RESOURCE_EXISTS.
+            ResourceExhausted: LIMIT_REACHED: the project has `limit` of the kind.
+        """
+
+    async def get_credential(
+        self, kind: CredentialKind, project_id: str, credential_id: str
+    ) -> ProjectCredential:
+        """Return a credential.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+        """
+
+    async def find_credential(self, kind: CredentialKind, digest: str) -> ProjectCredential | None:
+        """Return the credential that a digest belongs to, or None."""
+
+    async def list_credentials(
+        self, kind: CredentialKind, project_id: str, *, after: str, limit: int
+    ) -> Sequence[ProjectCredential]:
+        """Return the credentials of a project in the order of ids, `limit` after an id.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND: there is no such project.
+        """
+
+    async def delete_credential(
+        self, credential: ProjectCredential, *, etag: str, revocations: Sequence[Revocation]
+    ) -> None:
+        """Delete a credential.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            Aborted: ETAG_MISMATCH.
+        """
+
+    async def note_use(self, credential: ProjectCredential, *, now: datetime) -> None:
+        """Note when a credential was used last; one that is gone is left alone."""
+
+
 class AttemptStore(Protocol):
     """Counts failures by key, see `misaki.domain.throttle`. Each method is one transaction."""
 
@@ -339,6 +397,11 @@ class TokenMint(Protocol):
 
     def refresh_for(self, session: Session) -> SignedToken:
         """Return the refresh token of a session that is good."""
+
+    def access_for_credential(
+        self, credential: ProjectCredential, *, issue_time: datetime
+    ) -> SignedToken:
+        """Return an access token that says what a credential allows, and ends with it."""
 
     def access_for_service(self, service: str) -> SignedToken:
         """Return the access token of a service of the mesh."""

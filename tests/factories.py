@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from mesh.access import AccessRule, Caller, Principal, Role
-from misaki.domain.model import Member, Project, Session, User
+from mesh.access import AccessRule, Action, Caller, Principal, Role
+from misaki.domain.model import CredentialKind, Member, Project, ProjectCredential, Session, User
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ALL_ROLES = frozenset(Role)
@@ -71,4 +71,23 @@ def session(session_id: str = "s1", user_id: str = "alice", project_id: str = ""
         expire_time=NOON + timedelta(hours=24),
         origin="203.0.113.7",
         client="test",
+    )
+
+
+def api_key(key_id: str = "sensor", project_id: str = "garden") -> ProjectCredential:
+    """Return an API key of misaki, for all networks of a project."""
+    return ProjectCredential(
+        kind=CredentialKind.API_KEY,
+        project_id=project_id,
+        credential_id=key_id,
+        uid=f"uid-{project_id}-{key_id}"[:32],
+        display_name=key_id.capitalize(),
+        creator="users/root",
+        role=None,
+        network_id="",
+        actions=frozenset({Action.LEARN, Action.PREDICT}),
+        create_time=NOON,
+        expire_time=None,
+        last_use_time=None,
+        etag="e1",
     )

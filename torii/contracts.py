@@ -17,6 +17,9 @@ from hanami.kyouko.v1 import (
 )
 from hanami.misaki.v1 import (
     access_service_pb2,
+    api_key_service_pb2,
+    client_service_pb2,
+    oauth_service_pb2,
     project_service_pb2,
     session_service_pb2,
     token_service_pb2,
@@ -32,6 +35,9 @@ _FILES: Sequence[FileDescriptor] = (
     task_service_pb2.DESCRIPTOR,
     template_service_pb2.DESCRIPTOR,
     access_service_pb2.DESCRIPTOR,
+    api_key_service_pb2.DESCRIPTOR,
+    client_service_pb2.DESCRIPTOR,
+    oauth_service_pb2.DESCRIPTOR,
     project_service_pb2.DESCRIPTOR,
     session_service_pb2.DESCRIPTOR,
     token_service_pb2.DESCRIPTOR,

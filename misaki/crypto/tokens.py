@@ -9,7 +9,7 @@ import jwt
 from mesh.access import Principal, Role
 from mesh.tokens import ACCESS, ALGORITHM, REFRESH, TokenVerifier, principal_of, token_invalid
 from misaki.crypto.keys import SigningKey
-from misaki.domain.model import Session, User, user_name
+from misaki.domain.model import CredentialKind, ProjectCredential, Session, User, user_name
 from misaki.ports import Clock, NewId, Renewal, SignedToken
 
 
@@ -57,6 +57,27 @@ class JwtMint:
         """Return the refresh token of a session that is good."""
         claims = {"sid": session.session_id, "gen": session.generation}
         return self._signed(user_name(session.user_id), REFRESH, session.expire_time, claims)
+
+    def access_for_credential(
+        self, credential: ProjectCredential, *, issue_time: datetime
+    ) -> SignedToken:
+        """Return an access token that says what a credential allows, and ends with it."""
+        claims: dict[str, Any] = {"adm": False, "roles": {}, "iat": issue_time.timestamp()}
+        if credential.kind is CredentialKind.API_KEY:
+            claims["api_key"] = credential.uid
+            claims["device"] = {
+                "project": credential.project_id,
+                "network": credential.network_id,
+                "actions": sorted(credential.actions),
+            }
+        else:
+            claims["client_id"] = credential.uid
+            role = credential.role
+            claims["roles"] = {credential.project_id: role.value} if role else {}
+        ends = self._clock() + self._access_lifetime
+        if credential.expire_time is not None:
+            ends = min(ends, credential.expire_time)
+        return self._signed(credential.name, ACCESS, ends, claims)
 
     def access_for_service(self, service: str) -> SignedToken:
         """Return the access token of a service of the mesh."""

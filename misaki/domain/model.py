@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
-from mesh.access import Role
+from mesh.access import Action, Role
 
 PROJECT_ROLES = frozenset({Role.PROJECT_ADMIN, Role.MEMBER, Role.VIEWER})
 
@@ -128,6 +129,67 @@ class Member:
     def name(self) -> str:
         """The resource name."""
         return f"projects/{self.project_id}/members/{self.user_id}"
+
+
+class CredentialKind(StrEnum):
+    """What may act in a project by a secret; the value is the collection in names."""
+
+    API_KEY = "apiKeys"
+    CLIENT = "clients"
+
+
+@dataclass(frozen=True)
+class ProjectCredential:
+    """An API key of devices, or a client of OAuth 2; its secret is not part of it.
+
+    Attributes:
+        kind: Which of them.
+        project_id: Where it acts.
+        credential_id: The last part of the name.
+        uid: Tells it from a later one of the same id.
+        display_name: The name people read.
+        creator: Who made it; may be gone.
+        role: What a client is in the project; None for an API key.
+        network_id: The only network that an API key is good for; empty for all.
+        actions: What an API key is good for.
+        create_time: With a time zone.
+        expire_time: When it ends; None for never.
+        last_use_time: When it was last exchanged for a token, to the minute.
+        etag: Changes with every change.
+    """
+
+    kind: CredentialKind
+    project_id: str
+    credential_id: str
+    uid: str
+    display_name: str
+    creator: str
+    role: Role | None
+    network_id: str
+    actions: frozenset[Action]
+    create_time: datetime
+    expire_time: datetime | None
+    last_use_time: datetime | None
+    etag: str
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return credential_name(self.kind, self.project_id, self.credential_id)
+
+    @property
+    def subject(self) -> str:
+        """What a revocation names it by."""
+        return f"{self.kind.value}/{self.uid}"
+
+    def has_expired(self, now: datetime) -> bool:
+        """Tell whether its time is over."""
+        return self.expire_time is not None and self.expire_time <= now
+
+
+def credential_name(kind: CredentialKind, project_id: str, credential_id: str) -> str:
+    """Return the resource name of a credential of a project."""
+    return f"{project_name(project_id)}/{kind.value}/{credential_id}"
 
 
 def user_name(user_id: str) -> str:

@@ -51,6 +51,15 @@ def check_project_id(project_id: str, *, field: str = "project_id") -> str:
     return project_id
 
 
+def check_credential_id(credential_id: str, *, field: str) -> str:
+    """Return the id of an API key or a client when it is one.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID.
+    """
+    return check_project_id(credential_id, field=field)
+
+
 def check_display_name(display_name: str, *, default: str, field: str = "display_name") -> str:
     """Return the name people read, without blanks around it; the default when empty.
 

@@ -12,6 +12,9 @@ from mesh.calls import current_caller
 from mesh.origins import Origins
 from mesh.tokens import PublicKey
 from misaki import convert
+from misaki.convert_credentials import access_token_message
+from misaki.domain.model import CredentialKind
+from misaki.domain.project_credentials import ProjectCredentials
 from misaki.domain.services import ServiceLogins
 from misaki.domain.sessions import Sessions
 
@@ -25,11 +28,13 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
         self,
         sessions: Sessions,
         services: ServiceLogins,
+        credentials: ProjectCredentials,
         keys: Sequence[PublicKey],
         origins: Origins,
     ) -> None:
         self._sessions = sessions
         self._services = services
+        self._credentials = credentials
         self._keys = keys
         self._origins = origins
 
@@ -55,6 +60,22 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
         """Take a token back."""
         await self._sessions.revoke(request.token)
         return Empty()
+
+    async def ExchangeApiKey(
+        self, request: pb.ExchangeApiKeyRequest, context: Context
+    ) -> pb.AccessToken:
+        """Give a device its token."""
+        key, token = await self._credentials.exchange(CredentialKind.API_KEY, request.secret)
+        return access_token_message(key, token)
+
+    async def ExchangeClientSecret(
+        self, request: pb.ExchangeClientSecretRequest, context: Context
+    ) -> pb.AccessToken:
+        """Give a program its token."""
+        client, token = await self._credentials.exchange(
+            CredentialKind.CLIENT, request.secret, name=request.client
+        )
+        return access_token_message(client, token)
 
     async def IssueServiceToken(
         self, request: pb.IssueServiceTokenRequest, context: Context

@@ -90,6 +90,35 @@ class SessionRow(Base):
     client: Mapped[str] = mapped_column(String(128))
 
 
+class CredentialRow(Base):
+    """An API key or a client; `digest` is that of its secret. Goes with its project."""
+
+    __tablename__ = "credentials"
+    __table_args__ = (
+        CheckConstraint("kind IN ('apiKeys', 'clients')", name="kind_known"),
+        CheckConstraint(
+            "role IN ('', 'PROJECT_ADMIN', 'MEMBER', 'VIEWER')", name="role_of_project"
+        ),
+    )
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    project_id: Mapped[str] = mapped_column(
+        ForeignKey("projects.project_id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    credential_id: Mapped[str] = mapped_column(_identifier(), primary_key=True)
+    uid: Mapped[str] = mapped_column(String(32), unique=True)
+    digest: Mapped[str] = mapped_column(String(43), unique=True)
+    display_name: Mapped[str] = mapped_column(String(128))
+    creator: Mapped[str] = mapped_column(String(160))
+    role: Mapped[str] = mapped_column(String(16))
+    network_id: Mapped[str] = mapped_column(_identifier())
+    actions: Mapped[str] = mapped_column(String(64))
+    create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+    expire_time: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    last_use_time: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    etag: Mapped[str] = mapped_column(String(32))
+
+
 class AttemptRow(Base):
     """Counts wrong passwords; `key` is a digest and names nobody."""
 

@@ -28,7 +28,7 @@ from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
 from misaki.ports import RevocationsOf, no_revocations
 from misaki.storage.access import Revoking
-from misaki.storage.models import MemberRow, ProjectRow, SessionRow, UserRow
+from misaki.storage.models import CredentialRow, MemberRow, ProjectRow, SessionRow, UserRow
 
 
 class SqlDirectory:
@@ -155,7 +155,7 @@ class SqlDirectory:
     async def get_project(self, project_id: str) -> Project:
         """Return a project."""
         async with self._database.session() as session:
-            return _project(await _existing_project(session, project_id))
+            return _project(await existing_project(session, project_id))
 
     async def list_projects(
         self, *, after: str, limit: int, among: Collection[str] | None = None
@@ -183,7 +183,7 @@ class SqlDirectory:
             statement = statement.where(ProjectRow.etag == etag)
         async with self._database.session() as session:
             if not await _finds(session, statement, ProjectRow.project_id):
-                await _existing_project(session, project_id)
+                await existing_project(session, project_id)
                 raise stale_etag(project_name(project_id), etag)
             return _project(await session.get_one(ProjectRow, project_id, populate_existing=True))
 
@@ -207,7 +207,7 @@ class SqlDirectory:
         revocations: list[Revocation] = []
         async with self._revoking(revocations) as session:
             if not await _finds(session, statement, ProjectRow.project_id):
-                await _existing_project(session, project_id)
+                await existing_project(session, project_id)
                 raise stale_etag(project_name(project_id), etag)
             members = delete(MemberRow).where(MemberRow.project_id == project_id)
             removed = await session.scalars(members.returning(MemberRow.user_id))
@@ -215,6 +215,11 @@ class SqlDirectory:
             sessions = delete(SessionRow).where(SessionRow.project_id == project_id)
             ended = await session.scalars(sessions.returning(SessionRow.session_id))
             subjects += [f"sessions/{session_id}" for session_id in ended]
+            credentials = delete(CredentialRow).where(CredentialRow.project_id == project_id)
+            gone = await session.execute(
+                credentials.returning(CredentialRow.kind, CredentialRow.uid)
+            )
+            subjects += [f"{kind}/{uid}" for kind, uid in gone]
             revocations += revocations_of(subjects)
 
     async def create_member(self, member: Member, *, limit: int) -> None:
@@ -231,7 +236,7 @@ class SqlDirectory:
                 session.add(row)
                 await session.flush()
                 # Last, and locked: a delete at the same time comes before or after all of this.
-                await _existing_project(session, member.project_id, locked=True)
+                await existing_project(session, member.project_id, locked=True)
                 if await _memberships(session, member.user_id) > limit:
                     raise too_many_memberships(member.user_id, limit)
         except IntegrityError as error:
@@ -276,7 +281,7 @@ class SqlDirectory:
             .limit(limit)
         )
         async with self._database.session() as session:
-            await _existing_project(session, project_id)
+            await existing_project(session, project_id)
             return [_member(row) for row in await session.scalars(query)]
 
     async def delete_member(
@@ -337,9 +342,14 @@ async def _not_spared(session: AsyncSession, user_id: str, etag: str) -> DomainE
     return last_admin(user_id)
 
 
-async def _existing_project(
+async def existing_project(
     session: AsyncSession, project_id: str, *, locked: bool = False
 ) -> ProjectRow:
+    """Return the row of a project, locked against its deletion if wanted.
+
+    Raises:
+        NotFound: RESOURCE_NOT_FOUND.
+    """
     lock = ForUpdateArg(read=True) if locked else None
     row = await session.get(ProjectRow, project_id, with_for_update=lock)
     if row is None or row.delete_time is not None:

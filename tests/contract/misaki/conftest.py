@@ -8,10 +8,11 @@ import pytest
 
 from mesh.database import Database
 from mesh.revocations import Revocation
-from misaki.ports import AccessStore, AttemptStore, Directory, SessionStore
+from misaki.ports import AccessStore, AttemptStore, CredentialStore, Directory, SessionStore
 from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
 from misaki.storage.attempts import SqlAttemptStore
+from misaki.storage.credentials import SqlCredentialStore
 from misaki.storage.repository import SqlDirectory
 from misaki.storage.sessions import SqlSessionStore
 from tests.contract.misaki.in_memory import InMemoryDirectory
@@ -27,6 +28,7 @@ class Stores:
     announced: list[Revocation]
     sessions: SessionStore
     attempts: AttemptStore
+    credentials: CredentialStore
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -40,6 +42,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             directory.access.recorded,
             directory.sessions,
             InMemoryAttemptStore(),
+            directory.credentials,
         )
         return
     url = f"sqlite+aiosqlite:///{tmp_path / 'misaki.db'}"
@@ -55,6 +58,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         announced,
         SqlSessionStore(database, access.revoking),
         SqlAttemptStore(database),
+        SqlCredentialStore(database, access.revoking),
     )
     await database.close()
 
@@ -81,3 +85,9 @@ def sessions(stores: Stores) -> SessionStore:
 def attempts(stores: Stores) -> AttemptStore:
     """Return an empty store of counts of each kind."""
     return stores.attempts
+
+
+@pytest.fixture
+def credentials(stores: Stores) -> CredentialStore:
+    """Return an empty store of API keys and clients of each kind."""
+    return stores.credentials

@@ -20,6 +20,7 @@ from misaki.domain.policy import PolicyVersion
 from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
 from misaki.ports import RevocationsOf, no_revocations
+from tests.contract.misaki.in_memory_credentials import InMemoryCredentialStore
 from tests.contract.misaki.in_memory_logins import InMemorySessionStore
 
 
@@ -83,6 +84,7 @@ class InMemoryDirectory:
         self._projects: dict[str, Project] = {}
         self._deleted: dict[str, datetime] = {}
         self._members: dict[tuple[str, str], Member] = {}
+        self.credentials = InMemoryCredentialStore(self.access, get_project=self.get_project)
         self.sessions = InMemorySessionStore(self.access, is_user=self._users.__contains__)
 
     async def create_user(self, user: User, password_hash: str) -> None:
@@ -214,6 +216,7 @@ class InMemoryDirectory:
         subjects = [user_name(key[1]) for key in self._members if key[0] == project_id]
         ended = self.sessions.drop(lambda session: session.project_id == project_id)
         subjects += [f"sessions/{session_id}" for session_id in ended]
+        subjects += self.credentials.drop_project(project_id)
         await self.access.record_revocations(revocations_of(subjects))
         self._members = {key: m for key, m in self._members.items() if key[0] != project_id}
 

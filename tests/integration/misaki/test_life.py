@@ -17,6 +17,9 @@ from tests.integration.statuses import refusal
 SERVICES = {
     "hanami.misaki.v1.TokenService",
     "hanami.misaki.v1.SessionService",
+    "hanami.misaki.v1.ApiKeyService",
+    "hanami.misaki.v1.ClientService",
+    "hanami.misaki.v1.OauthService",
     "hanami.misaki.v1.UserService",
     "hanami.misaki.v1.ProjectService",
 }

@@ -16,6 +16,9 @@ PUBLIC = {
     "/hanami.misaki.v1.TokenService/RefreshToken",
     "/hanami.misaki.v1.TokenService/IssueServiceToken",
     "/hanami.misaki.v1.TokenService/RevokeToken",
+    "/hanami.misaki.v1.TokenService/ExchangeApiKey",
+    "/hanami.misaki.v1.TokenService/ExchangeClientSecret",
+    "/hanami.misaki.v1.OauthService/IssueToken",
     "/hanami.misaki.v1.TokenService/GetJsonWebKeySet",
     # What clients of the Open Inference Protocol ask before anything else; no data of users.
     "/inference.GRPCInferenceService/ServerLive",

@@ -31,7 +31,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hanami.type.v1 import access_pb2 as hanami_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$hanami/misaki/v1/token_service.proto\x12\x10hanami.misaki.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\"\xb0\x01\n\x0cLoginRequest\x12\x1f\n\x07user_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12]\n\x07project\x18\x03 \x01(\tBL\xe2\x41\x01\x01\xfa\x41\x14\n\x12hanami.dev/Project\xbaH.r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\xd8\x01\x01\"\xa0\x01\n\x13RefreshTokenRequest\x12&\n\rrefresh_token\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\x12\x61\n\x07project\x18\x02 \x01(\tBP\xe2\x41\x01\x01\xfa\x41\x14\n\x12hanami.dev/Project\xbaH2r-2+^projects/(-|[a-z][a-z0-9-]{0,61}[a-z0-9])$\xd8\x01\x01\"\x0f\n\rLogoutRequest\"4\n\x12RevokeTokenRequest\x12\x1e\n\x05token\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x06\x10\x01\x18\x80\x80\x04\"\xd9\x01\n\tTokenPair\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_token\x18\x03 \x01(\t\x12\x37\n\x13refresh_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04user\x18\x05 \x01(\t\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x0f\n\x07project\x18\x07 \x01(\t\"e\n\x18IssueServiceTokenRequest\x12)\n\x07service\x18\x01 \x01(\tB\x18\xe2\x41\x01\x02\xbaH\x11r\x0f\x32\r^[a-z]{2,32}$\x12\x1e\n\x06secret\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x08\"\\\n\x0cServiceToken\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x19\n\x17GetJsonWebKeySetRequest\";\n\rJsonWebKeySet\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.hanami.misaki.v1.JsonWebKey\"X\n\nJsonWebKey\x12\x0b\n\x03kty\x18\x01 \x01(\t\x12\x0b\n\x03\x63rv\x18\x02 \x01(\t\x12\t\n\x01x\x18\x03 \x01(\t\x12\x0b\n\x03kid\x18\x04 \x01(\t\x12\x0b\n\x03use\x18\x05 \x01(\t\x12\x0b\n\x03\x61lg\x18\x06 \x01(\t2\xba\x05\n\x0cTokenService\x12g\n\x05Login\x12\x1e.hanami.misaki.v1.LoginRequest\x1a\x1b.hanami.misaki.v1.TokenPair\"!\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/tokens:login:\x01*\x12w\n\x0cRefreshToken\x12%.hanami.misaki.v1.RefreshTokenRequest\x1a\x1b.hanami.misaki.v1.TokenPair\"#\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/tokens:refresh:\x01*\x12\x65\n\x06Logout\x12\x1f.hanami.misaki.v1.LogoutRequest\x1a\x16.google.protobuf.Empty\"\"\xca\xda\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tokens:logout:\x01*\x12o\n\x0bRevokeToken\x12$.hanami.misaki.v1.RevokeTokenRequest\x1a\x16.google.protobuf.Empty\"\"\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tokens:revoke:\x01*\x12i\n\x11IssueServiceToken\x12*.hanami.misaki.v1.IssueServiceTokenRequest\x1a\x1e.hanami.misaki.v1.ServiceToken\"\x08\xca\xda\x18\x04\x08\x01(\x01\x12\x84\x01\n\x10GetJsonWebKeySet\x12).hanami.misaki.v1.GetJsonWebKeySetRequest\x1a\x1f.hanami.misaki.v1.JsonWebKeySet\"$\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/.well-known/jwks.jsonb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$hanami/misaki/v1/token_service.proto\x12\x10hanami.misaki.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\"\xb0\x01\n\x0cLoginRequest\x12\x1f\n\x07user_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12]\n\x07project\x18\x03 \x01(\tBL\xe2\x41\x01\x01\xfa\x41\x14\n\x12hanami.dev/Project\xbaH.r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\xd8\x01\x01\"\xa0\x01\n\x13RefreshTokenRequest\x12&\n\rrefresh_token\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01\x12\x61\n\x07project\x18\x02 \x01(\tBP\xe2\x41\x01\x01\xfa\x41\x14\n\x12hanami.dev/Project\xbaH2r-2+^projects/(-|[a-z][a-z0-9-]{0,61}[a-z0-9])$\xd8\x01\x01\"\x0f\n\rLogoutRequest\"4\n\x12RevokeTokenRequest\x12\x1e\n\x05token\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x06\x10\x01\x18\x80\x80\x04\"\xd9\x01\n\tTokenPair\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_token\x18\x03 \x01(\t\x12\x37\n\x13refresh_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04user\x18\x05 \x01(\t\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x0f\n\x07project\x18\x07 \x01(\t\"7\n\x15\x45xchangeApiKeyRequest\x12\x1e\n\x06secret\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x02\"s\n\x1b\x45xchangeClientSecretRequest\x12\x34\n\x06\x63lient\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xfa\x41\x13\n\x11hanami.dev/Client\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x1e\n\x06secret\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x02\"n\n\x0b\x41\x63\x63\x65ssToken\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tprincipal\x18\x03 \x01(\t\"e\n\x18IssueServiceTokenRequest\x12)\n\x07service\x18\x01 \x01(\tB\x18\xe2\x41\x01\x02\xbaH\x11r\x0f\x32\r^[a-z]{2,32}$\x12\x1e\n\x06secret\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x08\"\\\n\x0cServiceToken\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x19\n\x17GetJsonWebKeySetRequest\";\n\rJsonWebKeySet\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.hanami.misaki.v1.JsonWebKey\"X\n\nJsonWebKey\x12\x0b\n\x03kty\x18\x01 \x01(\t\x12\x0b\n\x03\x63rv\x18\x02 \x01(\t\x12\t\n\x01x\x18\x03 \x01(\t\x12\x0b\n\x03kid\x18\x04 \x01(\t\x12\x0b\n\x03use\x18\x05 \x01(\t\x12\x0b\n\x03\x61lg\x18\x06 \x01(\t2\xda\x07\n\x0cTokenService\x12g\n\x05Login\x12\x1e.hanami.misaki.v1.LoginRequest\x1a\x1b.hanami.misaki.v1.TokenPair\"!\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/tokens:login:\x01*\x12w\n\x0cRefreshToken\x12%.hanami.misaki.v1.RefreshTokenRequest\x1a\x1b.hanami.misaki.v1.TokenPair\"#\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/tokens:refresh:\x01*\x12\x65\n\x06Logout\x12\x1f.hanami.misaki.v1.LogoutRequest\x1a\x16.google.protobuf.Empty\"\"\xca\xda\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tokens:logout:\x01*\x12o\n\x0bRevokeToken\x12$.hanami.misaki.v1.RevokeTokenRequest\x1a\x16.google.protobuf.Empty\"\"\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tokens:revoke:\x01*\x12\x84\x01\n\x0e\x45xchangeApiKey\x12\'.hanami.misaki.v1.ExchangeApiKeyRequest\x1a\x1d.hanami.misaki.v1.AccessToken\"*\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/tokens:exchangeApiKey:\x01*\x12\x96\x01\n\x14\x45xchangeClientSecret\x12-.hanami.misaki.v1.ExchangeClientSecretRequest\x1a\x1d.hanami.misaki.v1.AccessToken\"0\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02$\"\x1f/v1/tokens:exchangeClientSecret:\x01*\x12i\n\x11IssueServiceToken\x12*.hanami.misaki.v1.IssueServiceTokenRequest\x1a\x1e.hanami.misaki.v1.ServiceToken\"\x08\xca\xda\x18\x04\x08\x01(\x01\x12\x84\x01\n\x10GetJsonWebKeySet\x12).hanami.misaki.v1.GetJsonWebKeySetRequest\x1a\x1f.hanami.misaki.v1.JsonWebKeySet\"$\xca\xda\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/.well-known/jwks.jsonb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,6 +50,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFRESHTOKENREQUEST'].fields_by_name['project']._serialized_options = b'\342A\001\001\372A\024\n\022hanami.dev/Project\272H2r-2+^projects/(-|[a-z][a-z0-9-]{0,61}[a-z0-9])$\330\001\001'
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token']._loaded_options = None
   _globals['_REVOKETOKENREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\002\272H\010r\006\020\001\030\200\200\004'
+  _globals['_EXCHANGEAPIKEYREQUEST'].fields_by_name['secret']._loaded_options = None
+  _globals['_EXCHANGEAPIKEYREQUEST'].fields_by_name['secret']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\200\002'
+  _globals['_EXCHANGECLIENTSECRETREQUEST'].fields_by_name['client']._loaded_options = None
+  _globals['_EXCHANGECLIENTSECRETREQUEST'].fields_by_name['client']._serialized_options = b'\342A\001\002\372A\023\n\021hanami.dev/Client\272H\007r\005\020\001\030\200\002'
+  _globals['_EXCHANGECLIENTSECRETREQUEST'].fields_by_name['secret']._loaded_options = None
+  _globals['_EXCHANGECLIENTSECRETREQUEST'].fields_by_name['secret']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\200\002'
   _globals['_ISSUESERVICETOKENREQUEST'].fields_by_name['service']._loaded_options = None
   _globals['_ISSUESERVICETOKENREQUEST'].fields_by_name['service']._serialized_options = b'\342A\001\002\272H\021r\0172\r^[a-z]{2,32}$'
   _globals['_ISSUESERVICETOKENREQUEST'].fields_by_name['secret']._loaded_options = None
@@ -62,6 +68,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENSERVICE'].methods_by_name['Logout']._serialized_options = b'\312\332\030\002\020\001\202\323\344\223\002\026\"\021/v1/tokens:logout:\001*'
   _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._loaded_options = None
   _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._serialized_options = b'\312\332\030\002\010\001\202\323\344\223\002\026\"\021/v1/tokens:revoke:\001*'
+  _globals['_TOKENSERVICE'].methods_by_name['ExchangeApiKey']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['ExchangeApiKey']._serialized_options = b'\312\332\030\002\010\001\202\323\344\223\002\036\"\031/v1/tokens:exchangeApiKey:\001*'
+  _globals['_TOKENSERVICE'].methods_by_name['ExchangeClientSecret']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['ExchangeClientSecret']._serialized_options = b'\312\332\030\002\010\001\202\323\344\223\002$\"\037/v1/tokens:exchangeClientSecret:\001*'
   _globals['_TOKENSERVICE'].methods_by_name['IssueServiceToken']._loaded_options = None
   _globals['_TOKENSERVICE'].methods_by_name['IssueServiceToken']._serialized_options = b'\312\332\030\004\010\001(\001'
   _globals['_TOKENSERVICE'].methods_by_name['GetJsonWebKeySet']._loaded_options = None
@@ -76,16 +86,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKETOKENREQUEST']._serialized_end=679
   _globals['_TOKENPAIR']._serialized_start=682
   _globals['_TOKENPAIR']._serialized_end=899
-  _globals['_ISSUESERVICETOKENREQUEST']._serialized_start=901
-  _globals['_ISSUESERVICETOKENREQUEST']._serialized_end=1002
-  _globals['_SERVICETOKEN']._serialized_start=1004
-  _globals['_SERVICETOKEN']._serialized_end=1096
-  _globals['_GETJSONWEBKEYSETREQUEST']._serialized_start=1098
-  _globals['_GETJSONWEBKEYSETREQUEST']._serialized_end=1123
-  _globals['_JSONWEBKEYSET']._serialized_start=1125
-  _globals['_JSONWEBKEYSET']._serialized_end=1184
-  _globals['_JSONWEBKEY']._serialized_start=1186
-  _globals['_JSONWEBKEY']._serialized_end=1274
-  _globals['_TOKENSERVICE']._serialized_start=1277
-  _globals['_TOKENSERVICE']._serialized_end=1975
+  _globals['_EXCHANGEAPIKEYREQUEST']._serialized_start=901
+  _globals['_EXCHANGEAPIKEYREQUEST']._serialized_end=956
+  _globals['_EXCHANGECLIENTSECRETREQUEST']._serialized_start=958
+  _globals['_EXCHANGECLIENTSECRETREQUEST']._serialized_end=1073
+  _globals['_ACCESSTOKEN']._serialized_start=1075
+  _globals['_ACCESSTOKEN']._serialized_end=1185
+  _globals['_ISSUESERVICETOKENREQUEST']._serialized_start=1187
+  _globals['_ISSUESERVICETOKENREQUEST']._serialized_end=1288
+  _globals['_SERVICETOKEN']._serialized_start=1290
+  _globals['_SERVICETOKEN']._serialized_end=1382
+  _globals['_GETJSONWEBKEYSETREQUEST']._serialized_start=1384
+  _globals['_GETJSONWEBKEYSETREQUEST']._serialized_end=1409
+  _globals['_JSONWEBKEYSET']._serialized_start=1411
+  _globals['_JSONWEBKEYSET']._serialized_end=1470
+  _globals['_JSONWEBKEY']._serialized_start=1472
+  _globals['_JSONWEBKEY']._serialized_end=1560
+  _globals['_TOKENSERVICE']._serialized_start=1563
+  _globals['_TOKENSERVICE']._serialized_end=2549
 # @@protoc_insertion_point(module_scope)

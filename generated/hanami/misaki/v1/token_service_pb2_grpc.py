@@ -56,6 +56,16 @@ class TokenServiceStub:
                 request_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.RevokeTokenRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.ExchangeApiKey = channel.unary_unary(
+                '/hanami.misaki.v1.TokenService/ExchangeApiKey',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.ExchangeApiKeyRequest.SerializeToString,
+                response_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.AccessToken.FromString,
+                _registered_method=True)
+        self.ExchangeClientSecret = channel.unary_unary(
+                '/hanami.misaki.v1.TokenService/ExchangeClientSecret',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.ExchangeClientSecretRequest.SerializeToString,
+                response_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.AccessToken.FromString,
+                _registered_method=True)
         self.IssueServiceToken = channel.unary_unary(
                 '/hanami.misaki.v1.TokenService/IssueServiceToken',
                 request_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.IssueServiceTokenRequest.SerializeToString,
@@ -119,6 +129,27 @@ class TokenServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExchangeApiKey(self, request, context):
+        """Exchanges the secret of an API key for an access token of the device, which may
+        do what the key allows, and nothing else.
+
+        Reasons: CREDENTIALS_INVALID (the same for a key that never was, was deleted,
+        or has expired), FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExchangeClientSecret(self, request, context):
+        """Exchanges the secret of a client for an access token with the client's role.
+        OauthService.IssueToken is the same as OAuth 2 writes it.
+
+        Reasons: CREDENTIALS_INVALID (as in ExchangeApiKey), FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def IssueServiceToken(self, request, context):
         """Gives a service of the mesh its own access token.
 
@@ -157,6 +188,16 @@ def add_TokenServiceServicer_to_server(servicer, server):
                     servicer.RevokeToken,
                     request_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.RevokeTokenRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ExchangeApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExchangeApiKey,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.ExchangeApiKeyRequest.FromString,
+                    response_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.AccessToken.SerializeToString,
+            ),
+            'ExchangeClientSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExchangeClientSecret,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.ExchangeClientSecretRequest.FromString,
+                    response_serializer=hanami_dot_misaki_dot_v1_dot_token__service__pb2.AccessToken.SerializeToString,
             ),
             'IssueServiceToken': grpc.unary_unary_rpc_method_handler(
                     servicer.IssueServiceToken,
@@ -278,6 +319,60 @@ class TokenService:
             '/hanami.misaki.v1.TokenService/RevokeToken',
             hanami_dot_misaki_dot_v1_dot_token__service__pb2.RevokeTokenRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExchangeApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.TokenService/ExchangeApiKey',
+            hanami_dot_misaki_dot_v1_dot_token__service__pb2.ExchangeApiKeyRequest.SerializeToString,
+            hanami_dot_misaki_dot_v1_dot_token__service__pb2.AccessToken.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExchangeClientSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.TokenService/ExchangeClientSecret',
+            hanami_dot_misaki_dot_v1_dot_token__service__pb2.ExchangeClientSecretRequest.SerializeToString,
+            hanami_dot_misaki_dot_v1_dot_token__service__pb2.AccessToken.FromString,
             options,
             channel_credentials,
             insecure,

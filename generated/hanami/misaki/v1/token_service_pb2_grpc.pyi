@@ -65,6 +65,19 @@ class TokenServiceStub:
 
     Reasons: FIELD_INVALID.
     """
+    ExchangeApiKey: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.ExchangeApiKeyRequest, _token_service_pb2.AccessToken]
+    """Exchanges the secret of an API key for an access token of the device, which may
+    do what the key allows, and nothing else.
+
+    Reasons: CREDENTIALS_INVALID (the same for a key that never was, was deleted,
+    or has expired), FIELD_INVALID.
+    """
+    ExchangeClientSecret: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.ExchangeClientSecretRequest, _token_service_pb2.AccessToken]
+    """Exchanges the secret of a client for an access token with the client's role.
+    OauthService.IssueToken is the same as OAuth 2 writes it.
+
+    Reasons: CREDENTIALS_INVALID (as in ExchangeApiKey), FIELD_INVALID.
+    """
     IssueServiceToken: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.IssueServiceTokenRequest, _token_service_pb2.ServiceToken]
     """Gives a service of the mesh its own access token.
 
@@ -108,6 +121,19 @@ class TokenServiceAsyncStub(TokenServiceStub):
     access token alone. A token that is good for nothing is no error.
 
     Reasons: FIELD_INVALID.
+    """
+    ExchangeApiKey: _aio.UnaryUnaryMultiCallable[_token_service_pb2.ExchangeApiKeyRequest, _token_service_pb2.AccessToken]  # type: ignore[assignment]
+    """Exchanges the secret of an API key for an access token of the device, which may
+    do what the key allows, and nothing else.
+
+    Reasons: CREDENTIALS_INVALID (the same for a key that never was, was deleted,
+    or has expired), FIELD_INVALID.
+    """
+    ExchangeClientSecret: _aio.UnaryUnaryMultiCallable[_token_service_pb2.ExchangeClientSecretRequest, _token_service_pb2.AccessToken]  # type: ignore[assignment]
+    """Exchanges the secret of a client for an access token with the client's role.
+    OauthService.IssueToken is the same as OAuth 2 writes it.
+
+    Reasons: CREDENTIALS_INVALID (as in ExchangeApiKey), FIELD_INVALID.
     """
     IssueServiceToken: _aio.UnaryUnaryMultiCallable[_token_service_pb2.IssueServiceTokenRequest, _token_service_pb2.ServiceToken]  # type: ignore[assignment]
     """Gives a service of the mesh its own access token.
@@ -173,6 +199,31 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         access token alone. A token that is good for nothing is no error.
 
         Reasons: FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ExchangeApiKey(
+        self,
+        request: _token_service_pb2.ExchangeApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_token_service_pb2.AccessToken, _abc.Awaitable[_token_service_pb2.AccessToken]]:
+        """Exchanges the secret of an API key for an access token of the device, which may
+        do what the key allows, and nothing else.
+
+        Reasons: CREDENTIALS_INVALID (the same for a key that never was, was deleted,
+        or has expired), FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ExchangeClientSecret(
+        self,
+        request: _token_service_pb2.ExchangeClientSecretRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_token_service_pb2.AccessToken, _abc.Awaitable[_token_service_pb2.AccessToken]]:
+        """Exchanges the secret of a client for an access token with the client's role.
+        OauthService.IssueToken is the same as OAuth 2 writes it.
+
+        Reasons: CREDENTIALS_INVALID (as in ExchangeApiKey), FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

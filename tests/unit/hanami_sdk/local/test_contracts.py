@@ -21,9 +21,11 @@ def test_public_methods_are_the_known_ones(contracts: Contracts) -> None:
     public = {m.path for m in contracts.methods if m.is_public}
 
     tokens, inference = "/hanami.misaki.v1.TokenService/", "/inference.GRPCInferenceService/"
-    names = ("Login", "RefreshToken", "RevokeToken", "IssueServiceToken", "GetJsonWebKeySet")
+    names = {"Login", "RefreshToken", "RevokeToken", "IssueServiceToken", "GetJsonWebKeySet"}
+    names |= {"ExchangeApiKey", "ExchangeClientSecret"}
     about = ("ServerLive", "ServerReady", "ServerMetadata")
-    assert {tokens + name for name in names} | {inference + name for name in about} == public
+    expected = {tokens + name for name in names} | {inference + name for name in about}
+    assert expected | {"/hanami.misaki.v1.OauthService/IssueToken"} == public
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,8 @@ def test_methods_that_can_be_used_to_guess_are_known(contracts: Contracts) -> No
     """Login and renewal take credentials; the public keys do not."""
     names = {m.name for m in contracts.methods if m.takes_credentials}
 
-    assert {"Login", "RefreshToken", "RevokeToken"} == names
+    exchanges = {"ExchangeApiKey", "ExchangeClientSecret", "IssueToken"}
+    assert {"Login", "RefreshToken", "RevokeToken"} | exchanges == names
 
 
 def test_methods_of_the_mesh_only_are_known(contracts: Contracts) -> None:

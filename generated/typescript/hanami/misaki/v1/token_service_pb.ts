@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/misaki/v1/token_service.proto.
  */
 export const file_hanami_misaki_v1_token_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRoYW5hbWkvbWlzYWtpL3YxL3Rva2VuX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5taXNha2kudjEisAEKDExvZ2luUmVxdWVzdBIfCgd1c2VyX2lkGAEgASgJQg7iQQECukgHcgUQARiAARIgCghwYXNzd29yZBgCIAEoCUIO4kEBArpIB3IFEAEYgAgSXQoHcHJvamVjdBgDIAEoCUJM4kEBAfpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgu2AEBcikyJ15wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJCKgAQoTUmVmcmVzaFRva2VuUmVxdWVzdBImCg1yZWZyZXNoX3Rva2VuGAEgASgJQg/iQQECukgIcgYQARiAgAESYQoHcHJvamVjdBgCIAEoCUJQ4kEBAfpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgy2AEBci0yK15wcm9qZWN0cy8oLXxbYS16XVthLXowLTktXXswLDYxfVthLXowLTldKSQiDwoNTG9nb3V0UmVxdWVzdCI0ChJSZXZva2VUb2tlblJlcXVlc3QSHgoFdG9rZW4YASABKAlCD+JBAQK6SAhyBhABGICABCLZAQoJVG9rZW5QYWlyEhQKDGFjY2Vzc190b2tlbhgBIAEoCRI2ChJhY2Nlc3NfZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSNwoTcmVmcmVzaF9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEdXNlchgFIAEoCRIPCgdzZXNzaW9uGAYgASgJEg8KB3Byb2plY3QYByABKAkiZQoYSXNzdWVTZXJ2aWNlVG9rZW5SZXF1ZXN0EikKB3NlcnZpY2UYASABKAlCGOJBAQK6SBFyDzINXlthLXpdezIsMzJ9JBIeCgZzZWNyZXQYAiABKAlCDuJBAQK6SAdyBRABGIAIIlwKDFNlcnZpY2VUb2tlbhIUCgxhY2Nlc3NfdG9rZW4YASABKAkSNgoSYWNjZXNzX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIZChdHZXRKc29uV2ViS2V5U2V0UmVxdWVzdCI7Cg1Kc29uV2ViS2V5U2V0EioKBGtleXMYASADKAsyHC5oYW5hbWkubWlzYWtpLnYxLkpzb25XZWJLZXkiWAoKSnNvbldlYktleRILCgNrdHkYASABKAkSCwoDY3J2GAIgASgJEgkKAXgYAyABKAkSCwoDa2lkGAQgASgJEgsKA3VzZRgFIAEoCRILCgNhbGcYBiABKAkyugUKDFRva2VuU2VydmljZRJnCgVMb2dpbhIeLmhhbmFtaS5taXNha2kudjEuTG9naW5SZXF1ZXN0GhsuaGFuYW1pLm1pc2FraS52MS5Ub2tlblBhaXIiIcraGAIIAYLT5JMCFToBKiIQL3YxL3Rva2Vuczpsb2dpbhJ3CgxSZWZyZXNoVG9rZW4SJS5oYW5hbWkubWlzYWtpLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaGy5oYW5hbWkubWlzYWtpLnYxLlRva2VuUGFpciIjytoYAggBgtPkkwIXOgEqIhIvdjEvdG9rZW5zOnJlZnJlc2gSZQoGTG9nb3V0Eh8uaGFuYW1pLm1pc2FraS52MS5Mb2dvdXRSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IiLK2hgCEAGC0+STAhY6ASoiES92MS90b2tlbnM6bG9nb3V0Em8KC1Jldm9rZVRva2VuEiQuaGFuYW1pLm1pc2FraS52MS5SZXZva2VUb2tlblJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiIsraGAIIAYLT5JMCFjoBKiIRL3YxL3Rva2VuczpyZXZva2USaQoRSXNzdWVTZXJ2aWNlVG9rZW4SKi5oYW5hbWkubWlzYWtpLnYxLklzc3VlU2VydmljZVRva2VuUmVxdWVzdBoeLmhhbmFtaS5taXNha2kudjEuU2VydmljZVRva2VuIgjK2hgECAEoARKEAQoQR2V0SnNvbldlYktleVNldBIpLmhhbmFtaS5taXNha2kudjEuR2V0SnNvbldlYktleVNldFJlcXVlc3QaHy5oYW5hbWkubWlzYWtpLnYxLkpzb25XZWJLZXlTZXQiJMraGAIIAYLT5JMCGBIWLy53ZWxsLWtub3duL2p3a3MuanNvbmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_type_v1_access]);
+  fileDesc("CiRoYW5hbWkvbWlzYWtpL3YxL3Rva2VuX3NlcnZpY2UucHJvdG8SEGhhbmFtaS5taXNha2kudjEisAEKDExvZ2luUmVxdWVzdBIfCgd1c2VyX2lkGAEgASgJQg7iQQECukgHcgUQARiAARIgCghwYXNzd29yZBgCIAEoCUIO4kEBArpIB3IFEAEYgAgSXQoHcHJvamVjdBgDIAEoCUJM4kEBAfpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgu2AEBcikyJ15wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJCKgAQoTUmVmcmVzaFRva2VuUmVxdWVzdBImCg1yZWZyZXNoX3Rva2VuGAEgASgJQg/iQQECukgIcgYQARiAgAESYQoHcHJvamVjdBgCIAEoCUJQ4kEBAfpBFAoSaGFuYW1pLmRldi9Qcm9qZWN0ukgy2AEBci0yK15wcm9qZWN0cy8oLXxbYS16XVthLXowLTktXXswLDYxfVthLXowLTldKSQiDwoNTG9nb3V0UmVxdWVzdCI0ChJSZXZva2VUb2tlblJlcXVlc3QSHgoFdG9rZW4YASABKAlCD+JBAQK6SAhyBhABGICABCLZAQoJVG9rZW5QYWlyEhQKDGFjY2Vzc190b2tlbhgBIAEoCRI2ChJhY2Nlc3NfZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSNwoTcmVmcmVzaF9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEdXNlchgFIAEoCRIPCgdzZXNzaW9uGAYgASgJEg8KB3Byb2plY3QYByABKAkiNwoVRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0Eh4KBnNlY3JldBgBIAEoCUIO4kEBArpIB3IFEAEYgAIicwobRXhjaGFuZ2VDbGllbnRTZWNyZXRSZXF1ZXN0EjQKBmNsaWVudBgBIAEoCUIk4kEBAvpBEwoRaGFuYW1pLmRldi9DbGllbnS6SAdyBRABGIACEh4KBnNlY3JldBgCIAEoCUIO4kEBArpIB3IFEAEYgAIibgoLQWNjZXNzVG9rZW4SFAoMYWNjZXNzX3Rva2VuGAEgASgJEjYKEmFjY2Vzc19leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcHJpbmNpcGFsGAMgASgJImUKGElzc3VlU2VydmljZVRva2VuUmVxdWVzdBIpCgdzZXJ2aWNlGAEgASgJQhjiQQECukgRcg8yDV5bYS16XXsyLDMyfSQSHgoGc2VjcmV0GAIgASgJQg7iQQECukgHcgUQARiACCJcCgxTZXJ2aWNlVG9rZW4SFAoMYWNjZXNzX3Rva2VuGAEgASgJEjYKEmFjY2Vzc19leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiGQoXR2V0SnNvbldlYktleVNldFJlcXVlc3QiOwoNSnNvbldlYktleVNldBIqCgRrZXlzGAEgAygLMhwuaGFuYW1pLm1pc2FraS52MS5Kc29uV2ViS2V5IlgKCkpzb25XZWJLZXkSCwoDa3R5GAEgASgJEgsKA2NydhgCIAEoCRIJCgF4GAMgASgJEgsKA2tpZBgEIAEoCRILCgN1c2UYBSABKAkSCwoDYWxnGAYgASgJMtoHCgxUb2tlblNlcnZpY2USZwoFTG9naW4SHi5oYW5hbWkubWlzYWtpLnYxLkxvZ2luUmVxdWVzdBobLmhhbmFtaS5taXNha2kudjEuVG9rZW5QYWlyIiHK2hgCCAGC0+STAhU6ASoiEC92MS90b2tlbnM6bG9naW4SdwoMUmVmcmVzaFRva2VuEiUuaGFuYW1pLm1pc2FraS52MS5SZWZyZXNoVG9rZW5SZXF1ZXN0GhsuaGFuYW1pLm1pc2FraS52MS5Ub2tlblBhaXIiI8raGAIIAYLT5JMCFzoBKiISL3YxL3Rva2VuczpyZWZyZXNoEmUKBkxvZ291dBIfLmhhbmFtaS5taXNha2kudjEuTG9nb3V0UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIiytoYAhABgtPkkwIWOgEqIhEvdjEvdG9rZW5zOmxvZ291dBJvCgtSZXZva2VUb2tlbhIkLmhhbmFtaS5taXNha2kudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IiLK2hgCCAGC0+STAhY6ASoiES92MS90b2tlbnM6cmV2b2tlEoQBCg5FeGNoYW5nZUFwaUtleRInLmhhbmFtaS5taXNha2kudjEuRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0Gh0uaGFuYW1pLm1pc2FraS52MS5BY2Nlc3NUb2tlbiIqytoYAggBgtPkkwIeOgEqIhkvdjEvdG9rZW5zOmV4Y2hhbmdlQXBpS2V5EpYBChRFeGNoYW5nZUNsaWVudFNlY3JldBItLmhhbmFtaS5taXNha2kudjEuRXhjaGFuZ2VDbGllbnRTZWNyZXRSZXF1ZXN0Gh0uaGFuYW1pLm1pc2FraS52MS5BY2Nlc3NUb2tlbiIwytoYAggBgtPkkwIkOgEqIh8vdjEvdG9rZW5zOmV4Y2hhbmdlQ2xpZW50U2VjcmV0EmkKEUlzc3VlU2VydmljZVRva2VuEiouaGFuYW1pLm1pc2FraS52MS5Jc3N1ZVNlcnZpY2VUb2tlblJlcXVlc3QaHi5oYW5hbWkubWlzYWtpLnYxLlNlcnZpY2VUb2tlbiIIytoYBAgBKAEShAEKEEdldEpzb25XZWJLZXlTZXQSKS5oYW5hbWkubWlzYWtpLnYxLkdldEpzb25XZWJLZXlTZXRSZXF1ZXN0Gh8uaGFuYW1pLm1pc2FraS52MS5Kc29uV2ViS2V5U2V0IiTK2hgCCAGC0+STAhgSFi8ud2VsbC1rbm93bi9qd2tzLmpzb25iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_type_v1_access]);
 
 /**
  * The request of Login.
@@ -185,6 +185,90 @@ export const TokenPairSchema: GenMessage<TokenPair> = /*@__PURE__*/
   messageDesc(file_hanami_misaki_v1_token_service, 4);
 
 /**
+ * The request of ExchangeApiKey.
+ *
+ * @generated from message hanami.misaki.v1.ExchangeApiKeyRequest
+ */
+export type ExchangeApiKeyRequest = Message<"hanami.misaki.v1.ExchangeApiKeyRequest"> & {
+  /**
+   * The secret of the key, `hanami-key-...`.
+   *
+   * @generated from field: string secret = 1;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.ExchangeApiKeyRequest.
+ * Use `create(ExchangeApiKeyRequestSchema)` to create a new message.
+ */
+export const ExchangeApiKeyRequestSchema: GenMessage<ExchangeApiKeyRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_token_service, 5);
+
+/**
+ * The request of ExchangeClientSecret.
+ *
+ * @generated from message hanami.misaki.v1.ExchangeClientSecretRequest
+ */
+export type ExchangeClientSecretRequest = Message<"hanami.misaki.v1.ExchangeClientSecretRequest"> & {
+  /**
+   * The client, `projects/{project}/clients/{client}`.
+   *
+   * @generated from field: string client = 1;
+   */
+  client: string;
+
+  /**
+   * Its secret, `hanami-client-...`.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.ExchangeClientSecretRequest.
+ * Use `create(ExchangeClientSecretRequestSchema)` to create a new message.
+ */
+export const ExchangeClientSecretRequestSchema: GenMessage<ExchangeClientSecretRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_token_service, 6);
+
+/**
+ * An access token of a device or a program; exchange the secret again for the next one.
+ *
+ * @generated from message hanami.misaki.v1.AccessToken
+ */
+export type AccessToken = Message<"hanami.misaki.v1.AccessToken"> & {
+  /**
+   * A JWT; send it as `authorization: Bearer ...`.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * When it ends.
+   *
+   * @generated from field: google.protobuf.Timestamp access_expire_time = 2;
+   */
+  accessExpireTime?: Timestamp | undefined;
+
+  /**
+   * Whose token it is: the name of the API key or the client.
+   *
+   * @generated from field: string principal = 3;
+   */
+  principal: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.AccessToken.
+ * Use `create(AccessTokenSchema)` to create a new message.
+ */
+export const AccessTokenSchema: GenMessage<AccessToken> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_token_service, 7);
+
+/**
  * The request of IssueServiceToken.
  *
  * @generated from message hanami.misaki.v1.IssueServiceTokenRequest
@@ -210,7 +294,7 @@ export type IssueServiceTokenRequest = Message<"hanami.misaki.v1.IssueServiceTok
  * Use `create(IssueServiceTokenRequestSchema)` to create a new message.
  */
 export const IssueServiceTokenRequestSchema: GenMessage<IssueServiceTokenRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 5);
+  messageDesc(file_hanami_misaki_v1_token_service, 8);
 
 /**
  * A service's access token.
@@ -238,7 +322,7 @@ export type ServiceToken = Message<"hanami.misaki.v1.ServiceToken"> & {
  * Use `create(ServiceTokenSchema)` to create a new message.
  */
 export const ServiceTokenSchema: GenMessage<ServiceToken> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 6);
+  messageDesc(file_hanami_misaki_v1_token_service, 9);
 
 /**
  * The request of GetJsonWebKeySet.
@@ -253,7 +337,7 @@ export type GetJsonWebKeySetRequest = Message<"hanami.misaki.v1.GetJsonWebKeySet
  * Use `create(GetJsonWebKeySetRequestSchema)` to create a new message.
  */
 export const GetJsonWebKeySetRequestSchema: GenMessage<GetJsonWebKeySetRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 7);
+  messageDesc(file_hanami_misaki_v1_token_service, 10);
 
 /**
  * Public keys, as RFC 7517 writes them.
@@ -274,7 +358,7 @@ export type JsonWebKeySet = Message<"hanami.misaki.v1.JsonWebKeySet"> & {
  * Use `create(JsonWebKeySetSchema)` to create a new message.
  */
 export const JsonWebKeySetSchema: GenMessage<JsonWebKeySet> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 8);
+  messageDesc(file_hanami_misaki_v1_token_service, 11);
 
 /**
  * One public Ed25519 key (RFC 8037).
@@ -330,7 +414,7 @@ export type JsonWebKey = Message<"hanami.misaki.v1.JsonWebKey"> & {
  * Use `create(JsonWebKeySchema)` to create a new message.
  */
 export const JsonWebKeySchema: GenMessage<JsonWebKey> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_token_service, 9);
+  messageDesc(file_hanami_misaki_v1_token_service, 12);
 
 /**
  * Turns credentials into tokens, and publishes the keys that prove them.
@@ -396,6 +480,33 @@ export const TokenService: GenService<{
     methodKind: "unary";
     input: typeof RevokeTokenRequestSchema;
     output: typeof EmptySchema;
+  },
+  /**
+   * Exchanges the secret of an API key for an access token of the device, which may
+   * do what the key allows, and nothing else.
+   *
+   * Reasons: CREDENTIALS_INVALID (the same for a key that never was, was deleted,
+   * or has expired), FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.TokenService.ExchangeApiKey
+   */
+  exchangeApiKey: {
+    methodKind: "unary";
+    input: typeof ExchangeApiKeyRequestSchema;
+    output: typeof AccessTokenSchema;
+  },
+  /**
+   * Exchanges the secret of a client for an access token with the client's role.
+   * OauthService.IssueToken is the same as OAuth 2 writes it.
+   *
+   * Reasons: CREDENTIALS_INVALID (as in ExchangeApiKey), FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.TokenService.ExchangeClientSecret
+   */
+  exchangeClientSecret: {
+    methodKind: "unary";
+    input: typeof ExchangeClientSecretRequestSchema;
+    output: typeof AccessTokenSchema;
   },
   /**
    * Gives a service of the mesh its own access token.
