@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.bench.report import machine_facts
-from tests.soak.run import Report
+from tests.soak.run import Report, memory_growth
 
 FOLDER = Path(".bench")
-# Memory may grow while networks grow; in the second half of a run they hardly do.
-MOST_MEMORY_GROWTH = 0.1
 
 
 def write_report(reports: Mapping[str, Report], told: Mapping[str, str]) -> None:
@@ -23,16 +21,6 @@ def write_report(reports: Mapping[str, Report], told: Mapping[str, str]) -> None
     (FOLDER / "soak.md").write_text(text, encoding="utf-8")
     data = {"machine": machine_facts(), "parts": {n: _data(r) for n, r in reports.items()}}
     (FOLDER / "soak.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
-
-
-def memory_growth(memory: Sequence[tuple[float, int]]) -> float:
-    """Return by how much the mean of the last quarter is above that of the quarter before."""
-    quarter = len(memory) // 4
-    if not quarter:
-        return 0.0
-    last = [used for _, used in memory[-quarter:]]
-    before = [used for _, used in memory[-2 * quarter : -quarter]]
-    return sum(last) / sum(before) - 1
 
 
 def _table(report: Report) -> list[str]:

@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from tests.soak.twins import differences, newest_snapshot, uninterrupted
 Say = Callable[[str], None]
 _JOURNAL = "HANAMI_JOURNAL_URL"
 _MEMORY_SECONDS = 5.0
+# Memory may grow while networks grow; in the second half of a run they hardly do.
+_MOST_MEMORY_GROWTH = 0.1
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,30 @@ def soak(folder: Path, terms: Terms, *, say: Say, with_nats: bool = False) -> Re
     try:
         with running_house(folder / "home", **settings) as house:
             uids = asyncio.run(_stream(house, nats, terms, report, say))
-            data = house.home.data("kyouko")
+            home = house.home
     finally:
         if nats is not None:
             nats.kill()
     for number, (uid, plan) in enumerate(zip(uids, _plans(terms), strict=True)):
-        wrong = differences(uninterrupted(plan), newest_snapshot(data / "snapshots", uid))
+        newest = newest_snapshot(home.data("kyouko"), uid, keys=home.encryption_key_file)
+        wrong = differences(uninterrupted(plan), asyncio.run(newest))
         if wrong:
             report.problems.append(f"net-{number} differs from its twin in {', '.join(wrong)}")
+    growth = memory_growth(report.memory_bytes)
+    # A process that was killed has begun anew.
+    if "kyouko" not in terms.victims and growth > _MOST_MEMORY_GROWTH:
+        report.problems.append(f"kyouko's memory grew by {growth:.0%} in the last quarter")
     return report
+
+
+def memory_growth(memory: Sequence[tuple[float, int]]) -> float:
+    """Return by how much the mean of the last quarter is above that of the quarter before."""
+    quarter = len(memory) // 4
+    if not quarter:
+        return 0.0
+    last = [used for _, used in memory[-quarter:]]
+    before = [used for _, used in memory[-2 * quarter : -quarter]]
+    return sum(last) / sum(before) - 1
 
 
 def _plans(terms: Terms) -> list[Plan]:

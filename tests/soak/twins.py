@@ -6,8 +6,10 @@ from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Labels, Learner, Numbers, Rows
 from kyouko.domain.networks.network import SnapshotContent
 from kyouko.domain.template import resolve
-from kyouko.storage.snapshots import decode
+from kyouko.storage.snapshots import BlobSnapshotStore
 from kyouko.templates import shipped_templates
+from mesh.blobs import BlobStore
+from mesh.encryption.keys import Encryption, KeyRing
 from tests.soak.rows import CHANNELS, Plan, frames_of
 
 
@@ -26,9 +28,19 @@ def uninterrupted(plan: Plan) -> SnapshotContent:
     return learner.export()
 
 
-def newest_snapshot(folder: Path, uid: str) -> SnapshotContent:
-    """Return the snapshot with the most of a network's journal."""
-    found = [decode(path.read_bytes()) for path in (folder / uid).glob("*.safetensors")]
+async def newest_snapshot(data: Path, uid: str, *, keys: Path | None = None) -> SnapshotContent:
+    """Return the snapshot with the most of a network's journal.
+
+    Args:
+        data: kyouko's data folder.
+        uid: the network's.
+        keys: the file with the keys that snapshots are encrypted with, if they are.
+    """
+    encryption = Encryption(KeyRing.read(keys)) if keys is not None else None
+    store = BlobSnapshotStore(
+        BlobStore.at("", service="kyouko", default=data / "snapshots", encryption=encryption)
+    )
+    found = [await store.load(name) for name in await store.names(uid)]
     return max(found, key=lambda content: content.journal_position)
 
 

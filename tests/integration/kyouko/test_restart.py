@@ -201,9 +201,7 @@ async def test_a_learning_task_goes_on_after_kills(
     assert [EPOCHS * 20_000] * 2 == [network.statistics.learned_rows for network in found]
     assert whole.progress.accuracy == ended.progress.accuracy
     assert pytest.approx(whole.progress.loss, rel=1e-9) == ended.progress.loss
-    killed, uninterrupted = [
-        newest_snapshot(tmp_path / "snapshots", network.etag) for network in found
-    ]
+    killed, uninterrupted = [await newest_snapshot(tmp_path, network.etag) for network in found]
     assert [] == differences(uninterrupted, killed)
 
 
