@@ -186,7 +186,8 @@ async def serving(settings: MeshSettings, application: Application) -> AsyncIter
     for task in watching:
         task.add_done_callback(_log_death)
     try:
-        yield RunningServer(server, port, health)
+        async with _telling_health(settings, health):
+            yield RunningServer(server, port, health)
     finally:
         for task in watching:
             task.cancel()
@@ -203,6 +204,22 @@ def _dependencies(application: Application) -> Sequence[Dependency]:
     if application.feed is None:
         return application.dependencies
     return [*application.dependencies, application.feed.dependency]
+
+
+@asynccontextmanager
+async def _telling_health(settings: MeshSettings, health: HealthServicer) -> AsyncIterator[None]:
+    """Tell the health, and nothing else, at a plain port of its own if there is to be one."""
+    if not settings.health_listen:
+        yield
+        return
+    server = grpc.aio.server(options=_server_options(settings))
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    _log.info("telling health", port=_listen(server, settings.health_listen, None))
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(None)
 
 
 def _log_death(watcher: asyncio.Task[None]) -> None:

@@ -54,6 +54,11 @@ class MeshSettings(BaseSettings):
         description="folder with ca.crt, tls.crt and tls.key: services prove to each other who "
         "they are, and refuse everybody else; plain connections when not set",
     )
+    health_listen: str = Field(
+        default="",
+        description="host:port that tells the health plainly and nothing else, for probes that "
+        "speak no TLS; none when empty",
+    )
     token_issuer: str = "hanami"
     token_audience: str = "hanami"
     max_message_bytes: int = Field(default=16 * 2**20, ge=2**16, le=2**30, description="bytes")
@@ -92,6 +97,11 @@ class MeshSettings(BaseSettings):
         if not host or not port.isdigit() or int(port) > 65535:
             raise ValueError(f"{value!r} is not host:port with a port from 0 to 65535")
         return value
+
+    @field_validator("health_listen")
+    @classmethod
+    def _has_host_and_port_or_nothing(cls, value: str) -> str:
+        return cls._has_host_and_port(value) if value else value
 
     @model_validator(mode="after")
     def _has_one_database(self) -> Self:

@@ -8,19 +8,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hanami_sdk.local.envoy_config import SERVICES, Address, EnvoyParameters, TlsFiles, render
+from hanami_sdk.local.envoy_config import (
+    SERVICES,
+    Address,
+    EnvoyParameters,
+    PeerTls,
+    TlsFiles,
+    render,
+)
 
 __all__ = ["main", "parameters", "renderings"]
 
 _MANIFESTS = Path(__file__).resolve().parents[2] / "k8s"
 _TLS_FOLDER = "/etc/hanami/tls"
+_PEER_FOLDER = "/etc/hanami/mtls"
 _GENERATED = "# Rendered by `make manifests`; never edited.\n"
 
 
-def parameters(*, tls: bool) -> EnvoyParameters:
-    """Return what holds in a cluster: services by name, TLS with the files of a secret."""
+def parameters(*, tls: bool, mtls: bool = False) -> EnvoyParameters:
+    """Return what holds in a cluster: services by name, TLS with the files of secrets."""
     ports = dict(zip(SERVICES, range(7001, 7006), strict=True))
     files = TlsFiles(f"{_TLS_FOLDER}/tls.crt", f"{_TLS_FOLDER}/tls.key")
+    own = (f"{_PEER_FOLDER}/{name}" for name in ("ca.crt", "tls.crt", "tls.key"))
     return EnvoyParameters(
         # All interfaces of the pod.
         listen=Address("0.0.0.0", 8443 if tls else 8080),  # noqa: S104
@@ -29,6 +38,7 @@ def parameters(*, tls: bool) -> EnvoyParameters:
         services={name: Address(name, port) for name, port in ports.items()},
         torii_http=Address("torii", 7006),
         tls=files if tls else None,
+        peer_tls=PeerTls(*own) if mtls else None,
         # A cluster's gateway is called by its own pages; others are a decision of their own.
         cors_origins=(),
         # Below the memory limit of the manifest.
@@ -39,8 +49,12 @@ def parameters(*, tls: bool) -> EnvoyParameters:
 def renderings() -> dict[Path, str]:
     """Return the text of every configuration by the file it belongs into."""
     return {
-        _MANIFESTS / folder / "envoy-configuration.yaml": _GENERATED + render(parameters(tls=tls))
-        for folder, tls in (("base", True), ("overlays/dev", False))
+        _MANIFESTS / folder / "envoy-configuration.yaml": _GENERATED + render(chosen)
+        for folder, chosen in (
+            ("base", parameters(tls=True)),
+            ("overlays/dev", parameters(tls=False)),
+            ("overlays/mtls", parameters(tls=True, mtls=True)),
+        )
     }
 
 

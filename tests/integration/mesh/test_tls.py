@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hanami.misaki.v1 import user_service_pb2, user_service_pb2_grpc
 
 from mesh.clients import channel_to
 from mesh.tls import MeshTls
@@ -17,10 +18,10 @@ _TIMEOUT_SECONDS = 5
 
 
 @asynccontextmanager
-async def guarded(folder: Path) -> AsyncIterator[RunningGarden]:
+async def guarded(folder: Path, **settings: str) -> AsyncIterator[RunningGarden]:
     """Serve a garden that asks for certificates."""
     (files,) = certificates_of(folder, "garden")
-    async with planted(tls_directory=files.folder) as garden:
+    async with planted(tls_directory=files.folder, **settings) as garden:
         yield garden
 
 
@@ -105,3 +106,18 @@ async def test_server_without_a_certificate_is_refused(tmp_path: Path) -> None:
         )
 
         assert grpc.StatusCode.UNAVAILABLE == await refusal(channel)
+
+
+async def test_health_alone_can_have_a_plain_port(tmp_path: Path, free_port: int) -> None:
+    """Probes that speak no TLS are told the health there, and nobody is told anything else."""
+    address = f"127.0.0.1:{free_port}"
+    async with guarded(tmp_path, health_listen=address):
+        async with grpc.aio.insecure_channel(address) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await user_service_pb2_grpc.UserServiceStub(channel).GetUser(
+                    user_service_pb2.GetUserRequest(name="users/alice"), timeout=_TIMEOUT_SECONDS
+                )
+        health = await health_through(grpc.aio.insecure_channel(address))
+
+    assert grpc.StatusCode.UNIMPLEMENTED == caught.value.code()
+    assert health_pb2.HealthCheckResponse.SERVING == health

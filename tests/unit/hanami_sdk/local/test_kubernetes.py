@@ -70,6 +70,25 @@ def test_services_are_probed_over_grpc(name: str) -> None:
     assert container["ports"][0]["containerPort"] == container["readinessProbe"]["grpc"]["port"]
 
 
+@pytest.mark.parametrize("name", [*SERVICES, "envoy"])
+def test_every_pod_gets_its_own_certificate_with_mtls(name: str) -> None:
+    """Each has a secret of its own; services are probed where health alone is told plainly."""
+    path = BASE.parent / "overlays" / "mtls" / "kustomization.yaml"
+    patches = yaml.safe_load(path.read_text(encoding="utf-8"))["patches"]
+    (text,) = (patch["patch"] for patch in patches if patch["target"]["name"] == name)
+    changes = {change["path"]: change["value"] for change in yaml.safe_load(text)}
+    container = "/spec/template/spec/containers/0"
+    values = [change["value"] for change in yaml.safe_load(text)]
+
+    assert f"hanami-mtls-{name}" == changes["/spec/template/spec/volumes/-"]["secret"]["secretName"]
+    assert "/etc/hanami/mtls" == changes[f"{container}/volumeMounts/-"]["mountPath"]
+    if name != "envoy":
+        probes = {changes[f"{container}/{p}Probe/grpc/port"] for p in ("startup", "readiness")}
+        assert {7010} == probes | {changes[f"{container}/livenessProbe/grpc/port"]}
+        assert {"name": "HANAMI_TLS_DIRECTORY", "value": "/etc/hanami/mtls"} in values
+        assert {"name": "HANAMI_HEALTH_LISTEN", "value": "0.0.0.0:7010"} in values
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_lost_dependency_restarts_a_pod(name: str) -> None:
     """Liveness asks whether the process works; readiness and start follow what it needs, too."""
