@@ -159,7 +159,8 @@ def test_services_reach_whom_they_call() -> None:
         "torii": ["azuki", "kyouko", "misaki", "shiori"],
         "kyouko": ["misaki", "shiori"],
         "shiori": ["misaki"],
-        "azuki": ["misaki"],
+        "azuki": ["misaki", "shiori"],
+        "misaki": ["shiori"],
     }
 
     wanted = {
