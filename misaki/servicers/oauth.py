@@ -6,7 +6,10 @@ from typing import Any
 
 import grpc
 from google.api import httpbody_pb2
-from hanami.misaki.v1 import oauth_service_pb2_grpc
+from hanami.misaki.v1 import (
+    oauth_service_pb2,  # noqa: F401 - its messages are others': nothing else makes it known
+    oauth_service_pb2_grpc,
+)
 
 from mesh.origins import call_metadata
 from misaki import convert_oauth as convert
