@@ -14,6 +14,7 @@ from hanami.misaki.v1 import (
     access_service_pb2_grpc,
     api_key_service_pb2_grpc,
     client_service_pb2_grpc,
+    oauth_service_pb2,
     oauth_service_pb2_grpc,
     project_service_pb2_grpc,
     session_service_pb2_grpc,
@@ -101,7 +102,8 @@ _CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] =
     ),
     (
         oauth_service_pb2_grpc.OauthServiceServicer,
-        "OauthService",
+        # Its messages are of another package, so nothing else makes its contract known.
+        oauth_service_pb2.DESCRIPTOR.services_by_name["OauthService"].name,
         oauth_service_pb2_grpc.add_OauthServiceServicer_to_server,
     ),
 ]
