@@ -16,6 +16,7 @@ from hanami.misaki.v1 import (
     client_service_pb2_grpc,
     oauth_service_pb2,
     oauth_service_pb2_grpc,
+    policy_service_pb2_grpc,
     project_service_pb2_grpc,
     session_service_pb2_grpc,
     token_service_pb2_grpc,
@@ -23,10 +24,12 @@ from hanami.misaki.v1 import (
 )
 
 from mesh.audit import AuditTrail, trail_to_shiori
+from mesh.contracts import all_services
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
 from mesh.origins import Origins
+from mesh.policy import rules_of
 from mesh.revocations import Revocation
 from mesh.server import Application, Servicer
 from mesh.tokens import PublicKey, TokenVerifier
@@ -38,6 +41,8 @@ from misaki.crypto.tokens import JwtMint
 from misaki.domain.access_news import AccessNews
 from misaki.domain.bootstrap import BootstrapError, FirstAdmin, ensure_admin
 from misaki.domain.password_changes import PasswordChanges
+from misaki.domain.policies import Policies
+from misaki.domain.policy import Catalogue
 from misaki.domain.project_credentials import ProjectCredentials
 from misaki.domain.projects import Projects
 from misaki.domain.revocations import Revoker
@@ -49,6 +54,7 @@ from misaki.servicers.access import AccessServicer
 from misaki.servicers.api_keys import ApiKeyServicer
 from misaki.servicers.clients import ClientServicer
 from misaki.servicers.oauth import OauthServicer
+from misaki.servicers.policies import PolicyServicer
 from misaki.servicers.projects import ProjectServicer
 from misaki.servicers.sessions import SessionServicer
 from misaki.servicers.tokens import TokenServicer
@@ -105,6 +111,11 @@ _CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] =
         # Its messages are of another package, so nothing else makes its contract known.
         oauth_service_pb2.DESCRIPTOR.services_by_name["OauthService"].name,
         oauth_service_pb2_grpc.add_OauthServiceServicer_to_server,
+    ),
+    (
+        policy_service_pb2_grpc.PolicyServiceServicer,
+        "PolicyService",
+        policy_service_pb2_grpc.add_PolicyServiceServicer_to_server,
     ),
 ]
 # Bounds the memory that logins take together: two hashes of 64 MiB by default.
@@ -171,6 +182,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                         ApiKeyServicer(credentials),
                         ClientServicer(credentials),
                         OauthServicer(credentials, _utc_now),
+                        PolicyServicer(_policies(access_store, directory, news)),
                     ),
                     verifier=verifier,
                     dependencies=[Dependency("database", database.check)],
@@ -221,6 +233,11 @@ def _access(
     store = SqlAccessStore(database, recorded=recorded)
     news = AccessNews(store, verifier.access, clock=_utc_now, key_ids=key_ids)
     return news, store
+
+
+def _policies(store: SqlAccessStore, directory: SqlDirectory, news: AccessNews) -> Policies:
+    contracts = (rule for service in all_services() for rule in rules_of(service))
+    return Policies(store, directory, news, Catalogue(contracts), clock=_utc_now)
 
 
 def _revoker(settings: MisakiSettings, store: SqlAccessStore) -> Revoker:

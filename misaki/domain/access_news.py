@@ -5,8 +5,18 @@ store, so it is looked at again and again too.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -19,7 +29,7 @@ from misaki.ports import AccessStore, Clock
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 0.4
 # Between two times that expired revocations are deleted.
-_FORGET_SECONDS = 60.0
+_FORGET_EACH = timedelta(minutes=1)
 
 KeyIds = Callable[[], Awaitable[Collection[str]]]
 
@@ -95,20 +105,24 @@ class AccessNews:
 
     async def run(self) -> None:
         """Look at the store until cancelled."""
-        loop = asyncio.get_running_loop()
-        is_there, forgotten_at = True, loop.time()
+        is_there, forgotten_at = True, self._clock()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            is_time = self._clock() - forgotten_at > _FORGET_EACH
             try:
-                await self.refresh()
-                if loop.time() - forgotten_at > _FORGET_SECONDS:
-                    forgotten_at = loop.time()
-                    await self._store.forget_revocations(now=self._clock())
-                is_there = True
+                await _to_the_end(self._look(forget=is_time))
             except Unavailable as error:
                 if is_there:
                     _log.warning("access state not looked at", error=error.message)
                 is_there = False
+                continue
+            is_there = True
+            forgotten_at = self._clock() if is_time else forgotten_at
+
+    async def _look(self, *, forget: bool) -> None:
+        await self.refresh()
+        if forget:
+            await self._store.forget_revocations(now=self._clock())
 
     async def end(self) -> None:
         """End all watches, because the service stops."""
@@ -130,6 +144,16 @@ class AccessNews:
         self._known = known
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Let work end that is cancelled: a query cut off costs its connection."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _furthest(revocations: Sequence[Revocation]) -> Mapping[str, Revocation]:

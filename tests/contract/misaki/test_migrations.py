@@ -1,6 +1,7 @@
 """Misaki's migrations lead to exactly the tables that its code speaks of."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from alembic import command
@@ -11,6 +12,7 @@ from mesh.access import Role
 from mesh.database import Database, UtcTimestamp, alembic_config
 from mesh.errors import AlreadyExists
 from mesh.revocations import Revocation
+from misaki.domain.policy import PolicyVersion
 from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
 from misaki.storage.models import Base
@@ -76,6 +78,28 @@ async def test_projects_of_the_first_schema_live_on(database_url: str) -> None:
     assert {"garden": Role.MEMBER} == roles
 
 
+async def test_tokens_of_the_second_schema_can_be_taken_back(database_url: str) -> None:
+    """From 0002 a member is there, whose role is taken away together with the tokens."""
+    database = Database(database_url, schema="misaki")
+    await database.migrate(migrations.DIRECTORY)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(_back_to_0002)
+    await database.migrate(migrations.DIRECTORY)
+    access = SqlAccessStore(database, recorded=_nobody)
+    revocation = Revocation("users/alice", factories.NOON, factories.NOON + timedelta(hours=1))
+
+    await SqlDirectory(database, access.revoking).delete_member(
+        "garden", "alice", revocations=[revocation]
+    )
+    await access.add_policy(PolicyVersion(1, {}, "users/root", factories.NOON))
+
+    recorded = await access.revocations(now=factories.NOON)
+    policy = await access.policy()
+    await database.close()
+    assert [revocation] == list(recorded)
+    assert 1 == policy.version
+
+
 @pytest.mark.postgres
 async def test_tables_lie_in_a_schema_of_misaki(postgres_url: str) -> None:
     """On PostgreSQL nothing of misaki is in the public schema."""
@@ -117,6 +141,21 @@ async def test_users_and_members_of_the_third_schema_live_on(database_url: str) 
     assert credentials is not None
     assert "hash" == credentials.password_hash
     assert (Role.MEMBER, Role.VIEWER) == (member.role, changed.role)
+
+
+def _back_to_0002(connection: Connection) -> None:
+    """Make the schema anew as the second revision had it, with a few rows."""
+    config = alembic_config(migrations.DIRECTORY, connection)
+    Base.metadata.drop_all(connection)
+    connection.execute(text("DELETE FROM alembic_version"))
+    command.upgrade(config, "0002")
+    for statement in (
+        "INSERT INTO users VALUES ('alice', 'u1', 'Alice', false, 'hash', :noon, 'e1')",
+        "INSERT INTO projects VALUES ('garden', 'Garden', 'root', :noon, 'e1', NULL)",
+        "INSERT INTO members VALUES ('garden', 'alice', 'MEMBER', :noon)",
+    ):
+        noon = bindparam("noon", factories.NOON, UtcTimestamp)
+        connection.execute(text(statement).bindparams(noon))
 
 
 def _back_to_0003(connection: Connection) -> None:

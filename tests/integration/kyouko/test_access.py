@@ -11,7 +11,14 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.kyouko.v1 import network_service_pb2
-from hanami.misaki.v1 import project_service_pb2, user_service_pb2
+from hanami.misaki.v1 import (
+    access_service_pb2,
+    policy_service_pb2,
+    policy_service_pb2_grpc,
+    project_service_pb2,
+    user_service_pb2,
+)
+from hanami.type.v1 import access_pb2
 
 from tests.integration.kyouko.servers import (
     NETWORK,
@@ -84,9 +91,14 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.01)
 
 
+async def fails_with(kyouko: RunningKyouko, reason: str) -> bool:
+    """Return whether a call of alice's fails for a reason; an empty one means that it works."""
+    return await reason_of(networks_of(kyouko)) == reason
+
+
 async def is_shut_out(kyouko: RunningKyouko) -> bool:
     """Return whether alice's token has been taken back."""
-    return await reason_of(networks_of(kyouko)) == "TOKEN_REVOKED"
+    return await fails_with(kyouko, "TOKEN_REVOKED")
 
 
 @pytest.mark.parametrize("change", [delete_user, delete_member])
@@ -114,6 +126,39 @@ async def test_token_taken_back_is_refused_within_a_second(
     assert ["TOKEN_REVOKED"] * 3 == ends
     assert "TOKEN_REVOKED" == refused
     assert seconds < SECOND
+
+
+async def test_policy_counts_within_a_second(misaki: RunningMisaki, kyouko: RunningKyouko) -> None:
+    """UpdatePolicy shuts members out of kyouko's methods, open streams too, and lets them in."""
+    await kyouko.create_network()
+    policies: Any = policy_service_pb2_grpc.PolicyServiceStub(misaki.channel)
+    admin = await misaki.admin()
+    methods = ("NetworkService/ListNetworks", "LearningService/Learn")
+    rules = [
+        access_service_pb2.MethodRoles(
+            method=f"/hanami.kyouko.v1.{method}", roles=[access_pb2.ROLE_ADMIN]
+        )
+        for method in methods
+    ]
+    async with kyouko.stream() as stream:
+        await stream.opened()
+
+        changed = time.monotonic()
+        await policies.UpdatePolicy(
+            policy_service_pb2.UpdatePolicyRequest(rules=rules), metadata=admin
+        )
+        end = await end_of(stream.read)
+        await until(lambda: fails_with(kyouko, "ROLE_INSUFFICIENT"))
+        shut_out = time.monotonic() - changed
+    await policies.RollbackPolicy(
+        policy_service_pb2.RollbackPolicyRequest(name="policies/0"), metadata=admin
+    )
+    changed = time.monotonic()
+    await until(lambda: fails_with(kyouko, ""))
+    let_in = time.monotonic() - changed
+
+    assert "ROLE_INSUFFICIENT" == end
+    assert max(shut_out, let_in) < SECOND
 
 
 async def test_state_is_known_before_the_first_call(
