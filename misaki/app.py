@@ -1,10 +1,12 @@
 """The composition root: the only place that knows all concrete classes of misaki."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from hanami.misaki.v1 import (
     policy_service_pb2_grpc,
     project_service_pb2_grpc,
     session_service_pb2_grpc,
+    signing_key_service_pb2_grpc,
     token_service_pb2_grpc,
     user_service_pb2_grpc,
 )
@@ -26,20 +29,23 @@ from hanami.misaki.v1 import (
 from mesh.audit import AuditTrail, trail_to_shiori
 from mesh.contracts import all_services
 from mesh.database import Database
+from mesh.errors import Unavailable
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
 from mesh.origins import Origins
 from mesh.policy import rules_of
 from mesh.revocations import Revocation
 from mesh.server import Application, Servicer
-from mesh.tokens import PublicKey, TokenVerifier
+from mesh.tokens import LEEWAY_SECONDS, PublicKey, TokenVerifier
 from misaki.crypto.digests import Digests, HashKeyError, new_secret
 from misaki.crypto.digests import load_or_create as load_or_create_digests
-from misaki.crypto.keys import KeyFileError, SigningKey, load_or_create
+from misaki.crypto.key_ring import FileKeyRing
+from misaki.crypto.keys import KeyFileError
 from misaki.crypto.passwords import Argon2Passwords
 from misaki.crypto.tokens import JwtMint
 from misaki.domain.access_news import AccessNews
 from misaki.domain.bootstrap import BootstrapError, FirstAdmin, ensure_admin
+from misaki.domain.key_times import RotationRules
 from misaki.domain.password_changes import PasswordChanges
 from misaki.domain.policies import Policies
 from misaki.domain.policy import Catalogue
@@ -48,6 +54,7 @@ from misaki.domain.projects import Projects
 from misaki.domain.revocations import Revoker
 from misaki.domain.services import ServiceLogins
 from misaki.domain.sessions import SessionLimits, Sessions
+from misaki.domain.signing_keys import SigningKeys
 from misaki.domain.throttle import Throttle
 from misaki.domain.users import Users
 from misaki.servicers.access import AccessServicer
@@ -57,6 +64,7 @@ from misaki.servicers.oauth import OauthServicer
 from misaki.servicers.policies import PolicyServicer
 from misaki.servicers.projects import ProjectServicer
 from misaki.servicers.sessions import SessionServicer
+from misaki.servicers.signing_keys import SigningKeyServicer
 from misaki.servicers.tokens import TokenServicer
 from misaki.servicers.users import UserServicer
 from misaki.settings import MisakiSettings
@@ -69,6 +77,7 @@ from misaki.storage.repository import SqlDirectory
 from misaki.storage.sessions import SqlSessionStore
 
 SCHEMA = "misaki"
+_KEYS_LOOKED_AFTER_SECONDS = 1.0
 # Every gRPC service of misaki: its generated base, its name, and what adds it to a server.
 _CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] = [
     (
@@ -117,6 +126,11 @@ _CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] =
         "PolicyService",
         policy_service_pb2_grpc.add_PolicyServiceServicer_to_server,
     ),
+    (
+        signing_key_service_pb2_grpc.SigningKeyServiceServicer,
+        "SigningKeyService",
+        signing_key_service_pb2_grpc.add_SigningKeyServiceServicer_to_server,
+    ),
 ]
 # Bounds the memory that logins take together: two hashes of 64 MiB by default.
 _HASHING_THREADS = 2
@@ -131,21 +145,22 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
         SystemExit: A setting or file is missing or wrong; the message says which.
     """
     service_secret = _service_secret(settings)
-    key = _signing_key(settings.data_directory)
+    rules = _rotation_rules(settings)
+    ring = _key_ring(settings.data_directory, rules)
     digests = _digests(settings.data_directory)
     database = Database(settings.effective_database_url, schema=SCHEMA)
     try:
         with ThreadPoolExecutor(_HASHING_THREADS, "argon2") as executor:
             await database.migrate(migrations.DIRECTORY)
-            verifier = _verifier(settings, key.public)
-            news, access_store = _access(database, verifier, key.public)
+            verifier = _verifier(settings, ring)
+            news, access_store = _access(database, verifier, ring)
             await news.refresh()
             directory = SqlDirectory(database, access_store.revoking)
             revoker = _revoker(settings, access_store)
             passwords = Argon2Passwords(executor, memory_kib=settings.password_memory_kib)
             users = Users(directory, passwords, revoker, clock=_utc_now, new_id=_new_id)
             await _bootstrap(settings, directory, users)
-            mint = _mint(settings, key, verifier)
+            mint = _mint(settings, ring, verifier)
             throttle = Throttle(SqlAttemptStore(database), digests, clock=_utc_now)
             sessions = Sessions(
                 directory,
@@ -157,6 +172,9 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                 limits=_session_limits(settings),
                 clock=_utc_now,
                 new_id=_new_id,
+            )
+            keys = SigningKeys(
+                ring, rules, clock=_utc_now, changed=partial(_tell_of_keys, ring, verifier, news)
             )
             origins = Origins(settings.trusted_proxies, settings.trusted_proxy_names)
             projects = Projects(directory, revoker, clock=_utc_now, new_id=_new_id)
@@ -174,7 +192,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
             async with _trail(settings, mint) as trail:
                 yield Application(
                     servicers=_named(
-                        TokenServicer(sessions, services, credentials, [key.public], origins),
+                        TokenServicer(sessions, services, credentials, ring.public_keys, origins),
                         SessionServicer(sessions),
                         UserServicer(users, changes, origins),
                         ProjectServicer(projects),
@@ -183,12 +201,13 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                         ClientServicer(credentials),
                         OauthServicer(credentials, _utc_now),
                         PolicyServicer(_policies(access_store, directory, news)),
+                        SigningKeyServicer(keys),
                     ),
                     verifier=verifier,
                     dependencies=[Dependency("database", database.check)],
                     idempotency=SqlIdempotencyStore(database, IDEMPOTENCY_KEYS),
                     fingerprint_key=digests.derived_key("fingerprints of requests"),
-                    background=[news.run],
+                    background=[news.run, partial(_look_after_keys, ring, keys, verifier)],
                     audit=trail,
                     drain=news.end,
                 )
@@ -222,10 +241,10 @@ def _named(*servicers: object) -> Sequence[Servicer]:
 
 
 def _access(
-    database: Database, verifier: TokenVerifier, key: PublicKey
+    database: Database, verifier: TokenVerifier, ring: FileKeyRing
 ) -> tuple[AccessNews, SqlAccessStore]:
     async def key_ids() -> Collection[str]:
-        return [key.key_id]
+        return [key.key_id for key in ring.public_keys()]
 
     def recorded(revocations: Sequence[Revocation]) -> None:
         news.announce(revocations)
@@ -245,16 +264,16 @@ def _revoker(settings: MisakiSettings, store: SqlAccessStore) -> Revoker:
     return Revoker(store, clock=_utc_now, longest_token=longest)
 
 
-def _verifier(settings: MisakiSettings, key: PublicKey) -> TokenVerifier:
+def _verifier(settings: MisakiSettings, ring: FileKeyRing) -> TokenVerifier:
     async def own_keys() -> Sequence[PublicKey]:
-        return [key]
+        return ring.public_keys()
 
     return TokenVerifier(own_keys, issuer=settings.token_issuer, audience=settings.token_audience)
 
 
-def _mint(settings: MisakiSettings, key: SigningKey, verifier: TokenVerifier) -> JwtMint:
+def _mint(settings: MisakiSettings, ring: FileKeyRing, verifier: TokenVerifier) -> JwtMint:
     return JwtMint(
-        key,
+        ring.current,
         verifier,
         issuer=settings.token_issuer,
         audience=settings.token_audience,
@@ -308,9 +327,35 @@ def _secret_in(path: Path, setting: str) -> str:
     return secret
 
 
-def _signing_key(folder: Path) -> SigningKey:
+def _rotation_rules(settings: MisakiSettings) -> RotationRules:
+    longest_token = max(settings.refresh_token_seconds, settings.access_token_seconds)
+    return RotationRules(
+        ahead=timedelta(seconds=settings.signing_key_ahead_seconds),
+        kept=timedelta(seconds=longest_token + LEEWAY_SECONDS),
+        longest=timedelta(days=settings.signing_key_days),
+    )
+
+
+async def _tell_of_keys(ring: FileKeyRing, verifier: TokenVerifier, news: AccessNews) -> None:
+    await verifier.keys_are([key.key_id for key in ring.public_keys()])
+    await news.refresh()
+
+
+async def _look_after_keys(ring: FileKeyRing, keys: SigningKeys, verifier: TokenVerifier) -> None:
+    """Replace keys by their age, and hear of those that another instance has replaced."""
+    while True:
+        try:
+            if await keys.rotate_if_due():
+                _log.info("the next signing key was made")
+            await verifier.keys_are([key.key_id for key in ring.public_keys()])
+        except (OSError, KeyFileError, Unavailable) as error:
+            _log.warning("signing keys not looked after", error=repr(error))
+        await asyncio.sleep(_KEYS_LOOKED_AFTER_SECONDS)
+
+
+def _key_ring(folder: Path, rules: RotationRules) -> FileKeyRing:
     try:
-        return load_or_create(folder)
+        return FileKeyRing(folder, rules, clock=_utc_now)
     except (OSError, KeyFileError) as error:
         raise SystemExit(f"misaki: no signing key: {error}") from error
 

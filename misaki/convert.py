@@ -7,6 +7,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from hanami.misaki.v1 import (
     project_service_pb2,
     session_service_pb2,
+    signing_key_service_pb2,
     token_service_pb2,
     user_service_pb2,
 )
@@ -27,6 +28,7 @@ from misaki.domain.model import (
     user_name,
 )
 from misaki.domain.sessions import TokenPair, Where
+from misaki.domain.signing_keys import PublishedKey
 from misaki.ports import SignedToken
 
 _ROLE_PREFIX = "ROLE_"
@@ -191,6 +193,19 @@ def service_token_message(token: SignedToken) -> token_service_pb2.ServiceToken:
     """Return the token of a service."""
     message = token_service_pb2.ServiceToken(access_token=token.token)
     message.access_expire_time.FromDatetime(token.expire_time)
+    return message
+
+
+def signing_key_message(key: PublishedKey) -> signing_key_service_pb2.SigningKey:
+    """Return what is known of a signing key, without the key."""
+    message = signing_key_service_pb2.SigningKey(
+        name=f"signingKeys/{key.times.key_id}",
+        state=signing_key_service_pb2.SigningKey.State.Value(f"STATE_{key.state}"),
+    )
+    message.create_time.FromDatetime(key.times.create_time)
+    message.activate_time.FromDatetime(key.times.activate_time)
+    if key.expire_time is not None:
+        message.expire_time.FromDatetime(key.expire_time)
     return message
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from mesh.access import Principal, Role
 from mesh.revocations import Revocation
 from misaki.domain.attempts import Attempts, Limits
+from misaki.domain.key_times import KeyTimes
 from misaki.domain.model import (
     CredentialKind,
     Credentials,
@@ -379,6 +380,20 @@ class Renewal:
     user_id: str
     session_id: str
     generation: int
+
+
+class KeyRing(Protocol):
+    """Holds the keys that sign tokens."""
+
+    def times(self) -> Sequence[KeyTimes]:
+        """Return the dates of all keys that there are."""
+
+    def rotate(self, *, immediately: bool) -> None:
+        """Make the next key, unless there is one that does not sign yet.
+
+        Args:
+            immediately: The new key signs at once, and all others are forgotten.
+        """
 
 
 class TokenMint(Protocol):

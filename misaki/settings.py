@@ -31,6 +31,12 @@ class MisakiSettings(MeshSettings):
     refresh_grace_seconds: int = Field(
         default=60, ge=0, description="how long a refresh token that was used gets its successor"
     )
+    signing_key_days: float = Field(
+        default=90.0, gt=0, description="a key that has signed for so long is replaced"
+    )
+    signing_key_ahead_seconds: int = Field(
+        default=15 * 60, ge=0, description="how long a new key is published before it signs"
+    )
     session_seconds: int = Field(
         default=30 * 24 * 3600, ge=1, description="a login ends then, however often it is renewed"
     )

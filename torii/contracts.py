@@ -23,6 +23,7 @@ from hanami.misaki.v1 import (
     policy_service_pb2,
     project_service_pb2,
     session_service_pb2,
+    signing_key_service_pb2,
     token_service_pb2,
     user_service_pb2,
 )
@@ -42,6 +43,7 @@ _FILES: Sequence[FileDescriptor] = (
     policy_service_pb2.DESCRIPTOR,
     project_service_pb2.DESCRIPTOR,
     session_service_pb2.DESCRIPTOR,
+    signing_key_service_pb2.DESCRIPTOR,
     token_service_pb2.DESCRIPTOR,
     user_service_pb2.DESCRIPTOR,
     audit_service_pb2.DESCRIPTOR,

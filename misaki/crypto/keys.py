@@ -41,9 +41,18 @@ def load_or_create(folder: Path) -> SigningKey:
     """
     path = folder / FILE_NAME
     if not path.exists():
-        _create(path)
+        create_once(path, pem_of(new_key()))
+    return read_pem(path.read_bytes(), path)
+
+
+def read_pem(pem: bytes, path: Path) -> SigningKey:
+    """Return the key that a file holds.
+
+    Raises:
+        KeyFileError: It holds something else.
+    """
     try:
-        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        private = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyFileError(f"{path} holds no signing key: {error}") from error
     if not isinstance(private, Ed25519PrivateKey):
@@ -51,13 +60,13 @@ def load_or_create(folder: Path) -> SigningKey:
     return _signing_key(private)
 
 
-def _create(path: Path) -> None:
-    pem = Ed25519PrivateKey.generate().private_bytes(
+def pem_of(key: SigningKey) -> bytes:
+    """Return a key as a private file holds it."""
+    return key.private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    create_once(path, pem)
 
 
 def _signing_key(private: Ed25519PrivateKey) -> SigningKey:

@@ -1,6 +1,6 @@
 """Signs JSON Web Tokens, and reads the refresh tokens among them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,11 @@ from misaki.ports import Clock, NewId, Renewal, SignedToken
 
 
 class JwtMint:
-    """Makes tokens with the signing key."""
+    """Makes tokens with the key that signs at the moment."""
 
     def __init__(
         self,
-        key: SigningKey,
+        current_key: Callable[[], SigningKey],
         verifier: TokenVerifier,
         *,
         issuer: str,
@@ -27,7 +27,7 @@ class JwtMint:
         clock: Clock,
         new_id: NewId,
     ) -> None:
-        self._key = key
+        self._current_key = current_key
         self._verifier = verifier
         self._issuer = issuer
         self._audience = audience
@@ -104,6 +104,7 @@ class JwtMint:
         self, subject: str, token_type: str, expire_time: datetime, claims: Mapping[str, Any]
     ) -> SignedToken:
         expire_time = expire_time.replace(microsecond=0)
+        key = self._current_key()
         token = jwt.encode(
             {
                 "iss": self._issuer,
@@ -116,8 +117,8 @@ class JwtMint:
                 "typ": token_type,
                 **claims,
             },
-            self._key.private,
+            key.private,
             algorithm=ALGORITHM,
-            headers={"kid": self._key.public.key_id},
+            headers={"kid": key.public.key_id},
         )
         return SignedToken(token, expire_time)

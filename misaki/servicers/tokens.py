@@ -1,6 +1,6 @@
 """`hanami.misaki.v1.TokenService`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -29,7 +29,7 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
         sessions: Sessions,
         services: ServiceLogins,
         credentials: ProjectCredentials,
-        keys: Sequence[PublicKey],
+        keys: Callable[[], Sequence[PublicKey]],
         origins: Origins,
     ) -> None:
         self._sessions = sessions
@@ -88,4 +88,4 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
         self, request: pb.GetJsonWebKeySetRequest, context: Context
     ) -> pb.JsonWebKeySet:
         """Return the public keys."""
-        return pb.JsonWebKeySet(keys=map(convert.key_message, self._keys))
+        return pb.JsonWebKeySet(keys=map(convert.key_message, self._keys()))

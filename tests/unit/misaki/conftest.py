@@ -132,7 +132,7 @@ def mint_of(
 ) -> JwtMint:
     """Return a mint with a key."""
     return JwtMint(
-        key,
+        lambda: key,
         verifier,
         issuer=issuer,
         audience=audience,
