@@ -82,17 +82,29 @@ async def entries_until(
     """Read the audit log until it holds enough; returns all that fits the filter."""
     stub = audit_service_pb2_grpc.AuditServiceStub(channel)
     while True:
-        found: list[pb.AuditEntry] = []
-        request = pb.ListAuditEntriesRequest(filter=pb.AuditFilter(method=method), page_size=1000)
-        while True:
-            page = await stub.ListAuditEntries(request, metadata=metadata, wait_for_ready=True)
-            found += page.entries
-            if not page.next_page_token:
-                break
-            request.page_token = page.next_page_token
+        try:
+            found = await _all_entries(stub, metadata, method)
+        except grpc.aio.AioRpcError as error:
+            # Whoever has just been started again may close a connection once more.
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            found = []
         if enough(found):
             return found
         await asyncio.sleep(0.1)
+
+
+async def _all_entries(
+    stub: "audit_service_pb2_grpc.AuditServiceAsyncStub", metadata: Metadata, method: str
+) -> list[pb.AuditEntry]:
+    found: list[pb.AuditEntry] = []
+    request = pb.ListAuditEntriesRequest(filter=pb.AuditFilter(method=method), page_size=1000)
+    while True:
+        page = await stub.ListAuditEntries(request, metadata=metadata, wait_for_ready=True)
+        found += page.entries
+        if not page.next_page_token:
+            return found
+        request.page_token = page.next_page_token
 
 
 def files_below(*folders: Path) -> Mapping[Path, bytes]:
