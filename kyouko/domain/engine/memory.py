@@ -2,7 +2,7 @@
 
 import math
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -19,6 +19,7 @@ __all__ = [
     "borrow_zeros",
     "count_bytes",
     "count_gaps",
+    "count_lent_bytes",
     "find_least_limit",
     "find_needed_bytes",
 ]
@@ -33,6 +34,7 @@ _LINE: Final = 64
 _GAP: Final = 256
 # From there on huge pages are worth it, as for arrays of numpy.
 _HUGE_BYTES: Final = 4 * 2**20
+_HUGE_PAGE_BYTES: Final = 2 * 2**20
 
 
 def _size(shape: tuple[int, ...], dtype: Any) -> int:
@@ -82,6 +84,18 @@ def borrow_zeros(size: int) -> Bytes:
         with suppress(OSError):
             pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, np.uint8)
+
+
+def count_lent_bytes(total: int, unused: Iterable[int]) -> int:
+    """Return what the system has lent of a piece in which some arrays were not written to the end.
+
+    Args:
+        total: bytes of the piece.
+        unused: bytes of each stretch that was never written; what shares a page with others is
+            there all the same.
+    """
+    page = _HUGE_PAGE_BYTES if total >= _HUGE_BYTES else mmap.PAGESIZE
+    return total - sum(max(0, stretch - page) for stretch in unused)
 
 
 def find_needed_bytes(

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kyouko.domain.engine.memory import count_gaps
+from kyouko.domain.engine.memory import count_gaps, count_lent_bytes
 from kyouko.kernels import indices
 
 __all__ = ["STATE_GAPS", "NetworkState", "count_frame_slots"]
@@ -247,12 +247,16 @@ class NetworkState:
         return sum(int(getattr(self, item.name).nbytes) for item in fields(self)) + STATE_GAPS
 
     def count_touched_bytes(self) -> int:
-        """Sum of what has been written so far; the system lends the rest only on demand."""
-        row_bytes = self.weights.strides[0] * 2 + (9 if len(self.trace_place) else 5)
+        """Sum of what the system has lent so far: the pages on which something was written."""
         unused_rows = len(self.row_used) - int(self.counters[indices.USED_ROWS])
         unused_slots = self.ring_rows - int(self.counters[indices.RING_FILLED])
-        slot_bytes = 8 * self.list_channel.shape[1]
-        return self.count_bytes() - int(unused_rows * row_bytes + unused_slots * slot_bytes)
+        pool = (self.weights, self.slow_weights, self.row_used, self.free_rows)
+        lists = (self.list_channel, self.list_value)
+        unused = [unused_rows * array.strides[0] for array in pool]
+        unused += [unused_slots * array.strides[0] for array in lists]
+        if len(self.trace_place):
+            unused.append(unused_rows * self.trace_place.strides[0])
+        return count_lent_bytes(self.count_bytes(), unused)
 
 
 # bytes lost between the arrays of a state: they begin at multiples of a cache line
