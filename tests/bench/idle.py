@@ -78,7 +78,9 @@ def measure(data: Mnist, runs: int) -> list[Figure]:
             "idle.wake.mesh.most",
             max(found.cold),
             "s",
-            must=at_most(MOST_SECONDS),
+            "the slowest of the same streams to one in memory",
+            max(found.cold) / max(found.warm),
+            goal=at_most(MOST_SECONDS),
             note=f"the slowest of {len(found.cold)}",
         ),
     ]
