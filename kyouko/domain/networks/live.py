@@ -258,7 +258,8 @@ class LiveNetworks:
             live = self._live.get(network.uid) or await self._load(network)
             try:
                 # Only now it is known what its sessions may hold.
-                await self._make_room_for(network.uid, live.most_bytes())
+                if live.most_bytes() > size:
+                    await self._make_room_for(network.uid, live.most_bytes())
             except BaseException:
                 if network.uid not in self._live:
                     await self._close(live)
