@@ -138,11 +138,13 @@ class TaskRun:
         started = time.perf_counter()
         if self._has_failed:
             return _Done(rows, None, None, 0, 0.0)
+        # Until it has gone well: whatever comes between, the rows behind must not be learned.
+        self._has_failed = True
         try:
             results = ledger.learn(rows.rows, Arrival.STORED, task=self._task.key)
         except DomainError as error:
-            self._has_failed = True
             raise _with_row(error, rows.start_row) from error
+        self._has_failed = False
         return _Done(rows, results, results, results.scored_rows, time.perf_counter() - started)
 
     def _predict(self, learner: Learner, rows: TaskRows) -> _Done:

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kyouko.domain.engine import NetworkStructure
+from kyouko.domain.networks.learner import RowResults
+from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live_network import LiveLimits
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.tasks.task import Task, TaskState
@@ -143,3 +147,24 @@ async def test_the_copy_that_predicts_rows_in_order_needs_room(
     if ended.failure is not None:
         assert ("ResourceExhausted", "LIMIT_REACHED") == (ended.failure.kind, ended.failure.reason)
         assert "copy" in ended.failure.message
+
+
+async def test_nothing_is_learned_behind_a_mistake_of_ours(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that were handed over already stay unlearned, whatever kept those before them out."""
+    learn, calls = Ledger.learn, count()
+
+    def learn_all_but_the_first(ledger: Ledger, *arguments: Any, **options: Any) -> RowResults:
+        if next(calls) == 0:
+            raise RuntimeError("a mistake")
+        return learn(ledger, *arguments, **options)
+
+    monkeypatch.setattr(Ledger, "learn", learn_all_but_the_first)
+    await office.tasks.create(ALICE, replace(LEARNING, epochs=3), token="")
+
+    ended = await office.end_of("task")
+    network = await office.networks.get("flowers", "net")
+
+    assert (TaskState.FAILED, 0) == (ended.state, ended.progress.totals.done_rows)
+    assert 0 == network.statistics.learned_rows
