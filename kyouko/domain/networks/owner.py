@@ -77,7 +77,9 @@ class Owner:
         return work(self.ledger)
 
     def took(self, rows: int, seconds: float) -> None:
-        """Note how long the work on so many rows took."""
+        """Note how long the work on so many rows took; that on none says nothing of others."""
+        if not rows:
+            return
         newest = seconds / rows
         known = newest if self._seconds_per_row is None else self._seconds_per_row
         # Another process may have had the processor meanwhile: one long piece says little.

@@ -109,12 +109,15 @@ class Piece:
     Attributes:
         taken: what was taken so far; grows in the network's thread.
         rows: how many rows that is.
+        worked_rows: how many of them the network took; those of a frame that was refused, or
+            had been learned before, cost next to nothing.
         seconds: how long that took.
         done: resolved when no more will be taken.
     """
 
     taken: list[Taken] = field(default_factory=list)
     rows: int = 0
+    worked_rows: int = 0
     seconds: float = 0.0
     done: "asyncio.Future[None] | None" = None
 
@@ -150,8 +153,11 @@ def _work(ledger: Ledger, waiting: Waiting, manner: Manner, piece: Piece) -> Non
     while waiting and piece.rows < _PIECE_ROWS and now - started < _PIECE_SECONDS:
         # The stream only ever appends, so what was there a moment ago still is.
         item = waiting.popleft()
-        piece.taken.append(_take(ledger, item, manner))
+        taken = _take(ledger, item, manner)
+        piece.taken.append(taken)
         piece.rows += _rows_of(item)
+        if isinstance(taken.outcome, RowResults):
+            piece.worked_rows += len(taken.outcome.outputs)
         now = time.perf_counter()
     piece.seconds = now - started
 

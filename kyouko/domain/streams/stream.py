@@ -284,7 +284,7 @@ class LearnStream:
             if at_work is not None:
                 await at_work.finished()
                 if at_work.taken:
-                    self._live.owner.took(at_work.rows, at_work.seconds)
+                    self._live.owner.took(at_work.worked_rows, at_work.seconds)
                     yield self._events_of(at_work)
                     self._written(at_work)
             at_work = piece

@@ -168,3 +168,17 @@ async def test_one_slow_piece_says_little_about_the_next(owner: Owner) -> None:
     for _ in range(100):
         owner.took(1, 1.0)
     assert not owner.is_short(1)
+
+
+async def test_frames_that_cost_nothing_make_no_row_look_short(owner: Owner) -> None:
+    """However many rows come again or are refused, those to be learned keep their price."""
+    waiting = Waiting([frame(1), frame(1, rows=500), Frame(2, 5, PROBLEM)])
+    piece = await queue_piece(owner, waiting, Manner(HOLD))
+    await piece.finished()
+    owner.took(1, 0.01)
+
+    for _ in range(100):
+        owner.took(0, 0.000001)
+
+    assert (3, 2) == (len(piece.taken), piece.worked_rows)
+    assert not owner.is_short(1)
