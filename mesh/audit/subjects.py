@@ -19,21 +19,9 @@ _PROJECT_CHARACTERS = 63
 
 def resource_of(request: Message | None, answer: Any) -> str:
     """Return the name of what a call made, changed or asked for; empty when none is named."""
-    made = _named(answer, ("name",))
-    if made:
-        return made
-    if request is None:
-        return ""
-    found = _named(request, _RESOURCE_FIELDS)
-    if found:
-        return found
-    for field, value in request.ListFields():
-        # An update names its resource inside of it, an opening its network.
-        if field.message_type is not None and not field.is_repeated:
-            found = _named(value, _RESOURCE_FIELDS)
-            if found:
-                return found
-    return ""
+    made = _named(answer, ("name",)) or _named_inside(answer, ("name",))
+    # An update names its resource inside of it, an opening its network.
+    return made or _named(request, _RESOURCE_FIELDS) or _named_inside(request, _RESOURCE_FIELDS)
 
 
 def project_of(resource: str) -> str:
@@ -54,14 +42,22 @@ def claimed_by(request: Message | None) -> str:
 
 
 def proven_by(answer: Any) -> str:
-    """Return the user that a login's answer is for."""
-    user = getattr(answer, "user", "")
-    return user if isinstance(user, str) and user.startswith("users/") else ""
+    """Return whom the token is for that a login's answer holds."""
+    return _named(answer, ("principal", "user"))
 
 
 def name_or_nothing(text: str) -> str:
     """Return a text if it has the form of a resource name."""
     return text if len(text) <= _MOST_CHARACTERS and _NAME.fullmatch(text) else ""
+
+
+def _named_inside(message: Any, fields: tuple[str, ...]) -> str:
+    for field, value in message.ListFields() if isinstance(message, Message) else ():
+        if field.message_type is not None and not field.is_repeated:
+            found = _named(value, fields)
+            if found:
+                return found
+    return ""
 
 
 def _named(message: Any, fields: tuple[str, ...]) -> str:

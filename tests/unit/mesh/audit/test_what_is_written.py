@@ -3,7 +3,12 @@
 import pytest
 from google.protobuf.message import Message
 from hanami.kyouko.v1 import learning_service_pb2, network_service_pb2
-from hanami.misaki.v1 import project_service_pb2, token_service_pb2, user_service_pb2
+from hanami.misaki.v1 import (
+    api_key_service_pb2,
+    project_service_pb2,
+    token_service_pb2,
+    user_service_pb2,
+)
 from hanami.shiori.v1 import dataset_service_pb2
 
 from mesh.audit import rules, subjects
@@ -77,6 +82,13 @@ def test_logins_are_the_calls_without_a_token() -> None:
             "projects/p/networks/n",
         ),
         (user_service_pb2.CreateUserRequest(user_id="alice", password="rosebud!"), None, ""),
+        (
+            api_key_service_pb2.CreateApiKeyRequest(parent="projects/p"),
+            api_key_service_pb2.CreateApiKeyResponse(
+                api_key=api_key_service_pb2.ApiKey(name="projects/p/apiKeys/k"), secret="hk_1234"
+            ),
+            "projects/p/apiKeys/k",
+        ),
         (None, dataset_service_pb2.Dataset(name="projects/p/datasets/d"), "projects/p/datasets/d"),
         (network_service_pb2.GetNetworkRequest(name="a secret, not a name"), None, ""),
         (network_service_pb2.GetNetworkRequest(name="projects/" + "p" * 300), None, ""),
@@ -127,5 +139,8 @@ def test_answer_of_a_login_proves_who_it_was() -> None:
     """A renewed token says whose it is, though the request did not."""
     pair = token_service_pb2.TokenPair(access_token="eyJ", user="users/alice")
 
+    device = token_service_pb2.AccessToken(access_token="eyJ", principal="projects/p/apiKeys/k")
+
     assert "users/alice" == subjects.proven_by(pair)
+    assert "projects/p/apiKeys/k" == subjects.proven_by(device)
     assert "" == subjects.proven_by(project_service_pb2.Project(name="projects/p"))
