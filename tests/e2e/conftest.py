@@ -2,7 +2,7 @@
 
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import grpc
 import pytest
 from hanami.kyouko.v1 import network_service_pb2, network_service_pb2_grpc
 from hanami.misaki.v1 import (
+    api_key_service_pb2,
+    api_key_service_pb2_grpc,
     project_service_pb2,
     project_service_pb2_grpc,
     token_service_pb2,
@@ -120,14 +122,64 @@ def mesh(
         local_mesh.stop(home, lambda event: None)
 
 
-@pytest.fixture
-def project(mesh: RunningMesh) -> str:
-    """Return the name of a fresh project."""
+def make_project(mesh: RunningMesh, project_id: str = "") -> str:
+    """Make a project; return its name."""
     created = project_service_pb2_grpc.ProjectServiceStub(mesh.channel).CreateProject(
-        project_service_pb2.CreateProjectRequest(project_id=f"p-{uuid.uuid4().hex[:12]}"),
+        project_service_pb2.CreateProjectRequest(
+            project_id=project_id or f"p-{uuid.uuid4().hex[:12]}"
+        ),
         metadata=mesh.admin.metadata,
     )
     return str(created.name)
+
+
+def make_user(mesh: RunningMesh, user_id: str = "") -> Login:
+    """Make a user without any role, and log them in."""
+    user_id = user_id or f"u-{uuid.uuid4().hex[:12]}"
+    user_service_pb2_grpc.UserServiceStub(mesh.channel).CreateUser(
+        user_service_pb2.CreateUserRequest(user_id=user_id, password=PASSWORD),
+        metadata=mesh.admin.metadata,
+    )
+    return log_in(mesh.channel, user_id, PASSWORD)
+
+
+def make_member(mesh: RunningMesh, project: str, role: str, user_id: str = "") -> Login:
+    """Make a user with a role in a project, and log them in."""
+    user_id = make_user(mesh, user_id).user_id
+    project_service_pb2_grpc.ProjectServiceStub(mesh.channel).CreateMember(
+        project_service_pb2.CreateMemberRequest(
+            parent=project,
+            user=f"users/{user_id}",
+            role=access_pb2.Role.Value(f"ROLE_{role}"),
+        ),
+        metadata=mesh.admin.metadata,
+    )
+    return log_in(mesh.channel, user_id, PASSWORD)
+
+
+def make_device(
+    mesh: RunningMesh, project: str, network_id: str, actions: Sequence[str], key_id: str = ""
+) -> Login:
+    """Make an API key in a project; return a device that has exchanged it for a token."""
+    key_id = key_id or f"k-{uuid.uuid4().hex[:12]}"
+    key = api_key_service_pb2.ApiKey(
+        network=f"{project}/networks/{network_id}" if network_id else "",
+        actions=[api_key_service_pb2.KeyAction.Value(f"KEY_ACTION_{name}") for name in actions],
+    )
+    made = api_key_service_pb2_grpc.ApiKeyServiceStub(mesh.channel).CreateApiKey(
+        api_key_service_pb2.CreateApiKeyRequest(parent=project, api_key_id=key_id, api_key=key),
+        metadata=mesh.admin.metadata,
+    )
+    answer = token_service_pb2_grpc.TokenServiceStub(mesh.channel).ExchangeApiKey(
+        token_service_pb2.ExchangeApiKeyRequest(secret=made.secret), timeout=20
+    )
+    return Login(key_id, answer.access_token)
+
+
+@pytest.fixture
+def project(mesh: RunningMesh) -> str:
+    """Return the name of a fresh project."""
+    return make_project(mesh)
 
 
 @pytest.fixture
@@ -135,20 +187,7 @@ def join(mesh: RunningMesh) -> Callable[[str, str], Login]:
     """Return a function that makes a user with a role in a project and logs them in."""
 
     def make(project: str, role: str) -> Login:
-        user_id = f"u-{uuid.uuid4().hex[:12]}"
-        user_service_pb2_grpc.UserServiceStub(mesh.channel).CreateUser(
-            user_service_pb2.CreateUserRequest(user_id=user_id, password=PASSWORD),
-            metadata=mesh.admin.metadata,
-        )
-        project_service_pb2_grpc.ProjectServiceStub(mesh.channel).CreateMember(
-            project_service_pb2.CreateMemberRequest(
-                parent=project,
-                user=f"users/{user_id}",
-                role=access_pb2.Role.Value(f"ROLE_{role}"),
-            ),
-            metadata=mesh.admin.metadata,
-        )
-        return log_in(mesh.channel, user_id, PASSWORD)
+        return make_member(mesh, project, role)
 
     return make
 
