@@ -131,11 +131,15 @@ class Ledger:
     @property
     def durable_rows(self) -> int:
         """Learned rows that no crash can take; asked by the event loop alone."""
+        self.forget_durable()
+        return self._durable_rows
+
+    def forget_durable(self) -> None:
+        """Forget where the durable changes are; called by the event loop alone, now and then."""
         if self._journal is not None:
             durable = self._journal.durable_position
             while self._undurable and self._undurable[0][0] <= durable:
                 self._durable_rows = self._undurable.popleft()[1]
-        return self._durable_rows
 
     def export(self) -> Exported:
         """Copy all that the network needs to go on."""

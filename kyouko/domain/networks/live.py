@@ -159,6 +159,8 @@ class LiveNetworks:
 
     async def keep_due(self) -> None:
         """Take the snapshots that are due by rows or by time."""
+        for live in self._live.values():
+            live.forget_durable()
         now = time.monotonic()
         due = [live for live in self._live.values() if self._is_due(live, now)]
         await asyncio.gather(*map(self._keep_or_log, due))

@@ -66,6 +66,10 @@ class LiveNetwork:
         """Learned rows that no crash can take."""
         return self.owner.ledger.durable_rows
 
+    def forget_durable(self) -> None:
+        """Let go of what was remembered only until it is durable; a task alone never asks."""
+        self.owner.ledger.forget_durable()
+
     @property
     def has_changed(self) -> bool:
         """Whether anything happened that the last snapshot does not hold."""

@@ -316,9 +316,12 @@ def key_of(token: str) -> bytes:
     return hashlib.blake2b(token.encode(), digest_size=KEY_BYTES).digest()
 
 
-def key_of_task(network_uid: str, number: int) -> bytes:
-    """Return the key of a task's session, which no token has."""
-    name = f"{network_uid}/{number}".encode()
+def key_of_task(network_uid: str, task_id: str, number: int) -> bytes:
+    """Return the key of a task's session, which no token has.
+
+    Ids come back when a task was deleted, numbers when a database was put back to an older state.
+    """
+    name = f"{network_uid}/{task_id}/{number}".encode()
     return hashlib.blake2b(name, digest_size=KEY_BYTES, person=b"task").digest()
 
 

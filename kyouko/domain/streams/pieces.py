@@ -95,7 +95,7 @@ class Manner:
 
     Attributes:
         hold: of the session, to learn in; rows are predicted only without one.
-        scorer: says more of the rows than the predictions; used in the network's thread.
+        scorer: says more of the rows than the predictions; used in the network's turn.
     """
 
     hold: Hold | None = None
@@ -107,7 +107,7 @@ class Piece:
     """Frames that were taken, in order, and faults of other messages.
 
     Attributes:
-        taken: what was taken so far; grows in the network's thread.
+        taken: what was taken so far; grows in the network's turn.
         rows: how many rows that is.
         worked_rows: how many of them the network took; those of a frame that was refused, or
             had been learned before, cost next to nothing.

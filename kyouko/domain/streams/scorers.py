@@ -20,7 +20,7 @@ class _Kept(NamedTuple):
 class Scorers:
     """Remembers scorers; when they take too much memory, the one used longest ago goes.
 
-    A scorer works in its network's thread only, so a stream that takes a session over may
+    A scorer works in its network's turn only, so a stream that takes a session over may
     have it while the one before still waits for its last answer.
     """
 

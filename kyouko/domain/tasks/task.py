@@ -137,7 +137,7 @@ class Task:
     @property
     def key(self) -> bytes:
         """The key of the session in which its network learns."""
-        return key_of_task(self.network_uid, self.number)
+        return key_of_task(self.network_uid, self.task_id, self.number)
 
     def started(self, now: datetime) -> "Task":
         """Return the task at work."""

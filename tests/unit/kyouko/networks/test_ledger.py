@@ -206,7 +206,7 @@ async def test_rows_of_no_session_are_in_the_journal_too(book: Book) -> None:
 @pytest.mark.parametrize("pieces_in_snapshot", [0, 1, 3])
 async def test_a_task_is_found_where_it_was(book: Book, pieces_in_snapshot: int) -> None:
     """A replay knows the rows it has done, and its sums, to the bit."""
-    key, user = key_of_task("uid", 7), user_of_task("task")
+    key, user = key_of_task("uid", "task", 7), user_of_task("task")
     snapshot = None
     book.ledger.begin_task(key, user)
     for number in range(3):
@@ -226,7 +226,7 @@ async def test_a_task_is_found_where_it_was(book: Book, pieces_in_snapshot: int)
 async def test_tasks_and_streams_do_not_displace_one_another(book: Book) -> None:
     """Many tasks leave the sessions of streams as they are; of themselves the last ones stay."""
     book.open()
-    keys = [key_of_task("uid", number) for number in range(MOST_TASKS + 1)]
+    keys = [key_of_task("uid", "task", number) for number in range(MOST_TASKS + 1)]
     for number, key in enumerate(keys):
         book.ledger.begin_task(key, user_of_task(f"task-{number}"))
         row = Rows(np.ones((1, 3), np.float32), Labels(["a"]))
@@ -243,7 +243,7 @@ async def test_tasks_and_streams_do_not_displace_one_another(book: Book) -> None
 
 async def test_no_stream_gets_the_session_of_a_task(book: Book) -> None:
     """Not even who knows its key: a task's session belongs to no user."""
-    key = key_of_task("uid", 7)
+    key = key_of_task("uid", "task", 7)
     book.ledger.begin_task(key, user_of_task("task"))
 
     with pytest.raises(FailedPrecondition) as refused:
