@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import structlog
 from hanami.misaki.v1 import (
     access_service_pb2_grpc,
@@ -20,6 +21,7 @@ from hanami.misaki.v1 import (
     oauth_service_pb2_grpc,
     policy_service_pb2_grpc,
     project_service_pb2_grpc,
+    provider_login_service_pb2_grpc,
     session_service_pb2_grpc,
     signing_key_service_pb2_grpc,
     token_service_pb2_grpc,
@@ -37,6 +39,7 @@ from mesh.policy import rules_of
 from mesh.revocations import Revocation
 from mesh.server import Application, Servicer
 from mesh.tokens import LEEWAY_SECONDS, PublicKey, TokenVerifier
+from misaki.clients.oidc import OidcProvider
 from misaki.crypto.digests import Digests, HashKeyError, new_secret
 from misaki.crypto.digests import load_or_create as load_or_create_digests
 from misaki.crypto.key_ring import FileKeyRing
@@ -51,18 +54,22 @@ from misaki.domain.policies import Policies
 from misaki.domain.policy import Catalogue
 from misaki.domain.project_credentials import ProjectCredentials
 from misaki.domain.projects import Projects
+from misaki.domain.provider_logins import Provider, ProviderLogins
 from misaki.domain.revocations import Revoker
 from misaki.domain.services import ServiceLogins
 from misaki.domain.sessions import SessionLimits, Sessions
 from misaki.domain.signing_keys import SigningKeys
 from misaki.domain.throttle import Throttle
 from misaki.domain.users import Users
+from misaki.ports import IdentityProvider
+from misaki.providers import read_providers
 from misaki.servicers.access import AccessServicer
 from misaki.servicers.api_keys import ApiKeyServicer
 from misaki.servicers.clients import ClientServicer
 from misaki.servicers.oauth import OauthServicer
 from misaki.servicers.policies import PolicyServicer
 from misaki.servicers.projects import ProjectServicer
+from misaki.servicers.provider_logins import ProviderLoginServicer
 from misaki.servicers.sessions import SessionServicer
 from misaki.servicers.signing_keys import SigningKeyServicer
 from misaki.servicers.tokens import TokenServicer
@@ -72,6 +79,7 @@ from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
 from misaki.storage.attempts import SqlAttemptStore
 from misaki.storage.credentials import SqlCredentialStore
+from misaki.storage.identities import SqlIdentityStore
 from misaki.storage.models import IDEMPOTENCY_KEYS
 from misaki.storage.repository import SqlDirectory
 from misaki.storage.sessions import SqlSessionStore
@@ -125,6 +133,11 @@ _CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] =
         policy_service_pb2_grpc.PolicyServiceServicer,
         "PolicyService",
         policy_service_pb2_grpc.add_PolicyServiceServicer_to_server,
+    ),
+    (
+        provider_login_service_pb2_grpc.ProviderLoginServiceServicer,
+        "ProviderLoginService",
+        provider_login_service_pb2_grpc.add_ProviderLoginServiceServicer_to_server,
     ),
     (
         signing_key_service_pb2_grpc.SigningKeyServiceServicer,
@@ -189,7 +202,17 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                 new_id=_new_id,
                 new_secret=new_secret,
             )
-            async with _trail(settings, mint) as trail:
+            async with _trail(settings, mint) as trail, httpx.AsyncClient() as web:
+                logins = ProviderLogins(
+                    _providers(settings, web),
+                    SqlIdentityStore(database),
+                    directory,
+                    sessions,
+                    digests,
+                    clock=_utc_now,
+                    new_id=_new_id,
+                    new_secret=new_secret,
+                )
                 yield Application(
                     servicers=_named(
                         TokenServicer(sessions, services, credentials, ring.public_keys, origins),
@@ -202,6 +225,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                         OauthServicer(credentials, _utc_now),
                         PolicyServicer(_policies(access_store, directory, news)),
                         SigningKeyServicer(keys),
+                        ProviderLoginServicer(logins, origins),
                     ),
                     verifier=verifier,
                     dependencies=[Dependency("database", database.check)],
@@ -325,6 +349,15 @@ def _secret_in(path: Path, setting: str) -> str:
     if not secret:
         raise SystemExit(f"misaki: {setting}: {path} is empty")
     return secret
+
+
+def _providers(
+    settings: MisakiSettings, web: httpx.AsyncClient
+) -> Mapping[str, tuple[Provider, IdentityProvider]]:
+    if settings.oidc_file is None:
+        return {}
+    providers = read_providers(settings.oidc_file)
+    return {p.provider_id: (p, OidcProvider(p, web)) for p in providers}
 
 
 def _rotation_rules(settings: MisakiSettings) -> RotationRules:

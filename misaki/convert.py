@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.field_mask_pb2 import FieldMask
 from hanami.misaki.v1 import (
     project_service_pb2,
+    provider_login_service_pb2,
     session_service_pb2,
     signing_key_service_pb2,
     token_service_pb2,
@@ -27,6 +28,7 @@ from misaki.domain.model import (
     project_name,
     user_name,
 )
+from misaki.domain.provider_logins import LoginStart, Provider
 from misaki.domain.sessions import TokenPair, Where
 from misaki.domain.signing_keys import PublishedKey
 from misaki.ports import SignedToken
@@ -193,6 +195,26 @@ def service_token_message(token: SignedToken) -> token_service_pb2.ServiceToken:
     """Return the token of a service."""
     message = token_service_pb2.ServiceToken(access_token=token.token)
     message.access_expire_time.FromDatetime(token.expire_time)
+    return message
+
+
+def login_provider_message(provider: Provider) -> provider_login_service_pb2.LoginProvider:
+    """Return what everybody may know of a provider."""
+    return provider_login_service_pb2.LoginProvider(
+        name=f"loginProviders/{provider.provider_id}",
+        display_name=provider.display_name,
+        issuer=provider.issuer,
+    )
+
+
+def login_start_message(
+    start: LoginStart,
+) -> provider_login_service_pb2.StartProviderLoginResponse:
+    """Return the beginning of a login."""
+    message = provider_login_service_pb2.StartProviderLoginResponse(
+        authorization_url=start.authorization_url, handle=start.handle
+    )
+    message.expire_time.FromDatetime(start.expire_time)
     return message
 
 

@@ -31,6 +31,9 @@ class MisakiSettings(MeshSettings):
     refresh_grace_seconds: int = Field(
         default=60, ge=0, description="how long a refresh token that was used gets its successor"
     )
+    oidc_file: Path | None = Field(
+        default=None, description="TOML file with the OpenID Connect providers to log in with"
+    )
     signing_key_days: float = Field(
         default=90.0, gt=0, description="a key that has signed for so long is replaced"
     )

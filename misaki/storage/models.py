@@ -119,6 +119,30 @@ class CredentialRow(Base):
     etag: Mapped[str] = mapped_column(String(32))
 
 
+class IdentityRow(Base):
+    """An account of another provider, and whose it is; goes with its user."""
+
+    __tablename__ = "identities"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.user_id", ondelete="CASCADE"), index=True
+    )
+
+
+class StartedLoginRow(Base):
+    """A login under way with another provider."""
+
+    __tablename__ = "started_logins"
+
+    state_digest: Mapped[str] = mapped_column(String(43), primary_key=True)
+    handle_digest: Mapped[str] = mapped_column(String(43))
+    provider_id: Mapped[str] = mapped_column(_identifier())
+    redirect_uri: Mapped[str] = mapped_column(String(2048))
+    expire_time: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
+
+
 class AttemptRow(Base):
     """Counts wrong passwords; `key` is a digest and names nobody."""
 

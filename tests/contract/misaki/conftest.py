@@ -8,11 +8,19 @@ import pytest
 
 from mesh.database import Database
 from mesh.revocations import Revocation
-from misaki.ports import AccessStore, AttemptStore, CredentialStore, Directory, SessionStore
+from misaki.ports import (
+    AccessStore,
+    AttemptStore,
+    CredentialStore,
+    Directory,
+    IdentityStore,
+    SessionStore,
+)
 from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
 from misaki.storage.attempts import SqlAttemptStore
 from misaki.storage.credentials import SqlCredentialStore
+from misaki.storage.identities import SqlIdentityStore
 from misaki.storage.repository import SqlDirectory
 from misaki.storage.sessions import SqlSessionStore
 from tests.contract.misaki.in_memory import InMemoryDirectory
@@ -29,6 +37,7 @@ class Stores:
     sessions: SessionStore
     attempts: AttemptStore
     credentials: CredentialStore
+    identities: IdentityStore
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -43,6 +52,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             directory.sessions,
             InMemoryAttemptStore(),
             directory.credentials,
+            directory.identities,
         )
         return
     url = f"sqlite+aiosqlite:///{tmp_path / 'misaki.db'}"
@@ -59,6 +69,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         SqlSessionStore(database, access.revoking),
         SqlAttemptStore(database),
         SqlCredentialStore(database, access.revoking),
+        SqlIdentityStore(database),
     )
     await database.close()
 
@@ -91,3 +102,9 @@ def attempts(stores: Stores) -> AttemptStore:
 def credentials(stores: Stores) -> CredentialStore:
     """Return an empty store of API keys and clients of each kind."""
     return stores.credentials
+
+
+@pytest.fixture
+def identities(stores: Stores) -> IdentityStore:
+    """Return an empty store of accounts of each kind."""
+    return stores.identities

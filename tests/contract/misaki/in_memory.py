@@ -21,6 +21,7 @@ from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
 from misaki.ports import RevocationsOf, no_revocations
 from tests.contract.misaki.in_memory_credentials import InMemoryCredentialStore
+from tests.contract.misaki.in_memory_identities import InMemoryIdentityStore
 from tests.contract.misaki.in_memory_logins import InMemorySessionStore
 
 
@@ -84,6 +85,9 @@ class InMemoryDirectory:
         self._projects: dict[str, Project] = {}
         self._deleted: dict[str, datetime] = {}
         self._members: dict[tuple[str, str], Member] = {}
+        self.identities = InMemoryIdentityStore(
+            get_user=self.get_user, create_user=self.create_user
+        )
         self.credentials = InMemoryCredentialStore(self.access, get_project=self.get_project)
         self.sessions = InMemorySessionStore(self.access, is_user=self._users.__contains__)
 
@@ -160,6 +164,7 @@ class InMemoryDirectory:
         self._check_can_be_spared(user)
         await self.access.record_revocations(revocations)
         del self._users[user_id]
+        self.identities.drop_user(user_id)
         self.sessions.drop(lambda session: session.user_id == user_id)
         self._members = {key: m for key, m in self._members.items() if key[1] != user_id}
 

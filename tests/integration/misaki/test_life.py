@@ -21,6 +21,7 @@ SERVICES = {
     "hanami.misaki.v1.ClientService",
     "hanami.misaki.v1.OauthService",
     "hanami.misaki.v1.SigningKeyService",
+    "hanami.misaki.v1.ProviderLoginService",
     "hanami.misaki.v1.UserService",
     "hanami.misaki.v1.ProjectService",
 }

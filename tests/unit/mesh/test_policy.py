@@ -19,6 +19,9 @@ PUBLIC = {
     "/hanami.misaki.v1.TokenService/ExchangeApiKey",
     "/hanami.misaki.v1.TokenService/ExchangeClientSecret",
     "/hanami.misaki.v1.OauthService/IssueToken",
+    "/hanami.misaki.v1.ProviderLoginService/ListLoginProviders",
+    "/hanami.misaki.v1.ProviderLoginService/StartProviderLogin",
+    "/hanami.misaki.v1.ProviderLoginService/FinishProviderLogin",
     "/hanami.misaki.v1.TokenService/GetJsonWebKeySet",
     # What clients of the Open Inference Protocol ask before anything else; no data of users.
     "/inference.GRPCInferenceService/ServerLive",

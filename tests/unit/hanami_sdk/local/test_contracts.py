@@ -25,7 +25,10 @@ def test_public_methods_are_the_known_ones(contracts: Contracts) -> None:
     names |= {"ExchangeApiKey", "ExchangeClientSecret"}
     about = ("ServerLive", "ServerReady", "ServerMetadata")
     expected = {tokens + name for name in names} | {inference + name for name in about}
-    assert expected | {"/hanami.misaki.v1.OauthService/IssueToken"} == public
+    others = "/hanami.misaki.v1.ProviderLoginService/"
+    logins = ("ListLoginProviders", "StartProviderLogin", "FinishProviderLogin")
+    expected |= {"/hanami.misaki.v1.OauthService/IssueToken", *(others + name for name in logins)}
+    assert expected == public
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,7 @@ def test_methods_that_can_be_used_to_guess_are_known(contracts: Contracts) -> No
     names = {m.name for m in contracts.methods if m.takes_credentials}
 
     exchanges = {"ExchangeApiKey", "ExchangeClientSecret", "IssueToken"}
+    exchanges |= {"StartProviderLogin", "FinishProviderLogin"}
     assert {"Login", "RefreshToken", "RevokeToken"} | exchanges == names
 
 

@@ -1,0 +1,1 @@
+"""Talks to services outside of the mesh."""
