@@ -14,9 +14,9 @@ from kyouko.storage.journal import prepared_journals
 
 
 def payload(position: int) -> bytes:
-    """Return the content of the record at a position."""
+    """Return the content of the record at a position; it begins as all entries do."""
     chance = random.Random(position)
-    return chance.randbytes(chance.choice([0, 5, 300, 5000, 60_000]))
+    return b"\x01" + chance.randbytes(chance.choice([0, 5, 300, 5000, 60_000]))
 
 
 async def main(url: str, uid: str, folder: Path) -> None:
