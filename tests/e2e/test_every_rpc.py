@@ -76,6 +76,7 @@ def stage(mesh: RunningMesh) -> Stage:
     ids = {"project": project_id, "network": NETWORK, "user": member.user_id}
     ids |= {"member": member.user_id, "task": "t1", "dataset": "d1", "template": "flat"}
     ids |= {"api_key": "k1", "client": "c1", "policy": "1", "signing_key": "k"}
+    ids |= {"login_provider": "idp"}
     names = names_of(ids | {"session": "0b" * 16, "incident": "0c" * 16})
     callers = flawed(mesh, member, project_id) | taken_back(mesh, project)
     callers |= out_of_scope(mesh, project) | {

@@ -54,7 +54,7 @@ INVITING = {("CreateMember", "user")}
 UNREAD = {("CreateApiKey", "api_key.network")}
 # Everybody has these in common.
 SHARED = {"hanami.dev/Template", "hanami.dev/Policy", "hanami.dev/SigningKey"}
-COMMON = {"template": "flat", "policy": "1", "signing_key": "k"}
+COMMON = {"template": "flat", "policy": "1", "signing_key": "k", "login_provider": "idp"}
 # A watch has nothing more to say when it was silent for so long.
 SILENCE_SECONDS = 2.0
 

@@ -21,6 +21,7 @@ IDS = {
     "client": "program",
     "policy": "1",
     "signing_key": "k",
+    "login_provider": "idp",
 }
 
 
