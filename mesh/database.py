@@ -4,12 +4,15 @@ Each service has its own tables in its own schema (a file of its own on SQLite)
 and its own migration history. No service reads another's tables.
 """
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import structlog
 from alembic import command
 from alembic.config import Config
@@ -151,7 +154,9 @@ def _create_engine(url: str, schema: str) -> AsyncEngine:
         path = url.partition(":///")[2]
         if path and path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(url, hide_parameters=True)
+        engine = create_async_engine(
+            url, hide_parameters=True, connect_args={"async_creator_fn": _connect_sqlite}
+        )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         return engine
     return create_async_engine(
@@ -160,6 +165,30 @@ def _create_engine(url: str, schema: str) -> AsyncEngine:
         hide_parameters=True,
         connect_args={"server_settings": {"search_path": f'"{schema}"'}},
     )
+
+
+class _SqliteConnection(aiosqlite.Connection):
+    """A connection whose `close` ends although its thread was stopped before.
+
+    A query that is cut off makes SQLAlchemy close the connection and, when that is cut off
+    too, stop its thread at once. aiosqlite 0.22 then waits in `close` for a second stop, which
+    nobody is left to answer: a task that never ends.
+    """
+
+    _stopped = False
+
+    def stop(self) -> asyncio.Future[None] | None:
+        """Stop the thread; there is nothing to wait for the second time."""
+        if self._stopped:
+            return None
+        self._stopped = True
+        return super().stop()
+
+
+def _connect_sqlite(database: str, **options: Any) -> aiosqlite.Connection:
+    connection = _SqliteConnection(lambda: sqlite3.connect(database, **options), 64)
+    connection._thread.daemon = True  # As SQLAlchemy does with the connections it makes.
+    return connection
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

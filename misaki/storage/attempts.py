@@ -50,7 +50,8 @@ class SqlAttemptStore:
         async with self._database.session() as session:
             # Writes before it reads: others with the same key wait from here on.
             await session.execute(same.values(failures=AttemptRow.failures))
-            row = await session.get(AttemptRow, key)
+            # The row may be made between the two statements: it is locked here once more.
+            row = await session.get(AttemptRow, key, with_for_update=True)
             after = limits.after_failure(_attempts(row) if row else None, now)
             if row is None:
                 row = AttemptRow(key=key)

@@ -1,5 +1,7 @@
 """Sessions and column types, on every database."""
 
+import asyncio
+import random
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -83,6 +85,26 @@ async def test_errors_do_not_repeat_values(database: Database, tables: Tables) -
 async def test_open_database_is_healthy(database: Database) -> None:
     """The health check of an open database succeeds."""
     assert await database.check() is None  # type: ignore[func-returns-value]  # no error
+
+
+async def test_queries_cut_off_leave_nothing_behind(database: Database) -> None:
+    """A query can be cancelled at any moment, also twice: everything it started ends."""
+    moments = random.Random(1)
+    before = asyncio.all_tasks()
+    for _ in range(100):
+        query = asyncio.create_task(database.check())
+        for _ in range(moments.randrange(12)):
+            await asyncio.sleep(0)
+        query.cancel()
+        await asyncio.sleep(0)
+        query.cancel()
+        await asyncio.wait([query])
+
+    left = asyncio.all_tasks() - before
+    running = (await asyncio.wait(left, timeout=20))[1] if left else set()
+
+    assert set() == running
+    await database.check()
 
 
 async def test_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
