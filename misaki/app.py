@@ -2,31 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-import grpc
 import httpx
 import structlog
-from hanami.misaki.v1 import (
-    access_service_pb2_grpc,
-    api_key_service_pb2_grpc,
-    client_service_pb2_grpc,
-    oauth_service_pb2,
-    oauth_service_pb2_grpc,
-    policy_service_pb2_grpc,
-    project_service_pb2_grpc,
-    provider_login_service_pb2_grpc,
-    session_service_pb2_grpc,
-    signing_key_service_pb2_grpc,
-    token_service_pb2_grpc,
-    user_service_pb2_grpc,
-)
 
 from mesh.audit import AuditTrail, trail_to_shiori
 from mesh.contracts import all_services
@@ -37,11 +20,11 @@ from mesh.idempotency import SqlIdempotencyStore
 from mesh.origins import Origins
 from mesh.policy import rules_of
 from mesh.revocations import Revocation
-from mesh.server import Application, Servicer
+from mesh.server import Application
 from mesh.tokens import LEEWAY_SECONDS, PublicKey, TokenVerifier
+from misaki import own_secrets
 from misaki.clients.oidc import OidcProvider
-from misaki.crypto.digests import Digests, HashKeyError, new_secret
-from misaki.crypto.digests import load_or_create as load_or_create_digests
+from misaki.crypto.digests import new_secret
 from misaki.crypto.key_ring import FileKeyRing
 from misaki.crypto.keys import KeyFileError
 from misaki.crypto.passwords import Argon2Passwords
@@ -70,6 +53,7 @@ from misaki.servicers.oauth import OauthServicer
 from misaki.servicers.policies import PolicyServicer
 from misaki.servicers.projects import ProjectServicer
 from misaki.servicers.provider_logins import ProviderLoginServicer
+from misaki.servicers.registry import named
 from misaki.servicers.sessions import SessionServicer
 from misaki.servicers.signing_keys import SigningKeyServicer
 from misaki.servicers.tokens import TokenServicer
@@ -86,65 +70,6 @@ from misaki.storage.sessions import SqlSessionStore
 
 SCHEMA = "misaki"
 _KEYS_LOOKED_AFTER_SECONDS = 1.0
-# Every gRPC service of misaki: its generated base, its name, and what adds it to a server.
-_CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] = [
-    (
-        token_service_pb2_grpc.TokenServiceServicer,
-        "TokenService",
-        token_service_pb2_grpc.add_TokenServiceServicer_to_server,
-    ),
-    (
-        session_service_pb2_grpc.SessionServiceServicer,
-        "SessionService",
-        session_service_pb2_grpc.add_SessionServiceServicer_to_server,
-    ),
-    (
-        user_service_pb2_grpc.UserServiceServicer,
-        "UserService",
-        user_service_pb2_grpc.add_UserServiceServicer_to_server,
-    ),
-    (
-        project_service_pb2_grpc.ProjectServiceServicer,
-        "ProjectService",
-        project_service_pb2_grpc.add_ProjectServiceServicer_to_server,
-    ),
-    (
-        access_service_pb2_grpc.AccessServiceServicer,
-        "AccessService",
-        access_service_pb2_grpc.add_AccessServiceServicer_to_server,
-    ),
-    (
-        api_key_service_pb2_grpc.ApiKeyServiceServicer,
-        "ApiKeyService",
-        api_key_service_pb2_grpc.add_ApiKeyServiceServicer_to_server,
-    ),
-    (
-        client_service_pb2_grpc.ClientServiceServicer,
-        "ClientService",
-        client_service_pb2_grpc.add_ClientServiceServicer_to_server,
-    ),
-    (
-        oauth_service_pb2_grpc.OauthServiceServicer,
-        # Its messages are of another package, so nothing else makes its contract known.
-        oauth_service_pb2.DESCRIPTOR.services_by_name["OauthService"].name,
-        oauth_service_pb2_grpc.add_OauthServiceServicer_to_server,
-    ),
-    (
-        policy_service_pb2_grpc.PolicyServiceServicer,
-        "PolicyService",
-        policy_service_pb2_grpc.add_PolicyServiceServicer_to_server,
-    ),
-    (
-        provider_login_service_pb2_grpc.ProviderLoginServiceServicer,
-        "ProviderLoginService",
-        provider_login_service_pb2_grpc.add_ProviderLoginServiceServicer_to_server,
-    ),
-    (
-        signing_key_service_pb2_grpc.SigningKeyServiceServicer,
-        "SigningKeyService",
-        signing_key_service_pb2_grpc.add_SigningKeyServiceServicer_to_server,
-    ),
-]
 # Bounds the memory that logins take together: two hashes of 64 MiB by default.
 _HASHING_THREADS = 2
 _log = structlog.get_logger(__name__)
@@ -157,10 +82,10 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
     Raises:
         SystemExit: A setting or file is missing or wrong; the message says which.
     """
-    service_secret = _service_secret(settings)
+    service_secret = own_secrets.service_secret(settings)
     rules = _rotation_rules(settings)
-    ring = _key_ring(settings.data_directory, rules)
-    digests = _digests(settings.data_directory)
+    ring = own_secrets.key_ring(settings.data_directory, rules, _utc_now)
+    digests = own_secrets.digests(settings.data_directory)
     database = Database(settings.effective_database_url, schema=SCHEMA)
     try:
         with ThreadPoolExecutor(_HASHING_THREADS, "argon2") as executor:
@@ -214,7 +139,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                     new_secret=new_secret,
                 )
                 yield Application(
-                    servicers=_named(
+                    servicers=named(
                         TokenServicer(sessions, services, credentials, ring.public_keys, origins),
                         SessionServicer(sessions),
                         UserServicer(users, changes, origins),
@@ -250,18 +175,6 @@ def _trail(
     if settings.service_secret_file is None:
         return nullcontext()
     return trail_to_shiori(settings, own_token)
-
-
-def _named(*servicers: object) -> Sequence[Servicer]:
-    """Return servicers with what adds each of them to a server, by its generated base."""
-    return [
-        next(
-            Servicer(f"hanami.misaki.v1.{service}", add, servicer)
-            for base, service, add in _CONTRACTS
-            if isinstance(servicer, base)
-        )
-        for servicer in servicers
-    ]
 
 
 def _access(
@@ -319,36 +232,13 @@ async def _bootstrap(settings: MisakiSettings, directory: SqlDirectory, users: U
     first = FirstAdmin(
         user_id=settings.admin_user_id,
         display_name=settings.admin_user_name,
-        password=_admin_password(settings),
+        password=own_secrets.admin_password(settings),
     )
     try:
         if await ensure_admin(directory, users, first):
             _log.info("first admin created", user=f"users/{first.user_id}")
     except BootstrapError as error:
         raise SystemExit(f"misaki: {error}") from error
-
-
-def _admin_password(settings: MisakiSettings) -> str:
-    if settings.admin_password_file is not None:
-        return _secret_in(settings.admin_password_file, "HANAMI_ADMIN_PASSWORD_FILE")
-    return settings.admin_password.get_secret_value()
-
-
-def _service_secret(settings: MisakiSettings) -> str:
-    if settings.service_secret_file is None:
-        _log.warning("services get no tokens: HANAMI_SERVICE_SECRET_FILE is not set")
-        return ""
-    return _secret_in(settings.service_secret_file, "HANAMI_SERVICE_SECRET_FILE")
-
-
-def _secret_in(path: Path, setting: str) -> str:
-    try:
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SystemExit(f"misaki: cannot read {setting}: {error}") from error
-    if not secret:
-        raise SystemExit(f"misaki: {setting}: {path} is empty")
-    return secret
 
 
 def _providers(
@@ -384,20 +274,6 @@ async def _look_after_keys(ring: FileKeyRing, keys: SigningKeys, verifier: Token
         except (OSError, KeyFileError, Unavailable) as error:
             _log.warning("signing keys not looked after", error=repr(error))
         await asyncio.sleep(_KEYS_LOOKED_AFTER_SECONDS)
-
-
-def _key_ring(folder: Path, rules: RotationRules) -> FileKeyRing:
-    try:
-        return FileKeyRing(folder, rules, clock=_utc_now)
-    except (OSError, KeyFileError) as error:
-        raise SystemExit(f"misaki: no signing key: {error}") from error
-
-
-def _digests(folder: Path) -> Digests:
-    try:
-        return load_or_create_digests(folder)
-    except (OSError, HashKeyError) as error:
-        raise SystemExit(f"misaki: no hash key: {error}") from error
 
 
 def _utc_now() -> datetime:
