@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from mesh import calls
 from mesh.calls import CallNote
+from mesh.interceptors import decoding
 from mesh.interceptors.expiry import Expiry
 
 # The classes are generic in their type stubs only, not at run time.
@@ -24,7 +25,10 @@ else:
 
 @dataclass(frozen=True)
 class Call:
-    """One call being served. `request` is None when the client streams."""
+    """One call being served.
+
+    `request` is None when the client streams, or has sent what is no message.
+    """
 
     method: str
     context: Context
@@ -72,23 +76,25 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
         )
         behaviour = getattr(handler, kind)
         if kind == "unary_unary":
-            wrapped: Any = self._around_unary(behaviour, method, handler.request_deserializer)
+            wrapped: Any = self._around_unary(behaviour, method)
         elif inspect.isasyncgenfunction(behaviour):
             wrapped = self._around_generator(behaviour, method, handler.request_streaming)
         else:
             wrapped = self._around_coroutine(behaviour, method, handler.request_streaming)
         make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
+        decoder = decoding.refusing if handler.request_streaming else decoding.kept
         result: Handler = make(
             wrapped,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=decoder(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return result
 
-    def _around_unary(self, behaviour: Any, method: str, _: Any) -> Any:
-        async def serve(request: Message, context: Context) -> Any:
-            call = Call(method, context, request, streaming=False)
+    def _around_unary(self, behaviour: Any, method: str) -> Any:
+        async def serve(request: Any, context: Context) -> Any:
+            call = Call(method, context, _message(request), streaming=False)
             async with self._entered(call):
+                decoding.readable(request)
                 if self._unary is None:
                     answer = await behaviour(request, context)
                 else:
@@ -102,19 +108,22 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
 
     def _around_generator(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
         async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
-            message = None if request_streaming else request
+            message = None if request_streaming else _message(request)
             call = Call(method, context, message, streaming=True)
-            async with self._entered(call), aclosing(behaviour(request, context)) as responses:
-                async for response in Expiry().bounded(responses):
-                    yield response
+            async with self._entered(call):
+                decoding.readable(request)
+                async with aclosing(behaviour(request, context)) as responses:
+                    async for response in Expiry().bounded(responses):
+                        yield response
 
         return serve
 
     def _around_coroutine(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
         async def serve(request: Any, context: Context) -> Any:
-            message = None if request_streaming else request
+            message = None if request_streaming else _message(request)
             call = Call(method, context, message, streaming=True)
             async with self._entered(call), Expiry().bounds():
+                decoding.readable(request)
                 call.note.answer = await behaviour(request, context)
                 return call.note.answer
 
@@ -127,6 +136,10 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
             for layer in self._layers:
                 await stack.enter_async_context(layer(call))
             yield
+
+
+def _message(request: Any) -> Message | None:
+    return None if isinstance(request, decoding.Unreadable) else request
 
 
 def _answer_parser(method: str) -> Callable[[bytes], Any]:

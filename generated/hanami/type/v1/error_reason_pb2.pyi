@@ -153,6 +153,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Too many wrong passwords, for this user or from this address; see `google.rpc.RetryInfo`.
     Example: `RESOURCE_EXHAUSTED`, metadata `{"retry_seconds": "16"}`.
     """
+    ERROR_REASON_MESSAGE_MALFORMED: _ErrorReason.ValueType  # 34
+    """What came is no message of the contract, or holds text that is not UTF-8.
+    Example: `INVALID_ARGUMENT`, no metadata.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs: `google.rpc.ErrorInfo.reason` holds one of
@@ -289,5 +293,9 @@ Example: `PERMISSION_DENIED`, metadata `{"method": "...", "action": "learn", "ac
 ERROR_REASON_LOGIN_THROTTLED: ErrorReason.ValueType  # 32
 """Too many wrong passwords, for this user or from this address; see `google.rpc.RetryInfo`.
 Example: `RESOURCE_EXHAUSTED`, metadata `{"retry_seconds": "16"}`.
+"""
+ERROR_REASON_MESSAGE_MALFORMED: ErrorReason.ValueType  # 34
+"""What came is no message of the contract, or holds text that is not UTF-8.
+Example: `INVALID_ARGUMENT`, no metadata.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
