@@ -317,6 +317,7 @@ class Exchange:
             if not fault.HasField("sequence"):
                 raise refusal(fault)
             self._answer(fault.sequence, fault)
+            self._is_durable(fault.durable_sequence)
         elif kind == "progress":
             self.learned_rows = response.progress.learned_rows
             self.kept_rows = response.progress.kept_rows

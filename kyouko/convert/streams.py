@@ -243,7 +243,7 @@ def _put(
 
 
 def _fault_message(event: Refused) -> pb.LearnFault:
-    message = pb.LearnFault(status=status_of(event.error))
+    message = pb.LearnFault(status=status_of(event.error), durable_sequence=event.durable_sequence)
     if event.sequence is not None:
         message.sequence = event.sequence
     row = event.error.metadata.get("row")

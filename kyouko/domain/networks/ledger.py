@@ -2,12 +2,17 @@
 
 Every change takes the same way, live and in a replay, and the journal has them in the order
 in which they happened: so what a replay makes of a snapshot is, bit for bit, what was lost.
+A change that breaks off half-way, by a lack of memory or a mistake of ours, leaves a network
+that nobody knows: it is broken then, changes no more, and has to be loaded again.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+import structlog
 
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.entries import (
@@ -23,7 +28,12 @@ from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent
 from kyouko.domain.networks.sessions import Session, SessionBook, SessionsState, Tally
 from kyouko.domain.networks.waiting import WaitingRows, count_row_bytes
 from kyouko.domain.pipeline.lags import widest_row
-from mesh.errors import DomainError, FailedPrecondition
+from mesh.errors import DomainError, FailedPrecondition, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+RELOADING: Final = "NETWORK_RELOADING"
+_log = structlog.get_logger(__name__)
 
 
 class Appendable(Protocol):
@@ -92,11 +102,32 @@ class Exported:
     passed_rows: int
 
 
+def _whole(
+    change: "Callable[Concatenate[Ledger, P], T]",
+) -> "Callable[Concatenate[Ledger, P], T]":
+    """Let a change be made as a whole, be refused, or break the network for good."""
+
+    @wraps(change)
+    def changing(ledger: "Ledger", /, *args: P.args, **options: P.kwargs) -> T:
+        ledger.check_whole()
+        try:
+            return change(ledger, *args, **options)
+        except DomainError:
+            raise
+        except BaseException as error:
+            ledger.is_broken = True
+            _log.exception("a change broke off", position=ledger.position, error=repr(error))
+            raise broken_network() from error
+
+    return changing
+
+
 class Ledger:
     """Changes one network. Not for two threads at once; its owner sees to that.
 
     Attributes:
         position: of the last change in the journal.
+        is_broken: whether a change broke off half-way; memory and journal may differ then.
     """
 
     def __init__(self, learner: Learner, content: SnapshotContent | None) -> None:
@@ -105,6 +136,7 @@ class Ledger:
         row_bytes = count_row_bytes(widest_row(learner.structure))
         self.sessions = SessionBook.restore(state, row_bytes=row_bytes)
         self.position = 0 if content is None else content.journal_position
+        self.is_broken = False
         self._journal: Appendable | None = None
         # Learned rows by position, of what may not be durable yet; read by the event loop.
         self._undurable: deque[tuple[int, int]] = deque()
@@ -128,6 +160,15 @@ class Ledger:
         """Write all changes from now on to a journal."""
         self._journal = journal
 
+    def check_whole(self) -> None:
+        """Refuse to go on with a network of which a change broke off.
+
+        Raises:
+            Unavailable: NETWORK_RELOADING.
+        """
+        if self.is_broken:
+            raise broken_network()
+
     @property
     def durable_rows(self) -> int:
         """Learned rows that no crash can take; asked by the event loop alone."""
@@ -142,7 +183,12 @@ class Ledger:
                 self._durable_rows = self._undurable.popleft()[1]
 
     def export(self) -> Exported:
-        """Copy all that the network needs to go on."""
+        """Copy all that the network needs to go on.
+
+        Raises:
+            Unavailable: NETWORK_RELOADING.
+        """
+        self.check_whole()
         content = replace(
             self.learner.export(),
             sessions=self.sessions.export(),
@@ -155,6 +201,7 @@ class Ledger:
         found = self.learner.statistics()
         return replace(found, memory_bytes=found.memory_bytes + self.sessions.memory_bytes)
 
+    @_whole
     def open_session(
         self, key: bytes, user: str, *, is_new: bool, horizon: int, holder: int
     ) -> int:
@@ -162,6 +209,7 @@ class Ledger:
 
         Raises:
             FailedPrecondition: SESSION_UNKNOWN.
+            Unavailable: NETWORK_RELOADING, as of every change.
         """
         if not is_new:
             self.sessions.check(key, user)
@@ -170,6 +218,7 @@ class Ledger:
         self._append(Entry(EntryKind.OPENED, key, user=user, horizon_rows=horizon))
         return session.last_sequence
 
+    @_whole
     def begin_task(self, key: bytes, user: str) -> TaskMark:
         """Return where a task goes on: at its first row, unless some are learned already."""
         if not self.sessions.has(key):
@@ -178,6 +227,7 @@ class Ledger:
         session = self.sessions.find(key)
         return TaskMark(session.last_sequence, session.tally)
 
+    @_whole
     def learn(self, rows: Rows, arrival: Arrival, *, task: bytes = NO_SESSION) -> RowResults:
         """Learn the next rows of a task, or rows that belong to no session.
 
@@ -196,6 +246,7 @@ class Ledger:
         self._append(entry)
         return results
 
+    @_whole
     def take(self, frame: Submission) -> Outcome:
         """Learn a frame of a session once and never again, or refuse it for good.
 
@@ -310,3 +361,12 @@ def _check_next(session: Session, sequence: int) -> None:
             reason="SEQUENCE_GAP",
             metadata={"expected": str(expected), "actual": str(sequence)},
         )
+
+
+def broken_network() -> Unavailable:
+    """Return the error of a network of which a change broke off."""
+    return Unavailable(
+        "a change of the network broke off; it is loaded again as its snapshot and journal have "
+        "it, try again in a moment",
+        reason=RELOADING,
+    )

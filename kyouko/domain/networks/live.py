@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from kyouko.domain.networks.keeping import Keeper, TakenSnapshot
+from kyouko.domain.networks.leaving import Leaving
 from kyouko.domain.networks.live_network import LiveLimits, LiveNetwork, most_bytes
 from kyouko.domain.networks.loading import Loaded, Loader
 from kyouko.domain.networks.network import Network
@@ -56,8 +57,7 @@ class LiveNetworks:
         self._live: dict[str, LiveNetwork] = {}
         self._deleting: set[str] = set()
         self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        # Networks on their way out, whose journals are being closed.
-        self._leaving: dict[str, asyncio.Future[None]] = {}
+        self._leaving = Leaving()
         self._room = Room(limits.networks, limits.memory_bytes)
         self._making_room = asyncio.Lock()
         self._snapshots_at_once = asyncio.Semaphore(_SNAPSHOTS_AT_ONCE)
@@ -70,6 +70,7 @@ class LiveNetworks:
             NotFound: RESOURCE_NOT_FOUND.
             ResourceExhausted: LIMIT_REACHED: networks in use leave no room for it.
             Unavailable: DEPENDENCY_UNAVAILABLE: its snapshot cannot be read.
+                NETWORK_RELOADING: just now a change of it broke off.
         """
         acquiring = asyncio.ensure_future(self._acquire(project_id, network_id))
         try:
@@ -80,7 +81,8 @@ class LiveNetworks:
             raise
         try:
             # Since it was acquired its deletion may have begun, which ends only known users.
-            if live.closed or live.network.uid in self._deleting:
+            live.check_there()
+            if live.network.uid in self._deleting:
                 raise NotFound(live.network.name)
             yield live
         finally:
@@ -208,6 +210,7 @@ class LiveNetworks:
             if live is not None:
                 live.deleted = True
                 await self._close(live)
+            await self._leaving.wait(uid)
             for name in await self._snapshots.names(uid):
                 await self._snapshots.delete(name)
             await self._journals.delete(uid)
@@ -235,6 +238,7 @@ class LiveNetworks:
         await asyncio.gather(*map(self._keep_or_log, self._live.values()))
         await asyncio.gather(*map(self._close, self._live.values()))
         self._live.clear()
+        await self._leaving.wait_for_all()
 
     def _gate(self, uid: str) -> asyncio.Lock:
         return self._gates.setdefault(uid, asyncio.Lock())
@@ -269,8 +273,7 @@ class LiveNetworks:
             return live
 
     async def _load(self, known: Network) -> LiveNetwork:
-        if known.uid in self._leaving:
-            await asyncio.shield(self._leaving[known.uid])
+        await self._leaving.wait(known.uid)
         # At the gate it may have been deleted, or have got a newer snapshot on leaving memory.
         network = await self._repository.get(known.project_id, known.network_id)
         if network.uid != known.uid:
@@ -282,9 +285,25 @@ class LiveNetworks:
             await loaded.journal.close()
             raise
         owner = Owner(loaded.ledger, self._workers)
-        return LiveNetwork(
+        live = LiveNetwork(
             network, owner, loaded.journal, snapshot_rows=network.statistics.learned_rows
         )
+        owner.on_break = lambda: self._leave_broken(live)
+        return live
+
+    def _leave_broken(self, live: LiveNetwork) -> None:
+        """Let a network leave memory as it is; who uses it next gets it from snapshot and journal.
+
+        Nothing of it is kept: no snapshot is taken of what a broken change left behind.
+        """
+        uid = live.network.uid
+        _log.error("network is loaded again", network=live.network.name)
+        live.closed = True
+        if self._live.get(uid) is live:
+            del self._live[uid]
+            self._leaving.begin(uid, self._close(live))
+        for tell in tuple(live.on_break):
+            tell()
 
     async def _as_loaded(self, network: Network, loaded: Loaded) -> Network:
         """Note what was lost, and which snapshot is the newest one that can be read."""
@@ -340,11 +359,7 @@ class LiveNetworks:
             uid = live.network.uid
             live.closed = True
             del self._live[uid]
-            self._leaving[uid] = asyncio.ensure_future(self._close(live))
-            try:
-                await asyncio.shield(self._leaving[uid])
-            finally:
-                del self._leaving[uid]
+            await asyncio.shield(self._leaving.begin(uid, self._close(live)))
 
     async def _close(self, live: LiveNetwork) -> None:
         async with live.keeping:

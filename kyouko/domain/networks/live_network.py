@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.owner import Owner
 from kyouko.ports import NetworkJournal
+from mesh.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class LiveNetwork:
         keeping: held while a snapshot is taken.
         closed: whether it has left memory.
         deleted: whether it is gone for good.
+        on_break: called when a change of the network broke off, so that it left memory.
     """
 
     network: Network
@@ -55,6 +58,18 @@ class LiveNetwork:
     keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     closed: bool = False
     deleted: bool = False
+    on_break: set[Callable[[], None]] = field(default_factory=set)
+
+    def check_there(self) -> None:
+        """Refuse to begin anything with a network that has left memory.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND: it is being deleted.
+            Unavailable: NETWORK_RELOADING.
+        """
+        self.owner.ledger.check_whole()
+        if self.closed:
+            raise NotFound(self.network.name)
 
     def leave(self) -> None:
         """Note that one user fewer holds the network."""

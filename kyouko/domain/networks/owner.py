@@ -31,10 +31,15 @@ _Piece = tuple[int, int, bool, Callable[[Ledger], Any], "asyncio.Future[Any]"]
 
 
 class Owner:
-    """Runs work on one network, one piece after the other."""
+    """Runs work on one network, one piece after the other.
+
+    Attributes:
+        on_break: called when work has broken the network; it does no work any more then.
+    """
 
     def __init__(self, ledger: Ledger, workers: Workers) -> None:
         self.ledger = ledger
+        self.on_break: Callable[[], None] | None = None
         self._workers = workers
         self._numbers = itertools.count()
         self._queue: asyncio.PriorityQueue[_Piece] = asyncio.PriorityQueue(_QUEUE_LENGTH)
@@ -56,7 +61,9 @@ class Owner:
 
         Raises:
             RuntimeError: The owner has stopped; nobody would ever do the work.
+            Unavailable: NETWORK_RELOADING: earlier work broke the network.
         """
+        self.ledger.check_whole()
         if self._is_closed:
             raise RuntimeError("the network has left memory")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -74,7 +81,10 @@ class Owner:
         """Do short work on the event loop; ask `is_short` before."""
         if self._is_at_work or self._is_closed:
             raise RuntimeError("somebody else works on the network")
-        return work(self.ledger)
+        try:
+            return work(self.ledger)
+        finally:
+            self._look_for_a_break()
 
     def took(self, rows: int, seconds: float) -> None:
         """Note how long the work on so many rows took; that on none says nothing of others."""
@@ -105,12 +115,23 @@ class Owner:
             self._is_at_work = True
             try:
                 if not future.cancelled():
+                    self.ledger.check_whole()
                     result = await asyncio.wrap_future(submit(work, self.ledger), loop=loop)
                     if not future.done():
                         future.set_result(result)
             except Exception as error:
                 if not future.done():
                     future.set_exception(error)
+                    if self.ledger.is_broken:
+                        # Whoever waits for it may have ended by the break; no need to remind them.
+                        future.exception()
             finally:
                 self._is_at_work = False
+                self._look_for_a_break()
                 self._queue.task_done()
+
+    def _look_for_a_break(self) -> None:
+        if self.ledger.is_broken and not self._is_closed:
+            self._is_closed = True
+            if self.on_break is not None:
+                self.on_break()

@@ -65,10 +65,15 @@ class Hold:
 
 @dataclass(frozen=True)
 class Refused:
-    """The fault of a frame, or of another message (sequence None)."""
+    """The fault of a frame, or of another message (sequence None).
+
+    Attributes:
+        durable_sequence: last sequence of the session that no crash can take, as it is told.
+    """
 
     sequence: int | None
     error: DomainError
+    durable_sequence: int = 0
 
 
 Waiting = deque[Frame | Refused]

@@ -8,11 +8,11 @@ what was learned; when it has caught up, the client hears of it.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kyouko.domain.networks.learner import RowResults, check_shape
-from kyouko.domain.networks.ledger import Duplicate
+from kyouko.domain.networks.ledger import RELOADING, Duplicate
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
 from kyouko.domain.scoring import ScoreReport, StreamScorer
@@ -38,7 +38,7 @@ from mesh.errors import DomainError, ResourceExhausted
 
 # An answer tells how far the journal is; only when none follows so soon the client is told apart.
 _NEWS_SECONDS: Final = 0.002
-_ENDS: Final = frozenset({"SESSION_TAKEN_OVER", "SESSION_UNKNOWN"})
+_ENDS: Final = frozenset({"SESSION_TAKEN_OVER", "SESSION_UNKNOWN", RELOADING})
 
 
 @dataclass(frozen=True)
@@ -326,15 +326,15 @@ class LearnStream:
     def _event(self, taken: Taken) -> Event | None:
         item, outcome = taken.item, taken.outcome
         if isinstance(item, Refused):
-            return item
+            return replace(item, durable_sequence=self._durability.told())
         if isinstance(outcome, DomainError) and outcome.reason in _ENDS:
-            # The session is another stream's, or forgotten; nothing more will be learned.
+            # The session is another stream's, forgotten or broken; nothing more will be learned.
             self._end = outcome
             return None
         if taken.position is not None:
             self._durability.add(taken.position, item.sequence)
         if isinstance(outcome, DomainError):
-            return Refused(item.sequence, outcome)
+            return Refused(item.sequence, outcome, self._durability.told())
         # What was learned while this answer waited does not belong to it.
         kept = self._kept(most_rows=outcome.learned_rows)
         if isinstance(outcome, Duplicate):

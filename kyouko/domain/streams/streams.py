@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from kyouko.domain.engine import NetworkStructure
-from kyouko.domain.networks.ledger import Ledger
+from kyouko.domain.networks.ledger import Ledger, broken_network
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
@@ -117,7 +118,7 @@ class Streams:
 
         Raises:
             DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT,
-                TOKEN_REVOKED, LIMIT_REACHED, SHUTTING_DOWN.
+                TOKEN_REVOKED, LIMIT_REACHED, SHUTTING_DOWN, NETWORK_RELOADING.
         """
         authority = Authority(
             caller,
@@ -144,6 +145,8 @@ class Streams:
                 live, authority, terms, session, scorer=scorer, share=share, clock=self._clock
             )
             self._open[stream] = asyncio.current_task()
+            tell = partial(self._end_soon, stream, broken_network())
+            live.on_break.add(tell)
             try:
                 # Who has been shut out since the call came is not among those told of it.
                 self._check_caller(stream.caller)
@@ -154,6 +157,7 @@ class Streams:
                 # The client has to hear of it as soon as it reads: a cancelled call never ends.
                 raise self._cut_off[stream] from None
             finally:
+                live.on_break.discard(tell)
                 del self._open[stream]
                 self._cut_off.pop(stream, None)
                 share.close()
@@ -176,7 +180,8 @@ class Streams:
         """Refuse a stream for which it is too late: whoever ends streams does not know it yet."""
         if self._is_draining:
             raise shutting_down()
-        if live.closed or self._networks.is_deleting(live.network.uid):
+        live.check_there()
+        if self._networks.is_deleting(live.network.uid):
             raise NotFound(live.network.name)
         if session is not None:
             live.owner.ledger.sessions.find(session.hold.key).held_by(session.hold.holder)
@@ -237,9 +242,12 @@ class Streams:
             try:
                 self._check_caller(stream.caller)
             except DomainError as error:
-                ending = asyncio.create_task(self._end([stream], error))
-                self._ending.add(ending)
-                ending.add_done_callback(self._ending.discard)
+                self._end_soon(stream, error)
+
+    def _end_soon(self, stream: LearnStream, error: DomainError) -> None:
+        ending = asyncio.create_task(self._end([stream], error))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     async def drain(self) -> None:
         """End all streams."""

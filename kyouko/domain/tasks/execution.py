@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from kyouko.domain.engine import NetworkStructure
+from kyouko.domain.networks.ledger import RELOADING
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import network_name
@@ -26,6 +27,8 @@ from mesh.errors import DomainError, NotFound, Unavailable
 _log = structlog.get_logger(__name__)
 # A task that kills the process each time must not do so for ever.
 _MOST_DEATHS: Final = 5
+# The same of a task that breaks its network.
+_MOST_BREAKS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class TaskExecution:
         attributes = {"hanami.task": self.task.name, "hanami.dataset": self.task.dataset}
         with tools.tracing.task_span("hanami.kyouko.task", self.task.trace, attributes):
             try:
-                await self._work()
+                await self._work_through_breaks()
             except DomainError as error:
                 failure = _failure_of(error)
             except Exception as error:
@@ -92,6 +95,22 @@ class TaskExecution:
         if self._stop is StopReason.SHUTTING_DOWN:
             return self.task.waiting_again()
         return self.task.ended(TaskState.CANCELLED, now)
+
+    async def _work_through_breaks(self) -> None:
+        """Work; where a change of the network breaks off, go on with the network loaded again."""
+        breaks = 0
+        while True:
+            done_rows = self.task.progress.totals.done_rows
+            try:
+                return await self._work()
+            except Unavailable as error:
+                is_further = self.task.progress.totals.done_rows > done_rows
+                breaks = 1 if is_further and self.task.work is TaskWork.LEARN else breaks + 1
+                if error.reason != RELOADING or self._stop is not None or breaks >= _MOST_BREAKS:
+                    raise
+            self._run = None
+            self.task = self.task.begun_again()
+            await self._tools.board.changed(self.task)
 
     async def _work(self) -> None:
         task, tools = self.task, self._tools

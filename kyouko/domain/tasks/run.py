@@ -91,7 +91,7 @@ class TaskRun:
             while True:
                 submitted = await self._submit_next()
                 if at_work is not None:
-                    pending, at_work = at_work, None
+                    pending, at_work = at_work, submitted
                     await self._account(await pending)
                 at_work = submitted
                 if submitted is None:

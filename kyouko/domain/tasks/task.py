@@ -153,9 +153,18 @@ class Task:
 
     def interrupted(self) -> "Task":
         """Return a task that was at work when the process died; its network knows how far."""
-        totals = self.progress.totals if self.work is TaskWork.LEARN else Totals()
-        progress = self.progress.standing(totals, deaths=self.progress.deaths + 1)
+        deaths = self.progress.deaths + 1
+        progress = self.progress.standing(self._lasting_totals, deaths=deaths)
         return replace(self, state=TaskState.PENDING, progress=progress)
+
+    def begun_again(self) -> "Task":
+        """Return a task at work from whose hands its network was taken; it knows how far."""
+        progress = self.progress.standing(self._lasting_totals, deaths=self.progress.deaths)
+        return replace(self, progress=progress)
+
+    @property
+    def _lasting_totals(self) -> Totals:
+        return self.progress.totals if self.work is TaskWork.LEARN else Totals()
 
     def resumed(self, done: Totals) -> "Task":
         """Return a task at the rows that its network has learned of it."""

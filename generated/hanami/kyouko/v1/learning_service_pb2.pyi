@@ -763,6 +763,7 @@ class LearnScores(_message.Message):
     ANOMALY_FIELD_NUMBER: _builtins.int
     INTERVALS_FIELD_NUMBER: _builtins.int
     SETS_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     scored_rows: _builtins.int
     """Rows of the session with targets so far, all of which were scored. Of a
     network that teaches itself, those of which something was said before.
@@ -793,6 +794,12 @@ class LearnScores(_message.Message):
     def sets(self) -> Global___PredictionSets:
         """For a network that tells classes apart."""
 
+    @_builtins.property
+    def failure(self) -> _status_pb2.Status:
+        """Why these are the last scores of the stream, if they are: INTERNAL, with an
+        incident id. The stream goes on, and so does learning.
+        """
+
     def __init__(
         self,
         *,
@@ -804,10 +811,11 @@ class LearnScores(_message.Message):
         anomaly: Global___AnomalyScores | None = ...,
         intervals: Global___PredictionIntervals | None = ...,
         sets: Global___PredictionSets | None = ...,
+        failure: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["anomaly", b"anomaly", "classes", b"classes", "expected", b"expected", "intervals", b"intervals", "metrics", b"metrics", "numbers", b"numbers", "sets", b"sets"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anomaly", b"anomaly", "classes", b"classes", "expected", b"expected", "failure", b"failure", "intervals", b"intervals", "metrics", b"metrics", "numbers", b"numbers", "sets", b"sets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "anomaly", b"anomaly", "classes", b"classes", "expected", b"expected", "intervals", b"intervals", "metrics", b"metrics", "numbers", b"numbers", "scored_rows", b"scored_rows", "sets", b"sets", "since_learned_rows", b"since_learned_rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "anomaly", b"anomaly", "classes", b"classes", "expected", b"expected", "failure", b"failure", "intervals", b"intervals", "metrics", b"metrics", "numbers", b"numbers", "scored_rows", b"scored_rows", "sets", b"sets", "since_learned_rows", b"since_learned_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_expected: _TypeAlias = _typing.Literal["intervals", "sets"]  # noqa: Y015
     _WhichOneofArgType_expected: _TypeAlias = _typing.Literal["expected", b"expected"]  # noqa: Y015
@@ -1284,10 +1292,15 @@ class LearnFault(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    DURABLE_SEQUENCE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The frame's sequence; unset when the message was no frame."""
     row: _builtins.int
     """The first row at fault; unset when the frame as a whole is."""
+    durable_sequence: _builtins.int
+    """The last sequence of the session that no crash can take; a frame that is
+    refused for good is one of them.
+    """
     @_builtins.property
     def status(self) -> _status_pb2.Status:
         """What is wrong."""
@@ -1298,10 +1311,11 @@ class LearnFault(_message.Message):
         sequence: _builtins.int | None = ...,
         row: _builtins.int | None = ...,
         status: _status_pb2.Status | None = ...,
+        durable_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_row", b"_row", "_sequence", b"_sequence", "row", b"row", "sequence", b"sequence", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_row", b"_row", "_sequence", b"_sequence", "row", b"row", "sequence", b"sequence", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_row", b"_row", "_sequence", b"_sequence", "durable_sequence", b"durable_sequence", "row", b"row", "sequence", b"sequence", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__row: _TypeAlias = _typing.Literal["row"]  # noqa: Y015
     _WhichOneofArgType__row: _TypeAlias = _typing.Literal["_row", b"_row"]  # noqa: Y015

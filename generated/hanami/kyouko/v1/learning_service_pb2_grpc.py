@@ -83,7 +83,7 @@ class LearningServiceServicer:
         TOKEN_REVOKED, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT, SHUTTING_DOWN,
         DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
         SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
-        LABEL_TOO_LATE.
+        LABEL_TOO_LATE, NETWORK_RELOADING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

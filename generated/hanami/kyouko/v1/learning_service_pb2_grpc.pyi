@@ -60,7 +60,7 @@ class LearningServiceStub:
     TOKEN_REVOKED, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT, SHUTTING_DOWN,
     DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
     SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
-    LABEL_TOO_LATE.
+    LABEL_TOO_LATE, NETWORK_RELOADING.
     """
     OpenLearning: _grpc.UnaryStreamMultiCallable[_learning_service_pb2.OpenLearningRequest, _learning_service_pb2.LearnResponse]
     """Opens the same stream in two halves, for clients that cannot send streams,
@@ -116,7 +116,7 @@ class LearningServiceAsyncStub(LearningServiceStub):
     TOKEN_REVOKED, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT, SHUTTING_DOWN,
     DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
     SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
-    LABEL_TOO_LATE.
+    LABEL_TOO_LATE, NETWORK_RELOADING.
     """
     OpenLearning: _aio.UnaryStreamMultiCallable[_learning_service_pb2.OpenLearningRequest, _learning_service_pb2.LearnResponse]  # type: ignore[assignment]
     """Opens the same stream in two halves, for clients that cannot send streams,
@@ -175,7 +175,7 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         TOKEN_REVOKED, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT, SHUTTING_DOWN,
         DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
         SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,
-        LABEL_TOO_LATE.
+        LABEL_TOO_LATE, NETWORK_RELOADING.
         """
 
     @_abc_1.abstractmethod

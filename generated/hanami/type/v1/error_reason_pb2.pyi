@@ -157,6 +157,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """What came is no message of the contract, or holds text that is not UTF-8.
     Example: `INVALID_ARGUMENT`, no metadata.
     """
+    ERROR_REASON_NETWORK_RELOADING: _ErrorReason.ValueType  # 35
+    """A change of the network broke off half-way, so the network is loaded again
+    from its snapshot and journal; open the stream again in a moment.
+    Example: `UNAVAILABLE`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs: `google.rpc.ErrorInfo.reason` holds one of
@@ -297,5 +302,10 @@ Example: `RESOURCE_EXHAUSTED`, metadata `{"retry_seconds": "16"}`.
 ERROR_REASON_MESSAGE_MALFORMED: ErrorReason.ValueType  # 34
 """What came is no message of the contract, or holds text that is not UTF-8.
 Example: `INVALID_ARGUMENT`, no metadata.
+"""
+ERROR_REASON_NETWORK_RELOADING: ErrorReason.ValueType  # 35
+"""A change of the network broke off half-way, so the network is loaded again
+from its snapshot and journal; open the stream again in a moment.
+Example: `UNAVAILABLE`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
