@@ -352,6 +352,13 @@ class Datasets(Protocol):
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
 
+    async def is_ours(self, project_id: str, dataset_id: str) -> bool:
+        """Tell whether a data set is there that this service stored.
+
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+        """
+
     async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
         """Store a CSV file as a data set, as this service.
 

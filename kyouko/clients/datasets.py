@@ -14,8 +14,10 @@ from hanami.shiori.v1 import dataset_service_pb2_grpc
 from kyouko.convert.datasets import description_of, row_range_of
 from kyouko.ports import DatasetDescription, RowRange
 from mesh.clients import ServiceTokens, call_metadata, translated_errors, unavailable
+from mesh.errors import NotFound
 
 _SHIORI: Final = "shiori"
+_OURSELVES: Final = "services/kyouko"
 _TIMEOUT_SECONDS: Final = 10.0
 _CHUNK_BYTES: Final = 256 * 1024
 
@@ -59,6 +61,19 @@ class ShioriDatasets:
                     yield row_range_of(message)
         finally:
             call.cancel()
+
+    async def is_ours(self, project_id: str, dataset_id: str) -> bool:
+        """Tell whether a data set is there that this service stored."""
+        request = pb.GetDatasetRequest(name=f"projects/{project_id}/datasets/{dataset_id}")
+        metadata = call_metadata(await self._tokens.token())
+        try:
+            async with translated_errors(_SHIORI):
+                answer = await self._stub.GetDataset(
+                    request, metadata=metadata, timeout=_TIMEOUT_SECONDS
+                )
+        except NotFound:
+            return False
+        return answer.creator == _OURSELVES
 
     async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
         """Store a CSV file as a data set."""

@@ -64,6 +64,7 @@ def progress_in(document: Document) -> TaskProgress:
         remaining_seconds=document["remaining_seconds"],
         statistics=None if statistics is None else statistics_in(statistics),
         deaths=document.get("deaths", 0),
+        is_storing=document.get("is_storing", False),
     )
 
 

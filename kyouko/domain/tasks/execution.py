@@ -16,10 +16,10 @@ from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import network_name
 from kyouko.domain.networks.sessions import user_of_task
 from kyouko.domain.tasks.board import TaskBoard
-from kyouko.domain.tasks.patience import Patience
 from kyouko.domain.tasks.predictions import prediction_header
 from kyouko.domain.tasks.reading import ReadingPlan, RowReader
 from kyouko.domain.tasks.run import StopReason, TaskRun
+from kyouko.domain.tasks.storing import ResultStore
 from kyouko.domain.tasks.task import Failure, Task, TaskProgress, TaskState, TaskWork
 from kyouko.ports import Clock, Datasets, PredictionFile, PredictionFiles, Tracing
 from mesh.errors import DomainError, NotFound, Unavailable
@@ -113,6 +113,12 @@ class TaskExecution:
             await self._tools.board.changed(self.task)
 
     async def _work(self) -> None:
+        if self.task.progress.is_storing:
+            if await self._results().has_it():
+                # Only its end was not written down.
+                self._is_complete = True
+                return
+            self.task = self.task.begun_again()
         task, tools = self.task, self._tools
         async with tools.live.using(task.project_id, task.network_id) as live:
             if live.network.uid != task.network_uid:
@@ -137,7 +143,8 @@ class TaskExecution:
                     run.stop(self._stop)
                 try:
                     await run.run()
-                    done_rows = run.progress().totals.done_rows
+                    await self._publish(run.progress())
+                    done_rows = self.task.progress.totals.done_rows
                     if run.stopped is None or done_rows >= task.progress.total_rows:
                         self._is_complete = await self._store(predictions)
                 finally:
@@ -182,7 +189,10 @@ class TaskExecution:
         """Store the predictions, if any; returns whether nothing came between."""
         if predictions is None:
             return True
-        self._storing = asyncio.create_task(self._upload(predictions))
+        # Should the process die now, the next one knows that the result may be there.
+        self.task = self.task.storing()
+        await self._tools.board.changed(self.task)
+        self._storing = asyncio.create_task(self._results().put(predictions.path))
         if self._stop is StopReason.CANCELLED:
             self._storing.cancel()
         await asyncio.wait({self._storing})
@@ -191,21 +201,17 @@ class TaskExecution:
         self._storing.result()
         return True
 
-    async def _upload(self, predictions: PredictionFile) -> None:
-        """Put the predictions into the archive, also if it is away for a moment."""
-        patience = Patience(self._tools.terms.patience_seconds)
-        while True:
-            try:
-                await self._tools.datasets.upload_csv(
-                    self.task.project_id, self.task.result_dataset_id, predictions.path
-                )
-            except Unavailable as error:
-                await patience.pause(error)
-            else:
-                return
+    def _results(self) -> ResultStore:
+        return ResultStore(
+            self._tools.datasets,
+            self.task.project_id,
+            self.task.result_dataset_id,
+            patience_seconds=self._tools.terms.patience_seconds,
+        )
 
     async def _publish(self, progress: TaskProgress) -> None:
-        self.task = replace(self.task, progress=progress)
+        is_storing = self.task.progress.is_storing
+        self.task = replace(self.task, progress=replace(progress, is_storing=is_storing))
         await self._tools.board.progressed(self.task)
 
     @asynccontextmanager

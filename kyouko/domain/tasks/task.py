@@ -64,6 +64,7 @@ class TaskProgress:
         remaining_seconds: None before it is known.
         statistics: of the network, as it was at this moment.
         deaths: how often in a row the process died at it, without a row more.
+        is_storing: whether all rows are predicted, and the result may be in the archive.
     """
 
     total_rows: int
@@ -72,6 +73,7 @@ class TaskProgress:
     remaining_seconds: float | None = None
     statistics: NetworkStatistics | None = None
     deaths: int = 0
+    is_storing: bool = False
 
     def standing(self, totals: Totals, *, deaths: int = 0) -> "TaskProgress":
         """Return the progress of a task that waits to go on."""
@@ -135,6 +137,12 @@ class Task:
         return f"{network_name(self.project_id, self.network_id)}/tasks/{self.task_id}"
 
     @property
+    def result(self) -> str:
+        """The resource name of the data set that its predictions become; empty for none."""
+        name = self.result_dataset_id
+        return f"projects/{self.project_id}/datasets/{name}" if name else ""
+
+    @property
     def key(self) -> bytes:
         """The key of the session in which its network learns."""
         return key_of_task(self.network_uid, self.task_id, self.number)
@@ -154,13 +162,18 @@ class Task:
     def interrupted(self) -> "Task":
         """Return a task that was at work when the process died; its network knows how far."""
         deaths = self.progress.deaths + 1
-        progress = self.progress.standing(self._lasting_totals, deaths=deaths)
+        totals = self.progress.totals if self.progress.is_storing else self._lasting_totals
+        progress = self.progress.standing(totals, deaths=deaths)
         return replace(self, state=TaskState.PENDING, progress=progress)
 
     def begun_again(self) -> "Task":
-        """Return a task at work from whose hands its network was taken; it knows how far."""
+        """Return a task at work that has lost what it held; its network knows how far it was."""
         progress = self.progress.standing(self._lasting_totals, deaths=self.progress.deaths)
-        return replace(self, progress=progress)
+        return replace(self, progress=replace(progress, is_storing=False))
+
+    def storing(self) -> "Task":
+        """Return a task that has predicted all rows and is about to store its result."""
+        return replace(self, progress=replace(self.progress, is_storing=True))
 
     @property
     def _lasting_totals(self) -> Totals:

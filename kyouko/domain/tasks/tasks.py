@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -71,6 +71,8 @@ class Tasks:
         self._new_id = new_id
         self._waiting_limit = waiting_limit
         self._queues: dict[str, _Queue] = {}
+        # Names of results, of tasks on their way into a queue.
+        self._claims: set[str] = set()
         self._is_draining = False
 
     async def start(self) -> None:
@@ -98,7 +100,6 @@ class Tasks:
                 "result_dataset_id", "only predict tasks keep their predictions"
             )
         dataset = await self._tools.datasets.describe(new.dataset, token=token)
-        await self._check_result_is_new(new, token)
         columns = choose_columns(
             dataset,
             network.structure,
@@ -127,7 +128,7 @@ class Tasks:
             trace=self._tools.tracing.current(),
         )
         # A task that is stored has to be queued as well, also if the caller leaves meanwhile.
-        return await asyncio.shield(self._add(task, network))
+        return await asyncio.shield(self._claim_result_and_add(task, network, token))
 
     async def get(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
         """Return a task as it is now."""
@@ -199,15 +200,32 @@ class Tasks:
             await asyncio.wait(workers)
         self._board.end_watching(_shutting_down())
 
-    async def _check_result_is_new(self, new: NewTask, token: str) -> None:
-        if not new.result_dataset_id:
-            return
-        name = f"projects/{new.project_id}/datasets/{new.result_dataset_id}"
+    async def _claim_result_and_add(self, task: Task, network: Network, token: str) -> Task:
+        """Queue a task whose result will have a name that nothing has, and no task at work."""
+        result = task.result
+        if not result:
+            return await self._add(task, network)
+        if result in self._claims or result in self._results_to_come():
+            raise AlreadyExists(result)
+        self._claims.add(result)
         try:
-            await self._tools.datasets.describe(name, token=token)
+            await self._check_is_new(result, token)
+            return await self._add(task, network)
+        finally:
+            self._claims.discard(result)
+
+    def _results_to_come(self) -> Iterator[str]:
+        for queue in self._queues.values():
+            yield from (task.result for task in queue.waiting)
+            if queue.at_work is not None:
+                yield queue.at_work.task.result
+
+    async def _check_is_new(self, result: str, token: str) -> None:
+        try:
+            await self._tools.datasets.describe(result, token=token)
         except NotFound:
             return
-        raise AlreadyExists(name)
+        raise AlreadyExists(result)
 
     async def _add(self, task: Task, network: Network) -> Task:
         queue = self._queues.get(network.uid)

@@ -1,12 +1,7 @@
 """What survives the end of a kyouko, in good order or by kill -9, and the loss of neighbours."""
 
-import asyncio
 import contextlib
-import os
 import signal
-import sys
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -15,6 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hanami.kyouko.v1 import task_service_pb2
 
+from tests.integration.kyouko.processes import kyouko_process
 from tests.integration.kyouko.servers import (
     RunningKyouko,
     info_of,
@@ -25,11 +21,8 @@ from tests.integration.kyouko.servers import (
 )
 from tests.integration.meshes import RunningMisaki
 from tests.integration.shiori.servers import RunningShiori, start_shiori
-from tests.soak.twins import differences, newest_snapshot
 
-ROOT = Path(__file__).parents[3]
 SUCCEEDED = task_service_pb2.TASK_STATE_SUCCEEDED
-KILLS, EPOCHS = 3, 25
 
 
 def address_of(shiori: RunningShiori) -> str:
@@ -170,47 +163,12 @@ async def test_a_task_fails_when_the_archive_stays_away(
     assert 0 < ended.progress.done_rows == network.kept_rows
 
 
-@pytest.mark.timeout(240)
-async def test_a_learning_task_goes_on_after_kills(
-    misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path, free_port: int
-) -> None:
-    """Killed at work again and again, it ends as if nothing had been, bit for bit."""
-    await upload_two_kinds(shiori, count=20_000)
-    reached = 0
-    for number in range(KILLS):
-        async with _process(misaki, shiori, tmp_path, free_port) as (process, kyouko):
-            if number == 0:
-                await kyouko.create_network("killed")
-                task = await kyouko.create_task("kinds", network_id="killed", epochs=EPOCHS)
-                behind = await kyouko.create_task("kinds", network_id="killed", learn=False)
-            reached = await _done_rows(kyouko, task.name, beyond=reached + 5_000)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
-
-    async with start_kyouko(misaki, address_of(shiori), tmp_path, shiori.alice) as kyouko:
-        ended, behind = [await kyouko.finish(item) for item in (task, behind)]
-        await kyouko.create_network("whole")
-        whole = await kyouko.finish(
-            await kyouko.create_task("kinds", network_id="whole", epochs=EPOCHS)
-        )
-        found = [await kyouko.network(name) for name in ("killed", "whole")]
-
-    assert KILLS * 5_000 <= reached < EPOCHS * 20_000
-    assert [SUCCEEDED] * 3 == [ended.state, behind.state, whole.state]
-    assert [EPOCHS * 20_000] * 2 == [task.progress.done_rows for task in (ended, whole)]
-    assert [EPOCHS * 20_000] * 2 == [network.statistics.learned_rows for network in found]
-    assert whole.progress.accuracy == ended.progress.accuracy
-    assert pytest.approx(whole.progress.loss, rel=1e-9) == ended.progress.loss
-    killed, uninterrupted = [await newest_snapshot(tmp_path, network.etag) for network in found]
-    assert [] == differences(uninterrupted, killed)
-
-
 async def test_a_task_that_cannot_go_on_after_a_kill_says_why(
     misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path, free_port: int
 ) -> None:
     """Without shiori it has failed after its patience; what was durable stays."""
     await upload_two_kinds(shiori, count=20_000)
-    async with _process(misaki, shiori, tmp_path, free_port) as (process, kyouko):
+    async with kyouko_process(misaki, shiori, tmp_path, free_port) as (process, kyouko):
         await kyouko.create_network()
         task = await kyouko.create_task("kinds", epochs=5000)
         await kyouko.progressing(task.name)
@@ -236,54 +194,3 @@ async def test_a_second_process_keeps_off_the_folder(
     with pytest.raises(SystemExit, match="another kyouko"):
         async with start_kyouko(misaki, address_of(shiori), kyouko.folder, shiori.alice):
             raise AssertionError
-
-
-@contextlib.asynccontextmanager
-async def _process(
-    misaki: RunningMisaki, shiori: RunningShiori, folder: Path, port: int
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, RunningKyouko]]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'generated'}",
-        "HANAMI_LISTEN": f"127.0.0.1:{port}",
-        "HANAMI_DATA_DIRECTORY": str(folder),
-        "HANAMI_MISAKI_ADDRESS": misaki.address,
-        "HANAMI_SHIORI_ADDRESS": address_of(shiori),
-        "HANAMI_SERVICE_SECRET_FILE": str(misaki.service_secret_file),
-        "HANAMI_SNAPSHOT_ROWS": "20000",
-        # Slow on purpose, to be killed in the middle.
-        "HANAMI_TASK_FRAME_ROWS": "8",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kyouko", env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            await _serving(channel)
-            kyouko = RunningKyouko(channel, shiori.running, folder, shiori.alice)
-            yield process, kyouko
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def _done_rows(kyouko: RunningKyouko, name: str, *, beyond: int) -> int:
-    """Wait until a task has done so many rows; returns how many it has."""
-    request = task_service_pb2.WatchTaskRequest(name=name)
-    async for task in kyouko.tasks.WatchTask(request, metadata=kyouko.alice):
-        if task.progress.done_rows >= beyond:
-            return int(task.progress.done_rows)
-    raise AssertionError
-
-
-async def _serving(channel: grpc.aio.Channel) -> None:
-    health = health_pb2_grpc.HealthStub(channel)
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=1)
-            if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                return
-        await asyncio.sleep(0.1)
-    raise TimeoutError("kyouko does not serve")

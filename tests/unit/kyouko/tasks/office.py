@@ -62,6 +62,7 @@ class Archive:
 
     Attributes:
         most_rows: rows that it still gives; it says nothing after them.
+        is_ours_now: whether the archive has the result by then.
         silent: set when it has given all that it gives.
         is_away: whether uploads fail at once; they never end otherwise.
         uploading: set when an upload has begun.
@@ -69,6 +70,7 @@ class Archive:
 
     def __init__(self) -> None:
         self.is_away = False
+        self.is_ours_now = False
         self.most_rows = sys.maxsize
         self.uploading = asyncio.Event()
         self.silent = asyncio.Event()
@@ -95,6 +97,10 @@ class Archive:
         if stop < ROWS:
             self.silent.set()
             await asyncio.Event().wait()
+
+    async def is_ours(self, project_id: str, dataset_id: str) -> bool:
+        """Tell whether the result is there."""
+        return self.is_ours_now
 
     async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
         """Never come to an end."""

@@ -39,6 +39,10 @@ class Archive:
             numbers = np.arange(first, min(first + 7, self._row_count))[:, np.newaxis]
             yield RowRange(first, len(numbers), [ColumnValues(numbers)])
 
+    async def is_ours(self, project_id: str, dataset_id: str) -> bool:
+        """Have nothing."""
+        return False
+
     async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
         """Store nothing; readers do not write."""
 

@@ -1,0 +1,58 @@
+"""Brings the predictions of a task into the archive: once, whatever comes between."""
+
+from pathlib import Path
+
+from kyouko.domain.tasks.patience import Patience
+from kyouko.ports import Datasets
+from mesh.errors import AlreadyExists, Unavailable
+
+
+class ResultStore:
+    """Stores the result of one task, under a name that no other task at work has."""
+
+    def __init__(
+        self, datasets: Datasets, project_id: str, dataset_id: str, *, patience_seconds: float
+    ) -> None:
+        self._datasets = datasets
+        self._project_id = project_id
+        self._dataset_id = dataset_id
+        self._patience_seconds = patience_seconds
+
+    async def has_it(self) -> bool:
+        """Tell whether the archive has the result of a task that was about to store it.
+
+        When the task was made nothing was stored under that name, so what this service stored
+        there since is the task's.
+
+        Raises:
+            Unavailable: DEPENDENCY_UNAVAILABLE: the archive stays away.
+        """
+        patience = Patience(self._patience_seconds)
+        while True:
+            try:
+                return await self._datasets.is_ours(self._project_id, self._dataset_id)
+            except Unavailable as error:
+                await patience.pause(error)
+
+    async def put(self, path: Path) -> None:
+        """Store a file of predictions, also if the archive is away for a moment.
+
+        Raises:
+            AlreadyExists: RESOURCE_EXISTS: somebody else stored something under that name.
+            Unavailable: DEPENDENCY_UNAVAILABLE: the archive stays away.
+        """
+        patience = Patience(self._patience_seconds)
+        may_be_stored = False
+        while True:
+            try:
+                await self._datasets.upload_csv(self._project_id, self._dataset_id, path)
+            except Unavailable as error:
+                # It may have arrived, and only the answer was lost.
+                may_be_stored = True
+                await patience.pause(error)
+            except AlreadyExists:
+                if may_be_stored and await self.has_it():
+                    return
+                raise
+            else:
+                return
