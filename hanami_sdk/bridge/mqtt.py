@@ -33,6 +33,10 @@ class MqttLost(Exception):
     """The broker is gone, or wants nothing of this client."""
 
 
+class _Subscribed:
+    """Says that the broker has taken the subscription."""
+
+
 async def run(source: Mqtt, line: Line) -> None:
     """Deliver the messages of a broker until the bridge ends."""
     paho = library("paho.mqtt.client", "paho-mqtt")
@@ -40,8 +44,7 @@ async def run(source: Mqtt, line: Line) -> None:
 
     async def connected() -> None:
         async with _connected(paho, source, line) as connection:
-            line.tell(f"{name} is connected.")
-            await line.read_until_the_end(connection.read)
+            await line.read_until_the_end(lambda: connection.read(name))
 
     await line.keep_up(name, connected, MqttLost, OSError)
 
@@ -64,7 +67,7 @@ class _Connection:
         self._line = line
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Queue[Any] = asyncio.Queue()
-        self._answer: asyncio.Future[None] = self._loop.create_future()
+        self._connected: asyncio.Future[None] = self._loop.create_future()
         self._dropped = 0
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -72,7 +75,7 @@ class _Connection:
         client.on_message = self._on_message
 
     async def open(self, source: Mqtt) -> None:
-        """Connect and subscribe.
+        """Connect, and ask for a subscription.
 
         Raises:
             MqttLost: the broker refuses.
@@ -80,30 +83,39 @@ class _Connection:
         """
         await asyncio.to_thread(_connect, self._client, source)
         self._client.loop_start()
-        await self._answered("the broker does not answer")
-        self._answer = self._loop.create_future()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._connected), _ANSWER_SECONDS)
+        except TimeoutError:
+            self._connected.cancel()
+            raise MqttLost("the broker does not answer") from None
         self._client.subscribe([(topic, source.qos) for topic in source.topics])
-        await self._answered("the broker does not answer a subscription")
 
-    async def read(self) -> None:
-        """Deliver what arrives, until the connection is lost."""
+    async def read(self, name: str) -> None:
+        """Deliver what arrives, until the connection is lost.
+
+        A broker may hand out what it kept for this client before it answers the subscription,
+        and wait with the answer until that is acknowledged.
+        """
+        arrived = await self._first()
         while True:
-            arrived = await self._arrived.get()
             if isinstance(arrived, MqttLost):
                 raise arrived
-            await self._line.deliver(self._message(arrived))
+            if isinstance(arrived, _Subscribed):
+                self._line.tell(f"{name} is connected.")
+            else:
+                await self._line.deliver(self._message(arrived))
+            arrived = await self._arrived.get()
 
     def close(self) -> None:
         """End it in good order, if it is there."""
         self._client.disconnect()
         self._client.loop_stop()
 
-    async def _answered(self, otherwise: str) -> None:
+    async def _first(self) -> Any:
         try:
-            await asyncio.wait_for(asyncio.shield(self._answer), _ANSWER_SECONDS)
+            return await asyncio.wait_for(self._arrived.get(), _ANSWER_SECONDS)
         except TimeoutError:
-            self._answer.cancel()
-            raise MqttLost(otherwise) from None
+            raise MqttLost("the broker does not answer a subscription") from None
 
     def _message(self, arrived: Any) -> Message:
         async def acknowledge() -> None:
@@ -120,7 +132,7 @@ class _Connection:
     def _on_subscribe(self, client: Any, data: Any, mid: int, codes: Any, more: Any) -> None:
         refused = [str(code) for code in codes if code.is_failure]
         problem = MqttLost(f"the broker refuses a subscription: {refused[0]}") if refused else None
-        self._in_loop(self._settle, problem)
+        self._in_loop(self._arrived.put_nowait, problem or _Subscribed())
 
     def _on_disconnect(self, client: Any, data: Any, flags: Any, code: Any, more: Any) -> None:
         lost = MqttLost(f"disconnected: {code}")
@@ -136,12 +148,12 @@ class _Connection:
             self._loop.call_soon_threadsafe(call, argument)
 
     def _settle(self, problem: MqttLost | None) -> None:
-        if self._answer.done():
+        if self._connected.done():
             return
         if problem is None:
-            self._answer.set_result(None)
+            self._connected.set_result(None)
         else:
-            self._answer.set_exception(problem)
+            self._connected.set_exception(problem)
 
     def _take(self, message: Any) -> None:
         """Keep a message until its turn; one of QoS 0 only while there is room."""

@@ -50,6 +50,7 @@ class Reading:
     """A connection of the bridge, and what has come over it."""
 
     broker: MqttBroker
+    acknowledges: bool = False
     messages: list[Message] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
@@ -74,6 +75,8 @@ class Reading:
 
     async def _deliver(self, message: Message) -> None:
         self.messages.append(message)
+        if self.acknowledges:
+            await message.acknowledge()
         self._changed.set()
 
     def _tell(self, line: str) -> None:
@@ -128,6 +131,23 @@ async def test_what_is_not_acknowledged_is_delivered_again(broker: MqttBroker) -
     assert [b"0", b"1"] == acknowledged
     assert [b"2", b"3", b"4", b"5"] == payloads(second.messages)
     assert [b"last"] == payloads(third.messages)
+
+
+async def test_more_than_the_broker_hands_out_at_once_has_waited(broker: MqttBroker) -> None:
+    """A broker that first wants to be rid of the old messages is not waited for."""
+    first = Reading(broker)
+    await first.until(lambda: any("is connected" in line for line in first.told))
+    await first.close()
+    waiting = [(f"m{n}", b"%d" % n) for n in range(150)]
+    await asyncio.to_thread(publish, broker, waiting)
+
+    second = Reading(broker, acknowledges=True)
+    await second.until(lambda: len(payloads(second.messages)) == len(waiting))
+    await second.until(lambda: bool(second.told))
+    await second.close()
+
+    assert sorted(payload for _, payload in waiting) == payloads(second.messages)
+    assert ["is connected"] == [" ".join(line.split()[-2:]).strip(".") for line in second.told]
 
 
 async def test_user_properties_come_with_version_5(broker: MqttBroker) -> None:
