@@ -40,8 +40,7 @@ async def measure_stream(
         started = time.perf_counter()
         sending = asyncio.create_task(send())
         for _ in messages:
-            if await call.read() is grpc.aio.EOF:
-                raise RuntimeError(f"the stream ended early: {await call.details()}")
+            await read_echo(call)
             room.release()
         seconds = time.perf_counter() - started
         await sending
@@ -51,3 +50,13 @@ async def measure_stream(
 def echo_call(channel: grpc.aio.Channel, answer_bytes: int = 0) -> Any:
     """Open a stream on which every message is answered by itself, or by so many bytes."""
     return channel.stream_stream(METHOD)(metadata=((ANSWER_BYTES, str(answer_bytes)),))
+
+
+async def read_echo(call: Any) -> None:
+    """Read one answer.
+
+    Raises:
+        RuntimeError: The stream is over.
+    """
+    if await call.read() is grpc.aio.EOF:
+        raise RuntimeError(f"the stream ended early: {await call.details()}")

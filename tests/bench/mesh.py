@@ -3,9 +3,10 @@
 One run measures, in turn and with the same frames of uint8 rows: (a) the engine alone, (b) a
 bare grpc.aio echo of the frames through the same Envoy, (c) learning over the real route, with
 the journal in files. If nothing but engine and wire cost time, (c) would be the serial rate
-1 / (1/a + 1/b); the demand is 90 % of it, as the median of the runs. Beside it stands what is
-left of the limit if the bare stream sends back only as many bytes as a real answer has. Then one
-row at a time, as `tests.bench.ping_pong` says.
+1 / (1/a + 1/b); the demand is 90 % of it, as the median of the runs. (b) and (c) have the same
+bare client with ready-made messages; beside it stand what the client library reaches, which makes
+them and reads the answers, and what is left of the limit if the bare stream sends back only as
+many bytes as a real answer has. Then one row at a time, as `tests.bench.ping_pong` says.
 """
 
 import asyncio
@@ -30,18 +31,29 @@ from hanami_sdk.local.home import MeshHome
 from kyouko.domain.engine import Arrival, create_engine
 from kyouko.kernels.warmup import warm_up
 from tests.bench.echo_client import WINDOW, measure_stream
+from tests.bench.echo_server import TEMPLATE
 from tests.bench.gateway import bench_gateway, free_port
+from tests.bench.learn_client import Target, measure_learning, messages_of
 from tests.bench.mnist import Mnist
 from tests.bench.networks import structure_of
-from tests.bench.ping_pong import Latency, Target, durable_delays, echo_latency, learn_latency
+from tests.bench.ping_pong import (
+    Latency,
+    durable_delays,
+    echo_latency,
+    engine_latency,
+    learn_latency,
+)
 from tests.bench.report import Figure, at_least, at_most
 
 FRAMES_ROWS = (64, 256)
-TEMPLATE = "templates/grid"
 LEAST_SHARE = 0.9
 MOST_P50 = 1.3
 MOST_P99 = 2.0
 LEAST_RUNS = 5
+_ENGINE_NOTE = (
+    "the least a service that learns can do: a bare stream whose server parses the row, lets the "
+    "engine learn it, and answers; without checks, session, scores or journal"
+)
 # Enough for a second or so; all of them, so often, would take minutes.
 ROWS = 20_000
 
@@ -73,6 +85,7 @@ class _Rates:
     small_answers: float
     real: float
     two_streams: float
+    library: float
 
     @property
     def limit(self) -> float:
@@ -86,6 +99,7 @@ class _Rates:
 @dataclass(frozen=True)
 class _Latencies:
     echo: Latency
+    engine: Latency
     learn: Latency
     durable: Sequence[float]
 
@@ -131,6 +145,7 @@ async def _rates(gateway: _Gateway, data: Mnist, rows: int) -> _Rates:
         await _bare_rate(gateway, data, rows, answer_bytes=gateway.answer_bytes[rows]),
         await _real_rate(gateway, data, rows),
         await _real_rate(gateway, data, rows, streams=2),
+        await _library_rate(gateway, data, rows),
     )
 
 
@@ -168,6 +183,15 @@ def _rate_figures(rows: int, found: list[_Rates]) -> list[Figure]:
             runs=[run.two_streams / run.limit for run in found],
             note="two networks at once, both streams together",
         ),
+        Figure(
+            f"{name}.client_library",
+            statistics.median(run.library for run in found),
+            "rows/s",
+            reference,
+            statistics.median(run.library / run.limit for run in found),
+            runs=[run.library / run.limit for run in found],
+            note="from arrays to scores by `hanami_sdk`, in the process of the bench",
+        ),
     ]
 
 
@@ -180,21 +204,23 @@ def _latency_figures(found: list[_Latencies]) -> list[Figure]:
     figures = []
     for name, most in (("p50", MOST_P50), ("p99", MOST_P99)):
         echo = [1000 * getattr(run.echo, name) for run in found]
-        learn = [1000 * getattr(run.learn, name) for run in found]
-        ratios = [a / b for a, b in zip(learn, echo, strict=True)]
         reference = f"mesh.ping_pong.echo_{name}"
-        figures += [
-            Figure(reference, statistics.median(echo), "ms", runs=echo),
-            Figure(
-                f"mesh.ping_pong.learn_{name}",
-                statistics.median(learn),
-                "ms",
-                reference,
-                statistics.median(ratios),
-                must=at_most(most, of="ratio"),
-                runs=ratios,
-            ),
-        ]
+        figures.append(Figure(reference, statistics.median(echo), "ms", runs=echo))
+        for way, must in (("engine", None), ("learn", at_most(most, of="ratio"))):
+            times = [1000 * getattr(getattr(run, way), name) for run in found]
+            ratios = [a / b for a, b in zip(times, echo, strict=True)]
+            figures.append(
+                Figure(
+                    f"mesh.ping_pong.{way}_{name}",
+                    statistics.median(times),
+                    "ms",
+                    reference,
+                    statistics.median(ratios),
+                    must=must,
+                    runs=ratios,
+                    note=_ENGINE_NOTE if way == "engine" else "",
+                )
+            )
     delays = [1000 * delay for delay in durable]
     figures.append(
         Figure(
@@ -225,41 +251,49 @@ async def _bare_rate(gateway: _Gateway, data: Mnist, rows: int, *, answer_bytes:
 
 
 async def _real_rate(gateway: _Gateway, data: Mnist, rows: int, *, streams: int = 1) -> float:
+    messages = messages_of(data.train_images, data.train_labels, frame_rows=rows)
+    targets = await _new_networks(gateway, streams)
+    times = await asyncio.gather(*(measure_learning(target, messages) for target in targets))
+    seconds = max(end for _, end in times) - min(start for start, _ in times)
+    return streams * len(data.train_images) / seconds
+
+
+async def _library_rate(gateway: _Gateway, data: Mnist, rows: int) -> float:
     project = f"bench-{uuid.uuid4().hex[:8]}"
     async with gateway.client(project) as client:
         await client.projects.create(project)
-        names = [f"speed-{number}" for number in range(streams)]
-        for name in names:
-            await client.networks.create(name, template=TEMPLATE)
-        started = time.perf_counter()
-        ends = await asyncio.gather(*(_learn(client, name, data, rows) for name in names))
-    return streams * len(data.train_images) / (max(ends) - started)
-
-
-async def _learn(client: AsyncClient, name: str, data: Mnist, rows: int) -> float:
-    """Learn all rows; returns the moment of the last answer."""
-    async with client.learn(name, max_outstanding_rows=WINDOW * rows) as stream:
-        score = await stream.learn_rows(data.train_images, data.train_labels, frame_rows=rows)
-        ended = time.perf_counter()
+        await client.networks.create("speed", template=TEMPLATE)
+        async with client.learn("speed", max_outstanding_rows=WINDOW * rows) as stream:
+            started = time.perf_counter()
+            score = await stream.learn_rows(data.train_images, data.train_labels, frame_rows=rows)
+            seconds = time.perf_counter() - started
     if score.rows != len(data.train_images):
         raise RuntimeError(f"only {score.rows} rows were learned")
-    return ended
+    return score.rows / seconds
 
 
 async def _latencies(gateway: _Gateway, data: Mnist) -> _Latencies:
-    project = f"bench-{uuid.uuid4().hex[:8]}"
-    async with gateway.client(project) as client:
-        await client.projects.create(project)
-        network = await client.networks.create("latency", template=TEMPLATE)
-        tokens = client.tokens
-    if tokens is None:
-        raise RuntimeError("the client has logged in without a token")
-    target = Target(gateway.address, network.name, tokens.access)
+    (target,) = await _new_networks(gateway, 1)
     return _Latencies(
         await echo_latency(gateway.address, data),
+        await engine_latency(gateway.address, data),
         await learn_latency(target, data),
         await durable_delays(target, data),
     )
+
+
+async def _new_networks(gateway: _Gateway, count: int) -> list[Target]:
+    project = f"bench-{uuid.uuid4().hex[:8]}"
+    async with gateway.client(project) as client:
+        await client.projects.create(project)
+        networks = [
+            await client.networks.create(f"speed-{number}", template=TEMPLATE)
+            for number in range(count)
+        ]
+        tokens = client.tokens
+    if tokens is None:
+        raise RuntimeError("the client has logged in without a token")
+    return [Target(gateway.address, network.name, tokens.access) for network in networks]
 
 
 async def _answer_bytes(url: str, password: str, data: Mnist) -> dict[int, int]:

@@ -5,8 +5,7 @@ checks, its queues, its journal, its engine.
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +13,11 @@ import grpc
 import numpy as np
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 
-from hanami_sdk.frames import encode_frame, split_rows
-from tests.bench.echo_client import echo_call
+from tests.bench.echo_client import echo_call, read_echo
+from tests.bench.echo_server import ENGINE_METHOD
+from tests.bench.learn_client import Target, learning, messages_of, read_result
 from tests.bench.mnist import Mnist
 
-LEARN_METHOD = "/hanami.kyouko.v1.LearningService/Learn"
 ROWS = 2000
 # Not measured: paths, caches and connections get warm.
 WARM_ROWS = 200
@@ -33,53 +32,35 @@ class Latency:
     p99: float
 
 
-@dataclass(frozen=True)
-class Target:
-    """A network to talk to over a bare channel.
-
-    Attributes:
-        address: host:port of the gateway.
-        name: the network's full name.
-        token: lets its bearer learn there.
-    """
-
-    address: str
-    name: str
-    token: str
-
-
-def messages_of(data: Mnist, count: int, *, first: int = 0, last: int = 0) -> list[bytes]:
-    """Return requests of one row each, numbered from `last` + 1."""
-    rows = slice(first, first + count)
-    frames = split_rows(data.train_images[rows], data.train_labels[rows], frame_rows=1)
-    messages = []
-    for sequence, frame in enumerate(frames, last + 1):
-        message = encode_frame(frame)
-        message.sequence = sequence
-        messages.append(pb.LearnRequest(frame=message).SerializeToString())
-    return messages
-
-
 async def echo_latency(address: str, data: Mnist) -> Latency:
     """Measure the bare stream."""
     async with grpc.aio.insecure_channel(address) as channel:
         call = echo_call(channel)
-        found = await _ping_pong(call, messages_of(data, WARM_ROWS + ROWS))
+        found = await _ping_pong(call, _rows(data, WARM_ROWS + ROWS), read_echo)
+        await call.done_writing()
+        return found
+
+
+async def engine_latency(address: str, data: Mnist) -> Latency:
+    """Measure the bare stream whose server learns each row by the engine alone."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        call: Any = channel.stream_stream(ENGINE_METHOD)()
+        found = await _ping_pong(call, _rows(data, WARM_ROWS + ROWS), read_echo)
         await call.done_writing()
         return found
 
 
 async def learn_latency(target: Target, data: Mnist) -> Latency:
     """Measure learning, each row sent when the one before it is answered."""
-    async with _learning(target) as (call, last):
-        return await _ping_pong(call, messages_of(data, WARM_ROWS + ROWS, last=last))
+    async with learning(target) as (call, last):
+        return await _ping_pong(call, _rows(data, WARM_ROWS + ROWS, last=last), read_result)
 
 
 async def durable_delays(target: Target, data: Mnist) -> list[float]:
     """Return the seconds from a result to the message that says it is durable."""
     delays = []
-    async with _learning(target) as (call, last):
-        for sequence, message in enumerate(messages_of(data, DURABLE_ROWS, last=last), last + 1):
+    async with learning(target) as (call, last):
+        for sequence, message in enumerate(_rows(data, DURABLE_ROWS, last=last), last + 1):
             await call.write(message)
             answer = await _answer(call)
             answered = time.perf_counter()
@@ -91,39 +72,22 @@ async def durable_delays(target: Target, data: Mnist) -> list[float]:
     return delays
 
 
-@asynccontextmanager
-async def _learning(target: Target) -> AsyncIterator[tuple[Any, int]]:
-    """Open a stream without the client library; yields it and its last sequence."""
-    async with grpc.aio.insecure_channel(target.address) as channel:
-        call: Any = channel.stream_stream(LEARN_METHOD)(
-            metadata=(("authorization", f"Bearer {target.token}"),)
-        )
-        opening = pb.LearnOpen(network=target.name, mode=pb.LEARN_MODE_LEARN)
-        await call.write(pb.LearnRequest(open=opening).SerializeToString())
-        first = pb.LearnResponse.FromString(await call.read())
-        yield call, first.opened.last_sequence
-        await call.done_writing()
+def _rows(data: Mnist, count: int, *, last: int = 0) -> list[bytes]:
+    images, labels = data.train_images[:count], data.train_labels[:count]
+    return messages_of(images, labels, frame_rows=1, last=last)
 
 
-async def _ping_pong(call: Any, messages: Sequence[bytes]) -> Latency:
+async def _ping_pong(
+    call: Any, messages: Sequence[bytes], read: Callable[[Any], Awaitable[None]]
+) -> Latency:
     seconds = []
     for message in messages:
         started = time.perf_counter()
         await call.write(message)
-        await _read_answer(call)
+        await read(call)
         seconds.append(time.perf_counter() - started)
     found = np.percentile(seconds[WARM_ROWS:], [50, 99])
     return Latency(float(found[0]), float(found[1]))
-
-
-async def _read_answer(call: Any) -> None:
-    """Read on to the answer of a frame: what says how far the journal is comes in between."""
-    while True:
-        data = await call.read()
-        if data is grpc.aio.EOF:
-            raise RuntimeError(f"the stream ended early: {await call.details()}")
-        if not data.startswith(_PROGRESS):
-            return
 
 
 async def _answer(call: Any) -> pb.LearnResponse:
@@ -131,12 +95,3 @@ async def _answer(call: Any) -> pb.LearnResponse:
         response = pb.LearnResponse.FromString(await call.read())
         if response.WhichOneof("message") != "progress":
             return response
-
-
-def _tag_of(field: str) -> bytes:
-    number = pb.LearnResponse.DESCRIPTOR.fields_by_name[field].number
-    return bytes([number << 3 | 2])
-
-
-# The first byte of a message tells its kind: parsing it all would be measured too.
-_PROGRESS = _tag_of("progress")
