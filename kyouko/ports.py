@@ -54,8 +54,15 @@ class NetworkRepository(Protocol):
     async def count(self, project_id: str) -> int:
         """Return how many networks a project has."""
 
-    async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
+    async def record_snapshot(
+        self, uid: str, record: SnapshotRecord, *, instead: bool = False
+    ) -> str | None:
         """Point a network to a new snapshot; the newest one up to now becomes the one before.
+
+        Args:
+            uid: The network's.
+            record: What the snapshot holds.
+            instead: It takes the place of the newest one; the one before stays.
 
         Returns:
             The name of the snapshot that is no longer needed (empty: none); None when the

@@ -80,14 +80,18 @@ class SqlNetworkRepository:
         async with self._database.session() as session:
             return int(await session.scalar(query) or 0)
 
-    async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
+    async def record_snapshot(
+        self, uid: str, record: SnapshotRecord, *, instead: bool = False
+    ) -> str | None:
         """Point a network to a new snapshot."""
-        before = select(NetworkRow.snapshot_before).where(NetworkRow.uid == uid).with_for_update()
+        leaving = NetworkRow.snapshot if instead else NetworkRow.snapshot_before
+        staying = NetworkRow.snapshot_before if instead else NetworkRow.snapshot
+        before = select(leaving).where(NetworkRow.uid == uid).with_for_update()
         change = (
             update(NetworkRow)
             .where(NetworkRow.uid == uid)
             .values(
-                snapshot_before=NetworkRow.snapshot,
+                snapshot_before=staying,
                 snapshot=record.name,
                 journal_position=record.journal_position,
                 kept_rows=record.kept_rows,

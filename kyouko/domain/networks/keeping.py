@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from kyouko.domain.networks.ledger import Exported, Ledger
+from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import SnapshotRecord
 from kyouko.ports import NetworkRepository, SnapshotStore
@@ -67,15 +67,17 @@ class Keeper:
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND: the network has been deleted, or is about to be.
-            Unavailable: DEPENDENCY_UNAVAILABLE: it cannot be stored.
+            Unavailable: DEPENDENCY_UNAVAILABLE: it cannot be stored. SHUTTING_DOWN.
         """
         async with live.keeping:
             self._check_is_there(live)
-            stored = None
+            live.check_there()
+            stored, is_lost = None, False
             if live.network.snapshot and not live.has_changed:
                 stored = await self._snapshots.describe(live.network.snapshot)
+                is_lost = stored is None
             if stored is None:
-                await self._take(live)
+                await self._take(live, instead=is_lost)
                 stored = await self._snapshots.describe(live.network.snapshot)
             if stored is None:
                 raise _gone(live)
@@ -104,13 +106,14 @@ class Keeper:
         if live.deleted or self._is_deleting(live.network.uid):
             raise NotFound(live.network.name)
 
-    async def _take(self, live: LiveNetwork) -> None:
+    async def _take(self, live: LiveNetwork, *, instead: bool = False) -> None:
         # In the owner's turn: what was queued before is learned by then.
-        await self._save(live, await live.owner.run(Ledger.export))
-
-    async def _save(self, live: LiveNetwork, exported: Exported) -> None:
+        exported = await live.owner.run(Ledger.export)
         content, network = exported.content, live.network
         name = await self._snapshots.save(network.uid, content)
+        if instead and name == network.snapshot:
+            # The same bytes under the same name: it is back where it was.
+            return
         record = SnapshotRecord(
             name,
             exported.statistics.learned_rows,
@@ -118,7 +121,7 @@ class Keeper:
             exported.statistics,
             content.journal_position,
         )
-        unneeded = await self._repository.record_snapshot(network.uid, record)
+        unneeded = await self._repository.record_snapshot(network.uid, record, instead=instead)
         if unneeded is None:
             await self._snapshots.delete(name)
             raise NotFound(network.name)
@@ -127,15 +130,17 @@ class Keeper:
         live.network = replace(
             network,
             snapshot=name,
-            snapshot_before=network.snapshot,
+            snapshot_before=network.snapshot_before if instead else network.snapshot,
             journal_position=record.journal_position,
             labels=record.labels,
             statistics=record.statistics,
         )
-        if unneeded not in ("", name, network.snapshot):
+        if unneeded not in ("", name, live.network.snapshot_before):
             await self._snapshots.delete(unneeded)
-        # If the newest snapshot cannot be read one day, the one before needs what came after it.
-        await live.journal.release(network.journal_position)
+        if not instead:
+            # If the newest snapshot cannot be read one day, the one before needs what came
+            # after it.
+            await live.journal.release(network.journal_position)
 
 
 def _gone(live: LiveNetwork) -> Unavailable:

@@ -23,7 +23,7 @@ from kyouko.domain.networks.leaving import Leaving
 from kyouko.domain.networks.live_network import LiveLimits, LiveNetwork, most_bytes
 from kyouko.domain.networks.loading import Loaded, Loader
 from kyouko.domain.networks.network import Network
-from kyouko.domain.networks.owner import Owner
+from kyouko.domain.networks.owner import LeftMemory, Owner
 from kyouko.domain.networks.room import Room
 from kyouko.domain.networks.workers import Workers
 from kyouko.ports import Journals, NetworkRepository, SnapshotStore
@@ -70,7 +70,7 @@ class LiveNetworks:
             NotFound: RESOURCE_NOT_FOUND.
             ResourceExhausted: LIMIT_REACHED: networks in use leave no room for it.
             Unavailable: DEPENDENCY_UNAVAILABLE: its snapshot cannot be read.
-                NETWORK_RELOADING: just now a change of it broke off.
+                NETWORK_RELOADING: just now a change of it broke off. SHUTTING_DOWN.
         """
         acquiring = asyncio.ensure_future(self._acquire(project_id, network_id))
         try:
@@ -85,6 +85,9 @@ class LiveNetworks:
             if live.network.uid in self._deleting:
                 raise NotFound(live.network.name)
             yield live
+        except LeftMemory:
+            live.check_there()
+            raise
         finally:
             live.leave()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.owner import Owner
 from kyouko.ports import NetworkJournal
-from mesh.errors import NotFound
+from mesh.errors import NotFound, Unavailable
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,14 @@ class LiveNetwork:
         """Refuse to begin anything with a network that has left memory.
 
         Raises:
-            NotFound: RESOURCE_NOT_FOUND: it is being deleted.
-            Unavailable: NETWORK_RELOADING.
+            NotFound: RESOURCE_NOT_FOUND: it has been deleted.
+            Unavailable: NETWORK_RELOADING, SHUTTING_DOWN.
         """
         self.owner.ledger.check_whole()
-        if self.closed:
+        if self.deleted:
             raise NotFound(self.network.name)
+        if self.closed:
+            raise shutting_down()
 
     def leave(self) -> None:
         """Note that one user fewer holds the network."""
@@ -124,3 +126,12 @@ class LiveNetwork:
 def most_bytes(network: Network) -> int:
     """Return the memory that a network may grow to, without its sessions."""
     return network.structure.options.memory_limit_bytes
+
+
+def shutting_down() -> Unavailable:
+    """Return the error of work that ends because the service does."""
+    return Unavailable(
+        "kyouko is stopping; what was learned is kept, try again in a moment",
+        reason="SHUTTING_DOWN",
+        metadata={"service": "kyouko"},
+    )

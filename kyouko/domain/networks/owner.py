@@ -30,6 +30,10 @@ _NEWEST_SHARE: Final = 0.1
 _Piece = tuple[int, int, bool, Callable[[Ledger], Any], "asyncio.Future[Any]"]
 
 
+class LeftMemory(RuntimeError):
+    """The network of an owner has left memory; nobody would ever do the work."""
+
+
 class Owner:
     """Runs work on one network, one piece after the other.
 
@@ -60,12 +64,12 @@ class Owner:
         """Queue work; waits while the queue is full. The future brings its result.
 
         Raises:
-            RuntimeError: The owner has stopped; nobody would ever do the work.
+            LeftMemory: The owner has stopped.
             Unavailable: NETWORK_RELOADING: earlier work broke the network.
         """
         self.ledger.check_whole()
         if self._is_closed:
-            raise RuntimeError("the network has left memory")
+            raise LeftMemory("the network has left memory")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         number = next(self._numbers)
         await self._queue.put((number + PATIENCE * is_batch, number, is_batch, work, future))

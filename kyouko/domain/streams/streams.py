@@ -14,7 +14,7 @@ import structlog
 from kyouko.domain.engine import NetworkStructure
 from kyouko.domain.networks.ledger import Ledger, broken_network
 from kyouko.domain.networks.live import LiveNetworks
-from kyouko.domain.networks.live_network import LiveNetwork
+from kyouko.domain.networks.live_network import LiveNetwork, shutting_down
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.sessions import MOST_WAITING_BYTES, key_of, new_token, taken_over
 from kyouko.domain.networks.waiting import count_row_bytes
@@ -27,7 +27,7 @@ from kyouko.domain.streams.scorers import Scorers
 from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
 from kyouko.ports import CheckCaller, Clock, VerifyToken
 from mesh.access import Caller
-from mesh.errors import DomainError, InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from mesh.errors import DomainError, InvalidArgument, NotFound, ResourceExhausted
 
 _log = structlog.get_logger(__name__)
 # A client that reads nothing holds its stream up; after this it is cut off.
@@ -208,21 +208,16 @@ class Streams:
         await live.journal.room()
         token = opening.resume_token or new_token()
         hold = Hold(key_of(token), next(self._numbers))
-        try:
-            async with self._networks.for_labels(live, hold.key, opening.label_horizon_rows):
-                last_sequence = await live.owner.run(
-                    lambda ledger: ledger.open_session(
-                        hold.key,
-                        user,
-                        is_new=not opening.resume_token,
-                        horizon=opening.label_horizon_rows,
-                        holder=hold.holder,
-                    )
+        async with self._networks.for_labels(live, hold.key, opening.label_horizon_rows):
+            last_sequence = await live.owner.run(
+                lambda ledger: ledger.open_session(
+                    hold.key,
+                    user,
+                    is_new=not opening.resume_token,
+                    horizon=opening.label_horizon_rows,
+                    holder=hold.holder,
                 )
-        except RuntimeError as error:
-            if live.closed:
-                raise NotFound(live.network.name) from error
-            raise
+            )
         for stream in self._open:
             if stream.session is not None and stream.session.hold.key == hold.key:
                 stream.end(taken_over(last_sequence))
@@ -347,15 +342,6 @@ def _why_never_late(structure: NetworkStructure) -> str:
             "could not go back to where it was when the row came; it learns it then, or never"
         )
     return ""
-
-
-def shutting_down() -> Unavailable:
-    """Return the error of work that ends because the service does."""
-    return Unavailable(
-        "kyouko is stopping; what was learned is kept, open a new stream in a moment",
-        reason="SHUTTING_DOWN",
-        metadata={"service": "kyouko"},
-    )
 
 
 def _too_many_streams(problem: str, limit: int) -> ResourceExhausted:

@@ -61,7 +61,9 @@ class MemoryNetworkRepository:
         """Return how many networks a project has."""
         return sum(network.project_id == project_id for network in self._networks.values())
 
-    async def record_snapshot(self, uid: str, record: SnapshotRecord) -> str | None:
+    async def record_snapshot(
+        self, uid: str, record: SnapshotRecord, *, instead: bool = False
+    ) -> str | None:
         """Point a network to a new snapshot."""
         json.dumps(asdict(record.statistics), allow_nan=False)
         network = self._networks.get(uid)
@@ -70,13 +72,13 @@ class MemoryNetworkRepository:
         self._networks[uid] = replace(
             network,
             snapshot=record.name,
-            snapshot_before=network.snapshot,
+            snapshot_before=network.snapshot_before if instead else network.snapshot,
             journal_position=record.journal_position,
             kept_rows=record.kept_rows,
             labels=record.labels,
             statistics=record.statistics,
         )
-        return network.snapshot_before
+        return network.snapshot if instead else network.snapshot_before
 
     async def record_problem(self, uid: str, problem: str) -> None:
         """Note what of a network was lost."""

@@ -80,6 +80,20 @@ async def test_a_snapshot_is_recorded_and_the_one_not_needed_is_told(
     )
 
 
+async def test_a_snapshot_takes_the_place_of_a_lost_one(repositories: Repositories) -> None:
+    """The one before stays, and the lost one is what is no longer needed."""
+    await repositories.networks.create(network())
+    for position, name in enumerate(("first", "second"), start=1):
+        record = SnapshotRecord(name, 5, (), NetworkStatistics(), position)
+        await repositories.networks.record_snapshot("uid-of-net", record)
+
+    again = SnapshotRecord("again", 5, (), NetworkStatistics(), 2)
+    lost = await repositories.networks.record_snapshot("uid-of-net", again, instead=True)
+    stored = await repositories.networks.get("flowers", "net")
+
+    assert ("second", "again", "first") == (lost, stored.snapshot, stored.snapshot_before)
+
+
 async def test_what_was_lost_is_noted(repositories: Repositories) -> None:
     """The network says so until it is told otherwise; a missing one is no error."""
     await repositories.networks.create(network())

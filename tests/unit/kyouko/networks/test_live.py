@@ -1,7 +1,7 @@
 """Live networks: loaded once, owned by one, kept by snapshots, bounded in number."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -191,13 +191,54 @@ async def test_a_snapshot_that_has_vanished_is_taken_again(house: House) -> None
     await house.create()
 
     async with house.live.using("flowers", "net") as live:
-        await teach(live)
-        await house.live.snapshot(live)
+        for _ in range(2):
+            await teach(live)
+            await house.live.snapshot(live)
+        before = live.network.snapshot_before
         await house.snapshots.delete(live.network.snapshot)
         taken = await house.live.snapshot(live)
+        row = await house.repository.get("flowers", "net")
+        journal = [record.position async for record in live.journal.read(1)]
 
-        assert 4 == taken.learned_rows
-        assert await house.snapshots.describe(live.network.snapshot) is not None
+    assert 8 == taken.learned_rows
+    assert (before, row.snapshot) == (row.snapshot_before, live.network.snapshot)
+    assert {before, row.snapshot} == set(await house.snapshots.names("uid-of-net"))
+    assert [2] == journal
+
+
+async def test_a_vanished_snapshot_costs_nothing_when_the_next_one_is_damaged(
+    house: House,
+) -> None:
+    """The one before, which stayed, and the journal since then have all of it."""
+    await house.create()
+    async with house.live.using("flowers", "net") as live:
+        for _ in range(2):
+            await teach(live)
+            await house.live.snapshot(live)
+        await house.snapshots.delete(live.network.snapshot)
+        await house.live.snapshot(live)
+        await house.snapshots.delete(live.network.snapshot)
+
+    async with house.restarted().using("flowers", "net") as again:
+        assert 8 == again.owner.learner.learned_rows
+
+
+async def test_work_that_comes_too_late_is_told_of_the_stop(house: House) -> None:
+    """Whoever still holds a network when the service stops: a snapshot, or any other work."""
+    await house.create()
+
+    async def ask_after_the_stop(ask: Callable[[LiveNetwork], Awaitable[object]]) -> None:
+        async with house.live.using("flowers", "net") as live:
+            await house.live.close()
+            await ask(live)
+
+    reasons = []
+    for ask in (house.live.snapshot, teach):
+        with pytest.raises(Unavailable) as stopping:
+            await ask_after_the_stop(ask)
+        reasons.append(stopping.value.reason)
+
+    assert ["SHUTTING_DOWN"] * 2 == reasons
 
 
 async def test_a_network_that_is_being_deleted_gets_no_snapshot(house: House) -> None:
