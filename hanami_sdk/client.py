@@ -11,37 +11,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hanami_sdk.areas import datasets, logs, networks, projects, tasks, templates, users
+from hanami_sdk.areas import datasets, logs, networks, tasks, templates
 from hanami_sdk.async_client import AsyncClient
 from hanami_sdk.blocking import Face, LoopThread, blocking, blocking_iterator
+from hanami_sdk.blocking_identity import (
+    ApiKeys,
+    Clients,
+    Policies,
+    Projects,
+    Providers,
+    Sessions,
+    SigningKeys,
+    Users,
+)
 from hanami_sdk.blocking_streams import BlockingLearnStream
+from hanami_sdk.browser_login import OpenUrl
 from hanami_sdk.exchange import Mode, StreamOptions
 from hanami_sdk.retries import RetryPolicy
 from hanami_sdk.scoring import Scoring
 
 if TYPE_CHECKING:
     from hanami_sdk.sessions import PasswordProvider, Tokens
-
-
-class Users(Face[users.Users]):
-    """Creates, reads and deletes users. All but reading oneself needs an admin."""
-
-    create = blocking(users.Users.create)
-    get = blocking(users.Users.get)
-    list = blocking_iterator(users.Users.list)
-    delete = blocking(users.Users.delete)
-
-
-class Projects(Face[projects.Projects]):
-    """Creates, reads and deletes projects and their members."""
-
-    create = blocking(projects.Projects.create)
-    get = blocking(projects.Projects.get)
-    list = blocking_iterator(projects.Projects.list)
-    delete = blocking(projects.Projects.delete)
-    add_member = blocking(projects.Projects.add_member)
-    list_members = blocking_iterator(projects.Projects.list_members)
-    remove_member = blocking(projects.Projects.remove_member)
 
 
 class Datasets(Face[datasets.Datasets]):
@@ -108,10 +98,15 @@ class Client:
         url: where the mesh listens, `http://host:port` or `https://host:port`; when
             left out, HANAMI_URL, else the mesh that `hanami up` has started here.
         project: the project that short names of networks and data sets belong to.
-        user: who logs in; the login happens with the first call. When left out,
-            HANAMI_USER with HANAMI_PASSWORD, else the login that `hanami login` keeps.
+        user: who logs in; the login happens with the first call. When nobody is named,
+            HANAMI_USER with HANAMI_PASSWORD, HANAMI_API_KEY, HANAMI_CLIENT_ID with
+            HANAMI_CLIENT_SECRET, else the login that `hanami login` keeps.
         password: the password, or a function that returns it when it is needed.
-        tokens: tokens of an earlier login, instead of user and password.
+        api_key: the secret of a device's key, instead of a user; or a function.
+        client_id: a program that has a client, `projects/{project}/clients/{client}` or
+            the last part of it, instead of a user.
+        client_secret: the secret of the client, or a function that returns it.
+        tokens: tokens of an earlier login, instead of all these.
         on_tokens: called with every new pair of tokens, in the client's thread.
         ca_file: PEM file of the authority that signed the mesh's certificate; when
             left out, HANAMI_CA_FILE, or that of the local mesh.
@@ -127,6 +122,9 @@ class Client:
         project: str = "",
         user: str | None = None,
         password: str | PasswordProvider | None = None,
+        api_key: str | PasswordProvider | None = None,
+        client_id: str | None = None,
+        client_secret: str | PasswordProvider | None = None,
         tokens: Tokens | None = None,
         on_tokens: Callable[[Tokens], None] | None = None,
         ca_file: str | Path | None = None,
@@ -139,6 +137,9 @@ class Client:
                 project=project,
                 user=user,
                 password=password,
+                api_key=api_key,
+                client_id=client_id,
+                client_secret=client_secret,
                 tokens=tokens,
                 on_tokens=on_tokens,
                 ca_file=ca_file,
@@ -154,6 +155,12 @@ class Client:
             raise
         self.users = Users(self._core.users, self._thread)
         self.projects = Projects(self._core.projects, self._thread)
+        self.sessions = Sessions(self._core.sessions, self._thread)
+        self.api_keys = ApiKeys(self._core.api_keys, self._thread)
+        self.clients = Clients(self._core.clients, self._thread)
+        self.providers = Providers(self._core.providers, self._thread)
+        self.policies = Policies(self._core.policies, self._thread)
+        self.signing_keys = SigningKeys(self._core.signing_keys, self._thread)
         self.datasets = Datasets(self._core.datasets, self._thread)
         self.templates = Templates(self._core.templates, self._thread)
         self.networks = Networks(self._core.networks, self._thread)
@@ -171,13 +178,40 @@ class Client:
         """The tokens in use; `None` before the first login."""
         return self._core.tokens
 
-    def login(self, user: str, password: str) -> Tokens:
-        """Log in now.
+    def login(self, user: str, password: str, *, project: str = "") -> Tokens:
+        """Log in now; see `AsyncClient.login`."""
+        return self._thread.run(self._core.login(user, password, project=project))
 
-        Raises:
-            Unauthenticated: user and password do not fit (CREDENTIALS_INVALID).
-        """
-        return self._thread.run(self._core.login(user, password))
+    def login_with_api_key(self, secret: str) -> Tokens:
+        """Log in now as the device whose key's secret it is."""
+        return self._thread.run(self._core.login_with_api_key(secret))
+
+    def login_with_client(self, client: str, secret: str) -> Tokens:
+        """Log in now as a program, by the name of its client and its secret."""
+        return self._thread.run(self._core.login_with_client(client, secret))
+
+    def login_with_provider(
+        self,
+        provider: str = "",
+        *,
+        project: str = "",
+        open_url: OpenUrl | None = None,
+        wait_seconds: float = 300.0,
+    ) -> Tokens:
+        """Log in now, in the browser of this machine; see `AsyncClient.login_with_provider`."""
+        return self._thread.run(
+            self._core.login_with_provider(
+                provider, project=project, open_url=open_url, wait_seconds=wait_seconds
+            )
+        )
+
+    def logout(self) -> None:
+        """End the login at the mesh: its tokens are refused at once; go on as nobody."""
+        self._thread.run(self._core.logout())
+
+    def switch_project(self, project: str = "") -> Tokens:
+        """Let the tokens speak of one project only; see `AsyncClient.switch_project`."""
+        return self._thread.run(self._core.switch_project(project))
 
     def learn(
         self,

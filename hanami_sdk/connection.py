@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
 from hanami.misaki.v1 import token_service_pb2, token_service_pb2_grpc
 
 from hanami_sdk.errors import HanamiError, InvalidArgument, Unauthenticated, error_from_rpc
-from hanami_sdk.names import user_name
+from hanami_sdk.names import DEVICE, PROGRAM, USER, kind_of_principal
 from hanami_sdk.retries import RetryPolicy
-from hanami_sdk.sessions import PasswordProvider, Session, Tokens
+from hanami_sdk.sessions import Session, Tokens
 from hanami_sdk.tracing import trace_metadata
 
 if TYPE_CHECKING:
@@ -98,18 +99,7 @@ class Connection:
         self.options = options
         self.channel = _open_channel(options)
         self._tokens = token_service_pb2_grpc.TokenServiceStub(self.channel)
-        self.session = Session(login=self._login, refresh=self._refresh, on_tokens=on_tokens)
-
-    def authenticate(
-        self, user: str | None, password: str | PasswordProvider | None, tokens: Tokens | None
-    ) -> None:
-        """Use what the application gave to say who it is; nothing is sent yet."""
-        if tokens is not None:
-            self.session.use_tokens(tokens)
-        if user is not None and password is not None:
-            secret = password
-            provider = secret if callable(secret) else lambda: secret
-            self.session.use_password(user_name(user).removeprefix("users/"), provider)
+        self.session = Session(refresh=self._refresh, on_tokens=on_tokens)
 
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
@@ -173,17 +163,55 @@ class Connection:
         except grpc.RpcError as error:
             raise error_from_rpc(error, target=self.options.url) from None
 
-    async def _login(self, user: str, password: str) -> Tokens:
-        request = token_service_pb2.LoginRequest(user_id=user, password=password)
-        return await self._fetch_tokens(self._tokens.Login, request)
+    async def log_in(self, user_id: str, password: str, project: str = "") -> Tokens:
+        """Return the tokens of a user; they are not kept yet."""
+        request = token_service_pb2.LoginRequest(
+            user_id=user_id, password=password, project=project
+        )
+        return await self._fetch_pair(self._tokens.Login, request)
 
-    async def _refresh(self, refresh_token: str) -> Tokens:
-        request = token_service_pb2.RefreshTokenRequest(refresh_token=refresh_token)
-        return await self._fetch_tokens(self._tokens.RefreshToken, request)
+    async def exchange_api_key(self, secret: str) -> Tokens:
+        """Return tokens of the device whose secret it is; they are not kept yet."""
+        request = token_service_pb2.ExchangeApiKeyRequest(secret=secret)
+        return await self._exchange(self._tokens.ExchangeApiKey, request, secret)
 
-    async def _fetch_tokens(self, method: Callable[..., Any], request: Message) -> Tokens:
+    async def exchange_client_secret(self, client: str, secret: str) -> Tokens:
+        """Return tokens of a program; they are not kept yet."""
+        request = token_service_pb2.ExchangeClientSecretRequest(client=client, secret=secret)
+        return await self._exchange(self._tokens.ExchangeClientSecret, request, secret)
+
+    async def log_out(self) -> None:
+        """End the login at the mesh, and go on as nobody."""
+        tokens = self.session.tokens
+        if tokens is not None and kind_of_principal(tokens.user) == USER:
+            await self.unary(self._tokens.Logout, token_service_pb2.LogoutRequest(), Empty)
+        elif tokens is not None:
+            request = token_service_pb2.RevokeTokenRequest(token=tokens.access)
+            await self.unary(self._tokens.RevokeToken, request, Empty, with_token=False)
+        self.session.forget()
+
+    async def _refresh(self, tokens: Tokens, project: str) -> Tokens:
+        kind = kind_of_principal(tokens.user)
+        if project and kind != USER:
+            raise InvalidArgument(
+                f"{tokens.user} works in its own project only.", reason="FIELD_INVALID"
+            )
+        if kind == DEVICE:
+            return await self.exchange_api_key(tokens.refresh)
+        if kind == PROGRAM:
+            return await self.exchange_client_secret(tokens.user, tokens.refresh)
+        request = token_service_pb2.RefreshTokenRequest(
+            refresh_token=tokens.refresh, project=project
+        )
+        return await self._fetch_pair(self._tokens.RefreshToken, request)
+
+    async def _fetch_pair(self, method: Callable[..., Any], request: Message) -> Tokens:
         pair = await self.unary(method, request, token_service_pb2.TokenPair, with_token=False)
         return Tokens.from_message(pair)
+
+    async def _exchange(self, method: Callable[..., Any], request: Message, secret: str) -> Tokens:
+        token = await self.unary(method, request, token_service_pb2.AccessToken, with_token=False)
+        return Tokens.from_exchange(token, secret)
 
 
 def _open_channel(options: ConnectionOptions) -> grpc.aio.Channel:

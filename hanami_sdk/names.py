@@ -12,6 +12,8 @@ from hanami_sdk.errors import InvalidArgument
 
 # Raised by the client itself, so no reason of the contracts.
 PROJECT_MISSING = "PROJECT_MISSING"
+# Who may call: kinds of principals.
+USER, DEVICE, PROGRAM = "user", "device", "program"
 
 
 def user_name(user: str) -> str:
@@ -32,6 +34,19 @@ def template_name(template: str) -> str:
 def member_name(project: str, user: str) -> str:
     """Return `projects/{project}/members/{user}`."""
     return f"{project_name(project)}/members/{user_name(user).removeprefix('users/')}"
+
+
+def provider_name(provider: str) -> str:
+    """Return `loginProviders/{provider}` for the id or full name of a login provider."""
+    return _top("loginProviders", provider)
+
+
+def kind_of_principal(name: str) -> str:
+    """Return whether a full name is that of a user, a device's key or a program."""
+    parts = name.split("/")
+    if len(parts) == 4 and parts[2] == "apiKeys":
+        return DEVICE
+    return PROGRAM if len(parts) == 4 and parts[2] == "clients" else USER
 
 
 def last_part(name: str) -> str:
@@ -64,6 +79,14 @@ class Namespace:
     def network(self, name: str) -> str:
         """Return the full name of a network; `-` stands for all."""
         return self._inside("networks", name)
+
+    def api_key(self, name: str) -> str:
+        """Return the full name of an API key."""
+        return self._inside("apiKeys", name)
+
+    def client(self, name: str) -> str:
+        """Return the full name of a client."""
+        return self._inside("clients", name)
 
     def _inside(self, collection: str, name: str) -> str:
         if "/" not in name:

@@ -1,6 +1,6 @@
 """Who is talking: tokens, and how they are renewed before they end.
 
-Tokens are never logged and never appear in a `repr`.
+Tokens and secrets are never logged and never appear in a `repr`.
 """
 
 from __future__ import annotations
@@ -15,25 +15,31 @@ from typing import TYPE_CHECKING, Protocol
 from hanami_sdk.errors import Unauthenticated
 
 if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
     from hanami.misaki.v1 import token_service_pb2
 
 # A token is renewed this long before its end, so that a call that is on its
 # way does not arrive with an ended one.
 RENEW_BEFORE_SECONDS = 60.0
 
+# The secret of a device or a program lasts until somebody deletes it.
+ENDLESS = 253_402_300_799.0  # the last second of the year 9999
+
 PasswordProvider = Callable[[], str]
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """An access token and the refresh token that renews it.
+    """An access token and what renews it.
 
     Attributes:
         access: sent with every call.
         access_expires: when it ends, in seconds since 1970.
-        refresh: buys the next pair.
+        refresh: buys the next pair: the refresh token of a user, or the secret of an
+            API key or a client.
         refresh_expires: when that ends, in seconds since 1970.
-        user: whose tokens they are, `users/{user}`.
+        user: whose tokens they are: `users/{user}`, or the full name of an API key
+            or a client.
     """
 
     access: str = field(repr=False)
@@ -47,10 +53,21 @@ class Tokens:
         """Read the answer to a login or a renewal."""
         return cls(
             access=pair.access_token,
-            access_expires=pair.access_expire_time.ToNanoseconds() / 1e9,
+            access_expires=_seconds(pair.access_expire_time),
             refresh=pair.refresh_token,
-            refresh_expires=pair.refresh_expire_time.ToNanoseconds() / 1e9,
+            refresh_expires=_seconds(pair.refresh_expire_time),
             user=pair.user,
+        )
+
+    @classmethod
+    def from_exchange(cls, token: token_service_pb2.AccessToken, secret: str) -> Tokens:
+        """Read what a secret of a device or a program was exchanged for."""
+        return cls(
+            access=token.access_token,
+            access_expires=_seconds(token.access_expire_time),
+            refresh=secret,
+            refresh_expires=ENDLESS,
+            user=token.principal,
         )
 
 
@@ -69,29 +86,26 @@ class SharedTokens(Protocol):
 
 
 class Session:
-    """Holds the tokens of one user and renews them in time.
+    """Holds the tokens of one user, device or program and renews them in time.
 
-    Tokens are renewed with the refresh token, and when that has ended too, with
-    the password if the application provides one. Any number of calls may ask
-    at once; one renewal serves them all.
+    Tokens are renewed with what came with them, and when that is good no more, by the
+    password or secret if the application provides one. Any number of calls may
+    ask at once; one renewal serves them all.
     """
 
     def __init__(
         self,
         *,
-        login: Callable[[str, str], Awaitable[Tokens]],
-        refresh: Callable[[str], Awaitable[Tokens]],
+        refresh: Callable[[Tokens, str], Awaitable[Tokens]],
         on_tokens: Callable[[Tokens], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._login = login
         self._refresh = refresh
         self._on_tokens = on_tokens
         self._clock = clock
         self._lock = asyncio.Lock()
         self._tokens: Tokens | None = None
-        self._user = ""
-        self._password: PasswordProvider | None = None
+        self._log_in: Callable[[], Awaitable[Tokens]] | None = None
         self._shared: SharedTokens | None = None
 
     @property
@@ -107,14 +121,36 @@ class Session:
         """Renew in turns with other processes that have the same login."""
         self._shared = shared
 
-    def use_password(self, user: str, password: PasswordProvider) -> None:
-        """Log in with user and password whenever no token can be renewed."""
-        self._user, self._password = user, password
+    def use_login(self, log_in: Callable[[], Awaitable[Tokens]]) -> None:
+        """Log in this way whenever no token can be renewed."""
+        self._log_in = log_in
 
-    async def login(self, user: str, password: str) -> Tokens:
-        """Log in now and keep the tokens."""
+    async def keep(self, login: Awaitable[Tokens]) -> Tokens:
+        """Wait for a login that was made now, and keep its tokens."""
         async with self._lock:
-            return self._keep(await self._login(user, password))
+            fresh = await login
+            if self._tokens is not None and self._tokens.user != fresh.user:
+                self._shared = None  # What is kept there is the login of somebody else.
+            return self._keep(fresh)
+
+    async def switch(self, project: str) -> Tokens:
+        """Renew the tokens now, for one project; `projects/-` for all.
+
+        Raises:
+            Unauthenticated: nobody is logged in, or the login has ended.
+        """
+        async with self._lock:
+            if self._tokens is None and self._log_in is not None:
+                self._keep(await self._log_in())
+            if self._shared is None:
+                return self._keep(await self._refresh(self._known(), project))
+            async with self._shared.turn():
+                self._takes_over(self._shared.load())
+                return self._keep(await self._refresh(self._known(), project))
+
+    def forget(self) -> None:
+        """Go on as nobody."""
+        self._tokens = self._log_in = self._shared = None
 
     async def access_token(self) -> str | None:
         """Return a token that is good for the next call; `None` without a login."""
@@ -146,7 +182,7 @@ class Session:
 
     def _is_ending(self) -> bool:
         if self._tokens is None:
-            return self._password is not None
+            return self._log_in is not None
         return self._tokens.access_expires - RENEW_BEFORE_SECONDS <= self._clock()
 
     async def _renew(self) -> None:
@@ -170,22 +206,35 @@ class Session:
     async def _renew_alone(self) -> None:
         if self._tokens is not None and self._tokens.refresh_expires > self._clock():
             try:
-                self._keep(await self._refresh(self._tokens.refresh))
+                self._keep(await self._refresh(self._tokens, ""))
             except Unauthenticated:
-                if self._password is None:
+                if self._log_in is None:
                     raise
             else:
                 return
-        if self._password is None:
-            raise Unauthenticated(
-                "The login has ended; log in again.",
-                reason="TOKEN_INVALID",
-                metadata={"problem": "expired"},
-            )
-        self._keep(await self._login(self._user, self._password()))
+        if self._log_in is None:
+            raise _ended()
+        self._keep(await self._log_in())
+
+    def _known(self) -> Tokens:
+        if self._tokens is None:
+            raise _ended()
+        return self._tokens
 
     def _keep(self, tokens: Tokens) -> Tokens:
         self._tokens = tokens
         if self._on_tokens is not None:
             self._on_tokens(tokens)
         return tokens
+
+
+def _ended() -> Unauthenticated:
+    return Unauthenticated(
+        "The login has ended; log in again.",
+        reason="TOKEN_INVALID",
+        metadata={"problem": "expired"},
+    )
+
+
+def _seconds(timestamp: Timestamp) -> float:
+    return timestamp.ToNanoseconds() / 1e9

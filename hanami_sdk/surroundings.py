@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hanami_sdk.logins import LoginFile
 
 if TYPE_CHECKING:
+    from hanami_sdk.credentials import Credentials
     from hanami_sdk.local.state import MeshState
 
 DEFAULT_URL = "http://127.0.0.1:1337"
@@ -50,7 +51,20 @@ def authority_of(url: str) -> str | Path | None:
     return state.ca_certificate if state is not None and is_local else None
 
 
-def named_user() -> tuple[str, str] | None:
-    """Return HANAMI_USER and HANAMI_PASSWORD, if both are set."""
+def named_credentials() -> Credentials:
+    """Return whom the environment names: a user, else a device, else a program, else nobody.
+
+    A user needs HANAMI_PASSWORD beside HANAMI_USER, a program HANAMI_CLIENT_SECRET beside
+    HANAMI_CLIENT_ID.
+    """
+    from hanami_sdk.credentials import Credentials
+
     user, password = os.environ.get("HANAMI_USER"), os.environ.get("HANAMI_PASSWORD")
-    return (user, password) if user and password else None
+    if user and password:
+        return Credentials(user=user, password=password)
+    if api_key := os.environ.get("HANAMI_API_KEY"):
+        return Credentials(api_key=api_key)
+    client, secret = os.environ.get("HANAMI_CLIENT_ID"), os.environ.get("HANAMI_CLIENT_SECRET")
+    if client and secret:
+        return Credentials(client_id=client, client_secret=secret)
+    return Credentials()

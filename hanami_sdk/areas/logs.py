@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from hanami.shiori.v1 import audit_service_pb2 as audit_pb
 from hanami.shiori.v1 import audit_service_pb2_grpc, error_service_pb2_grpc
 from hanami.shiori.v1 import error_service_pb2 as error_pb
@@ -17,6 +16,7 @@ from hanami_sdk.areas.pages import walk_pages
 from hanami_sdk.connection import Connection
 from hanami_sdk.errors import HanamiError, Unauthenticated
 from hanami_sdk.names import project_name, user_name
+from hanami_sdk.times import timestamp_of
 
 Outcome = Literal["SUCCEEDED", "FAILED", "REFUSED"]
 
@@ -51,8 +51,8 @@ class AuditQuery:
             method=self.method,
             resource=self.resource,
             outcome=audit_pb.AuditOutcome.Value(f"AUDIT_OUTCOME_{self.outcome or 'UNSPECIFIED'}"),
-            start_time=_timestamp(self.start),
-            end_time=_timestamp(self.end),
+            start_time=timestamp_of(self.start),
+            end_time=timestamp_of(self.end),
         )
 
 
@@ -154,8 +154,8 @@ class Errors:
             project=project_name(project) if project else "",
             service=service,
             method=method,
-            start_time=_timestamp(start),
-            end_time=_timestamp(end),
+            start_time=timestamp_of(start),
+            end_time=timestamp_of(end),
         )
         return walk_pages(
             self._connection,
@@ -168,13 +168,3 @@ class Errors:
 
 def _principal_name(user: str) -> str:
     return user if not user or "/" in user else user_name(user)
-
-
-def _timestamp(moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        raise ValueError("a moment needs a time zone")
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, field_mask_pb2
 from hanami.misaki.v1 import project_service_pb2 as pb
 from hanami.misaki.v1 import project_service_pb2_grpc
 from hanami.type.v1 import access_pb2
@@ -18,7 +18,7 @@ MemberRole = Literal["PROJECT_ADMIN", "MEMBER", "VIEWER"]
 
 
 class Projects:
-    """Creates, reads and deletes projects and their members."""
+    """Creates, reads, changes and deletes projects and their members."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -48,6 +48,14 @@ class Projects:
             lambda page: page.projects,
         )
 
+    async def update(self, project: str, *, display_name: str, etag: str = "") -> pb.Project:
+        """Change the name people read; with an etag, only if it is still the same."""
+        request = pb.UpdateProjectRequest(
+            project=pb.Project(name=project_name(project), display_name=display_name, etag=etag),
+            update_mask=field_mask_pb2.FieldMask(paths=["display_name"]),
+        )
+        return await self._connection.unary(self._stub.UpdateProject, request, pb.Project)
+
     async def delete(self, project: str, *, etag: str = "") -> None:
         """Delete a project; with an etag, only if nobody changed it since."""
         request = pb.DeleteProjectRequest(name=project_name(project), etag=etag)
@@ -71,6 +79,20 @@ class Projects:
             pb.ListMembersResponse,
             lambda page: page.members,
         )
+
+    async def update_member(
+        self, project: str, user: str, role: MemberRole, *, etag: str = ""
+    ) -> pb.Member:
+        """Give a member another role, at once; with an etag, only if it is still the same."""
+        request = pb.UpdateMemberRequest(
+            member=pb.Member(
+                name=member_name(project, user),
+                role=access_pb2.Role.Value(f"ROLE_{role}"),
+                etag=etag,
+            ),
+            update_mask=field_mask_pb2.FieldMask(paths=["role"]),
+        )
+        return await self._connection.unary(self._stub.UpdateMember, request, pb.Member)
 
     async def remove_member(self, project: str, user: str) -> None:
         """Take a user's role in a project away."""

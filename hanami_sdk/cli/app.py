@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hanami_sdk.cli import (
+    api_keys,
     audit,
     bridge,
     datasets,
@@ -18,7 +19,12 @@ from hanami_sdk.cli import (
     local,
     login,
     networks,
+    policies,
+    programs,
     projects,
+    providers,
+    sessions,
+    signing_keys,
     streams,
     tasks,
     templates,
@@ -30,6 +36,7 @@ from hanami_sdk.cli.streaming import command as streaming
 _MACHINE = "This machine"
 _WORK = "Learning"
 _RESOURCES = "Resources"
+_PEOPLE = "People, devices, programs"
 
 app = typer.Typer(
     name="hanami",
@@ -87,7 +94,13 @@ app.command(rich_help_panel=_WORK)(bridge.bridge)
 app.add_typer(demo.app, name="demo", rich_help_panel=_WORK)
 app.add_typer(tasks.app, name="task", rich_help_panel=_WORK)
 app.add_typer(projects.app, name="project", rich_help_panel=_RESOURCES)
-app.add_typer(users.app, name="user", rich_help_panel=_RESOURCES)
+app.add_typer(users.app, name="user", rich_help_panel=_PEOPLE)
+app.add_typer(sessions.app, name="session", rich_help_panel=_PEOPLE)
+app.add_typer(api_keys.app, name="key", rich_help_panel=_PEOPLE)
+app.add_typer(programs.app, name="client", rich_help_panel=_PEOPLE)
+app.add_typer(providers.app, name="provider", rich_help_panel=_PEOPLE)
+app.add_typer(policies.app, name="policy", rich_help_panel=_PEOPLE)
+app.add_typer(signing_keys.app, name="signing-key", rich_help_panel=_PEOPLE)
 app.add_typer(datasets.app, name="dataset", rich_help_panel=_RESOURCES)
 app.add_typer(templates.app, name="template", rich_help_panel=_RESOURCES)
 app.add_typer(networks.app, name="network", rich_help_panel=_RESOURCES)

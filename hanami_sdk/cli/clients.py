@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
-from hanami_sdk.surroundings import DEFAULT_URL, kept_logins, local_state, named_user
+from hanami_sdk.cli.failures import CommandFailure
+from hanami_sdk.surroundings import DEFAULT_URL, kept_logins, local_state, named_credentials
 
 if TYPE_CHECKING:
     from hanami_sdk.client import Client
     from hanami_sdk.local.state import MeshState
+    from hanami_sdk.sessions import Tokens
 
 
 def resolve_url(url: str | None, state: MeshState | None) -> str:
@@ -32,7 +30,7 @@ def open_client(url: str | None, project: str = "") -> Client:
 
     state = local_state()
     target = resolve_url(url, state)
-    if named_user() is None and kept_logins().load(target) is None:
+    if named_credentials().is_empty and kept_logins().load(target) is None:
         if state is None and target == DEFAULT_URL:
             raise CommandFailure(
                 "No mesh runs here, and nobody is logged in.",
@@ -42,28 +40,13 @@ def open_client(url: str | None, project: str = "") -> Client:
     return Client(target, project=project)
 
 
-def read_password(password_file: str | None, *, prompt: str, confirm: bool = False) -> str:
-    """Return a password from a file, HANAMI_PASSWORD or a prompt, in this order.
+def open_anonymously(
+    url: str | None, *, tokens: Tokens | None = None, timeout: float = 60.0
+) -> Client:
+    """Open a client that nobody has to be logged in for."""
+    from hanami_sdk.client import Client
 
-    Raises:
-        CommandFailure: there is none, and nobody to ask.
-    """
-    import typer
-
-    if password_file == "-":
-        return sys.stdin.readline().rstrip("\r\n")
-    if password_file:
-        lines = Path(password_file).read_text(encoding="utf-8").splitlines()
-        return lines[0] if lines else ""
-    if from_environment := os.environ.get("HANAMI_PASSWORD"):
-        return from_environment
-    if not sys.stdin.isatty():
-        raise CommandFailure(
-            "There is no password, and nobody to ask.",
-            hint="Give it by --password-file FILE, or in HANAMI_PASSWORD.",
-            exit_code=EXIT_USAGE,
-        )
-    return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))
+    return Client(resolve_url(url, local_state()), tokens=tokens, timeout=timeout)
 
 
 def _login_hint(target: str, state: MeshState | None) -> str:

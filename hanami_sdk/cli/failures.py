@@ -108,6 +108,9 @@ def _hint(error: HanamiError) -> str:
     hints = {
         "TOKEN_INVALID": "Log in: hanami login",
         "CREDENTIALS_INVALID": "Check the user and the password.",
+        "LOGIN_THROTTLED": "Wait a moment, and check the password before you try again.",
+        "ETAG_MISMATCH": "Somebody else has changed it meanwhile: look again, then repeat.",
+        "SCOPE_INSUFFICIENT": "An API key does only what it was made for: hanami key get KEY",
         "ROLE_INSUFFICIENT": "Ask an administrator of the project for the role.",
         "PROJECT_MISSING": "Use --project NAME, or set HANAMI_PROJECT.",
         "RESOURCE_EXISTS": "Choose another name, or delete the old one first.",

@@ -33,6 +33,24 @@ def moment_in(text: str | None) -> datetime | None:
         ) from error
 
 
+def moment_ahead(text: str | None) -> datetime | None:
+    """Return the moment that an option means: `90d` (from now), or a date with or without a time.
+
+    Without a time zone it is the one of this machine.
+    """
+    if text is None:
+        return None
+    span = _SPAN.fullmatch(text)
+    if span:
+        return datetime.now(UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is neither a time such as 2027-05-01 nor a span such as 12h or 90d"
+        ) from error
+
+
 def moment_text(timestamp: Timestamp) -> str:
     """Return a moment in the time zone of this machine, to the second."""
     moment = timestamp.ToDatetime(tzinfo=UTC).astimezone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,39 @@ PasswordFile = Annotated[
     typer.Option(
         "--password-file",
         help="Read the password from the first line of this file; - is stdin.",
+        show_default=False,
+    ),
+]
+NewPasswordFile = Annotated[
+    str | None,
+    typer.Option(
+        "--password-file",
+        help="Read the new password from the first line of this file; - is stdin.",
+        show_default=False,
+    ),
+]
+SecretFile = Annotated[
+    str | None,
+    typer.Option(
+        "--secret-file",
+        help="Read the secret from the first line of this file; - is stdin.",
+        show_default=False,
+    ),
+]
+SecretTo = Annotated[
+    Path | None,
+    typer.Option(
+        "--secret-to",
+        help="Write the secret into this new file, for your eyes only, instead of showing it.",
+        show_default=False,
+        dir_okay=False,
+    ),
+]
+Expires = Annotated[
+    str | None,
+    typer.Option(
+        "--expires",
+        help="When it ends: 12h, 90d, or 2027-05-01; never when left out.",
         show_default=False,
     ),
 ]

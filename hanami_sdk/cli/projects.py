@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,32 +9,16 @@ import typer
 from hanami_sdk.cli import options
 from hanami_sdk.cli.clients import open_client
 from hanami_sdk.cli.output import print_json, print_message, print_messages
+from hanami_sdk.cli.roles import WIRE_ROLES, Role, role_text
 
 if TYPE_CHECKING:
     from hanami.misaki.v1.project_service_pb2 import Member, Project
-
-    from hanami_sdk.areas.projects import MemberRole
 
 app = typer.Typer(no_args_is_help=True, help="Places where people share networks and data sets.")
 member_app = typer.Typer(no_args_is_help=True, help="Who works in a project, and as what.")
 app.add_typer(member_app, name="member")
 
 ProjectArgument = Annotated[str, typer.Argument(help="Id of the project.")]
-
-
-class Role(StrEnum):
-    """What a member may do."""
-
-    PROJECT_ADMIN = "project-admin"
-    MEMBER = "member"
-    VIEWER = "viewer"
-
-
-_WIRE_ROLES: dict[Role, MemberRole] = {
-    Role.PROJECT_ADMIN: "PROJECT_ADMIN",
-    Role.MEMBER: "MEMBER",
-    Role.VIEWER: "VIEWER",
-}
 
 
 @app.command()
@@ -87,13 +70,32 @@ def get(project: ProjectArgument, url: options.Url = None, json: options.Json = 
 
 
 @app.command()
+def update(
+    project: ProjectArgument,
+    display_name: Annotated[str, typer.Option(help="The name that people read.")],
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Change the name that people read of a project (its administrators).
+
+    Example:
+        hanami project update demo --display-name "The demo"
+    """
+    with open_client(url) as client:
+        changed = client.projects.update(project, display_name=display_name)
+    print_message(changed, as_data=json, rows=_fields(changed))
+
+
+@app.command()
 def delete(
     project: ProjectArgument,
     yes: options.Yes = False,
     url: options.Url = None,
     json: options.Json = False,
 ) -> None:
-    """Delete a project and its memberships (administrators only).
+    """Delete a project with its memberships, API keys and clients (administrators only).
+
+    Its id is never used again. Administrators still reach its networks and data sets.
 
     Example:
         hanami project delete demo --yes
@@ -116,13 +118,15 @@ def add_member(
     url: options.Url = None,
     json: options.Json = False,
 ) -> None:
-    """Give a user a role in a project. It counts from the user's next login on.
+    """Give a user a role in a project (its administrators).
+
+    It counts with the user's next token, within 15 minutes or after a login.
 
     Example:
         hanami project member add demo alice --role viewer
     """
     with open_client(url) as client:
-        member = client.projects.add_member(project, user, _WIRE_ROLES[role])
+        member = client.projects.add_member(project, user, WIRE_ROLES[role])
     print_message(member, as_data=json, rows=_member_fields(member))
 
 
@@ -147,6 +151,24 @@ def list_members(
     )
 
 
+@member_app.command("update")
+def update_member(
+    project: ProjectArgument,
+    user: Annotated[str, typer.Argument(help="Id of the user.")],
+    role: Annotated[Role, typer.Option(help="What the user may do from now on.")],
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Give a member another role (the project's administrators). It counts at once.
+
+    Example:
+        hanami project member update demo alice --role project-admin
+    """
+    with open_client(url) as client:
+        member = client.projects.update_member(project, user, WIRE_ROLES[role])
+    print_message(member, as_data=json, rows=_member_fields(member))
+
+
 @member_app.command("remove")
 def remove_member(
     project: ProjectArgument,
@@ -154,7 +176,7 @@ def remove_member(
     url: options.Url = None,
     json: options.Json = False,
 ) -> None:
-    """Take a user's role in a project away.
+    """Take a user's role in a project away (its administrators). It counts at once.
 
     Example:
         hanami project member remove demo alice
@@ -177,7 +199,4 @@ def _fields(project: Project) -> list[tuple[str, str]]:
 
 
 def _member_fields(member: Member) -> list[tuple[str, str]]:
-    from hanami.type.v1.access_pb2 import Role as WireRole
-
-    role = WireRole.Name(member.role).removeprefix("ROLE_").lower().replace("_", "-")
-    return [("User", member.user), ("Role", role)]
+    return [("User", member.user), ("Role", role_text(member.role))]

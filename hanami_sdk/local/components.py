@@ -45,6 +45,10 @@ _PRIVATE = (
     "HANAMI_ENCRYPTION_KEY",
     "HANAMI_USER",
     "HANAMI_PASSWORD",
+    "HANAMI_NEW_PASSWORD",
+    "HANAMI_API_KEY",
+    "HANAMI_CLIENT_ID",
+    "HANAMI_CLIENT_SECRET",
     "HANAMI_HOME",
     # Here it is the command that decides.
     "HANAMI_TLS_DIRECTORY",

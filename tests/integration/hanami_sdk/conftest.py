@@ -1,5 +1,6 @@
 """One whole mesh behind a real Envoy for all tests of the client and the command."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,8 +86,9 @@ def hanami(mesh: RunningMesh, project: str, monkeypatch: pytest.MonkeyPatch) -> 
     """Return the command, logged in, at work in the fresh project."""
     monkeypatch.setenv("HANAMI_HOME", str(mesh.home.root))
     monkeypatch.setenv("HANAMI_PROJECT", project)
-    for name in ("HANAMI_URL", "HANAMI_USER", "HANAMI_PASSWORD", "HANAMI_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith("HANAMI_") and name not in ("HANAMI_HOME", "HANAMI_PROJECT"):
+            monkeypatch.delenv(name)
 
     def run(*words: str, stdin: str = "") -> Result:
         return CliRunner().invoke(app, list(words), input=stdin, env={"COLUMNS": "200"})

@@ -171,8 +171,8 @@ async def test_nobody_who_is_refused_gets_the_refusal(connection: Connection) ->
     assert len(method.requests) == 1
 
 
-def _refresh_giving(pair: Tokens) -> Callable[[str], Any]:
-    async def refresh(_: str) -> Tokens:
+def _refresh_giving(pair: Tokens) -> Callable[[Tokens, str], Any]:
+    async def refresh(_: Tokens, project: str) -> Tokens:
         return pair
 
     return refresh

@@ -29,17 +29,17 @@ class Mint:
         self.logins.append((user, password))
         return self._issue()
 
-    async def refresh(self, token: str) -> Tokens:
+    async def refresh(self, tokens: Tokens, project: str) -> Tokens:
         """Issue a pair for a refresh token."""
         await asyncio.sleep(0)
-        self.refreshes.append(token)
+        self.refreshes.append(tokens.refresh)
         if self.refuses_refresh:
             raise Unauthenticated("The refresh token has ended.")
         return self._issue()
 
     def session(self) -> Session:
         """Return a session that gets its tokens here."""
-        return Session(login=self.login, refresh=self.refresh, clock=lambda: self.now)
+        return Session(refresh=self.refresh, clock=lambda: self.now)
 
     def _issue(self) -> Tokens:
         self.issued += 1
@@ -64,7 +64,7 @@ async def test_the_password_is_used_with_the_first_call() -> None:
     """Login is lazy, and happens once."""
     mint = Mint()
     session = mint.session()
-    session.use_password("alice", lambda: "secret")
+    session.use_login(lambda: mint.login("alice", "secret"))
 
     tokens = [await session.access_token() for _ in range(3)]
 
@@ -76,7 +76,7 @@ async def test_a_token_is_renewed_before_it_ends() -> None:
     """A call on its way does not arrive with an ended token."""
     mint = Mint()
     session = mint.session()
-    await session.login("alice", "secret")
+    await session.keep(mint.login("alice", "secret"))
     mint.now += 900 - RENEW_BEFORE_SECONDS
 
     token = await session.access_token()
@@ -89,7 +89,7 @@ async def test_many_calls_share_one_renewal() -> None:
     """Calls at the same time do not each renew."""
     mint = Mint()
     session = mint.session()
-    await session.login("alice", "secret")
+    await session.keep(mint.login("alice", "secret"))
     mint.now += 890
 
     tokens = await asyncio.gather(*(session.access_token() for _ in range(20)))
@@ -102,7 +102,7 @@ async def test_an_ended_refresh_token_needs_the_password() -> None:
     """After a long pause the password logs in anew."""
     mint = Mint()
     session = mint.session()
-    session.use_password("alice", lambda: "secret")
+    session.use_login(lambda: mint.login("alice", "secret"))
     await session.access_token()
     mint.now += 90_000
 
@@ -115,7 +115,7 @@ async def test_a_refused_refresh_falls_back_to_the_password() -> None:
     """A mesh with new keys is no reason to give up."""
     mint = Mint()
     session = mint.session()
-    session.use_password("alice", lambda: "secret")
+    session.use_login(lambda: mint.login("alice", "secret"))
     await session.access_token()
     mint.now += 890
     mint.refuses_refresh = True
@@ -128,7 +128,7 @@ async def test_without_a_password_an_ended_login_is_an_error() -> None:
     """The user is told to log in again."""
     mint = Mint()
     session = mint.session()
-    await session.login("alice", "secret")
+    await session.keep(mint.login("alice", "secret"))
     mint.now += 90_000
 
     with pytest.raises(Unauthenticated, match="log in again"):
@@ -139,7 +139,7 @@ async def test_a_refused_token_is_replaced_once() -> None:
     """Two calls with the same refused token cause one renewal."""
     mint = Mint()
     session = mint.session()
-    await session.login("alice", "secret")
+    await session.keep(mint.login("alice", "secret"))
 
     replaced = [await session.replace("access-1"), await session.replace("access-1")]
 
@@ -151,9 +151,9 @@ async def test_new_tokens_are_handed_to_the_application() -> None:
     """A command keeps them for its next call."""
     mint = Mint()
     kept: list[Tokens] = []
-    session = Session(login=mint.login, refresh=mint.refresh, on_tokens=kept.append)
+    session = Session(refresh=mint.refresh, on_tokens=kept.append)
 
-    await session.login("alice", "secret")
+    await session.keep(mint.login("alice", "secret"))
 
     assert [tokens.access for tokens in kept] == ["access-1"]
 
@@ -194,7 +194,6 @@ async def test_sessions_that_share_a_login_use_each_refresh_token_once() -> None
     sessions = []
     for _ in range(3):
         session = Session(
-            login=mint.login,
             refresh=mint.refresh,
             on_tokens=lambda fresh: setattr(drawer, "kept", fresh),
             clock=lambda: mint.now,

@@ -43,7 +43,9 @@ def test_service_knows_its_place_and_its_neighbours(service: str) -> None:
 def test_only_misaki_gets_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     """A password from the environment reaches misaki and no other service."""
     monkeypatch.setenv("HANAMI_ADMIN_PASSWORD", "from-outside")
-    monkeypatch.setenv("HANAMI_PASSWORD", "of-the-command")
+    private = ("PASSWORD", "NEW_PASSWORD", "API_KEY", "CLIENT_SECRET")
+    for name in private:
+        monkeypatch.setenv(f"HANAMI_{name}", "of-the-command")
 
     holders = [name for name in SERVICES if "from-outside" in environment(name).values()]
 
