@@ -24,6 +24,7 @@ from kyouko.domain.networks.catalogue import NetworkLimits, Networks
 from kyouko.domain.networks.inference import Inference
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits
+from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.streams.pairs import Pairs
 from kyouko.domain.streams.streams import StreamLimits, Streams
@@ -32,7 +33,7 @@ from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
 from kyouko.domain.tasks.tasks import Tasks
 from kyouko.kernels.warmup import is_cached, warm_up
 from kyouko.memory_quota import usable_memory
-from kyouko.ports import Journals
+from kyouko.ports import Journals, NetworkRepository
 from kyouko.readiness import Readiness
 from kyouko.servicers.inference import InferenceServicer
 from kyouko.servicers.learning_pair import PairedLearningServicer
@@ -126,6 +127,7 @@ class _Parts:
             RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
         )
         repository = SqlNetworkRepository(database)
+        seen = SeenNetworks(repository)
         self.live = LiveNetworks(
             repository,
             BlobSnapshotStore(blobs),
@@ -137,11 +139,12 @@ class _Parts:
         self.tasks = Tasks(
             SqlTaskRepository(database),
             repository,
-            self._execution_tools(settings, database),
+            self._execution_tools(settings, database, repository),
             new_id=_new_id,
         )
         self.streams = Streams(
             self.live,
+            seen,
             self.verifier.verify,
             self.verifier.access.check,
             clock=_utc_now,
@@ -155,6 +158,7 @@ class _Parts:
         ]
         self._inference = Inference(
             self.live,
+            seen,
             max_rows=settings.max_frame_rows,
             max_output_bytes=settings.max_message_bytes // 2,
         )
@@ -169,6 +173,7 @@ class _Parts:
                 min(settings.max_network_memory_bytes, _live_memory(settings)),
             ),
             before_deletion=[self.streams.end_network, self.tasks.end_network],
+            after_hiding=self.streams.check_network,
         )
 
     def servicers(self) -> Sequence[Servicer]:
@@ -211,9 +216,12 @@ class _Parts:
         """End streams and tasks in good order."""
         await asyncio.gather(self.streams.drain(), self.tasks.drain())
 
-    def _execution_tools(self, settings: KyoukoSettings, database: Database) -> ExecutionTools:
+    def _execution_tools(
+        self, settings: KyoukoSettings, database: Database, networks: NetworkRepository
+    ) -> ExecutionTools:
         return ExecutionTools(
             live=self.live,
+            networks=networks,
             datasets=self.datasets,
             predictions=CsvPredictionFiles(settings.data_directory / "predictions"),
             board=TaskBoard(SqlTaskRepository(database)),

@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.networks.network import Network, SnapshotContent, SnapshotRecord
+from kyouko.domain.tasks.result import NewDataset
 from kyouko.domain.tasks.task import Task
 from mesh.access import Caller, Principal
+from mesh.visibility import Sight, Visibility
 
 Clock = Callable[[], datetime]
 # Makes an id of 32 hexadecimal digits that never comes twice.
@@ -48,8 +50,16 @@ class NetworkRepository(Protocol):
             NotFound: RESOURCE_NOT_FOUND.
         """
 
-    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Network]:
-        """Return networks in the order of their ids, byte by byte, after the id `after`."""
+    async def list(
+        self, project_id: str, *, sight: Sight, after: str, limit: int
+    ) -> Sequence[Network]:
+        """Return networks in sight by id, byte by byte, after the id `after`."""
+
+    async def projects(self) -> Set[str]:
+        """Return the projects that have networks."""
+
+    async def set_visibility(self, uid: str, visibility: Visibility) -> bool:
+        """Store who may know of a network; returns whether it is there."""
 
     async def count(self, project_id: str) -> int:
         """Return how many networks a project has."""
@@ -265,9 +275,9 @@ class TaskRepository(Protocol):
         """
 
     async def list(
-        self, project_id: str, network_id: str | None, *, after: int, limit: int
+        self, project_id: str, network_id: str | None, *, sight: Sight, after: int, limit: int
     ) -> Sequence[Task]:
-        """Return tasks by number, of one network or of all, after the number `after`."""
+        """Return tasks by number after `after`, of one network in sight or of all of them."""
 
     async def update(self, task: Task) -> None:
         """Store state, progress, failure and times of a task; a missing one is left missing.
@@ -314,6 +324,7 @@ class DatasetDescription:
     name: str
     columns: Sequence[DatasetColumn]
     row_count: int
+    visibility: Visibility = Visibility.SHARED
 
 
 @dataclass(frozen=True)
@@ -339,8 +350,8 @@ class RowRange:
 class Datasets(Protocol):
     """The stored data sets of the mesh."""
 
-    async def describe(self, name: str, *, token: str) -> DatasetDescription:
-        """Return a data set on behalf of the caller whose token it is.
+    async def describe(self, name: str, *, token: str = "") -> DatasetDescription:
+        """Return a data set on behalf of the caller whose token it is; without one as this service.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
@@ -366,7 +377,7 @@ class Datasets(Protocol):
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
 
-    async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
+    async def upload_csv(self, new: NewDataset, path: Path) -> None:
         """Store a CSV file as a data set, as this service.
 
         Raises:

@@ -4,7 +4,7 @@ Deny by default: a caller may act in a project when the method's rule names the
 role that the caller has there, and nowhere else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -56,6 +56,8 @@ class Principal:
             `mesh.revocations`.
         scope: Set for a device, which has the role DEVICE and no other, whatever
             else its token may say.
+        since: When whom the name names was made, in microseconds since 1970: tells them
+            from a later one of the same name; 0 when the token does not say.
     """
 
     name: str
@@ -66,6 +68,12 @@ class Principal:
     token_id: str = ""
     revocable_as: tuple[str, ...] = ()
     scope: Scope | None = None
+    since: int = 0
+
+    @property
+    def may_be_guest(self) -> bool:
+        """Whether what is public in other projects is open to them: not to devices."""
+        return self.scope is None and not self.is_service
 
     @property
     def is_service(self) -> bool:
@@ -104,7 +112,9 @@ class AccessRule:
     """Who may call one method. The empty rule lets nobody in.
 
     With `renews_token` a stream brings fresh tokens, and may outlive the first one. An
-    `internal` method is for services of the mesh, and unknown to the gateway.
+    `internal` method is for services of the mesh, and unknown to the gateway. What a method
+    that `reads_public` does with a public resource is open to everybody with a token, as
+    long as its roles name viewers.
     """
 
     method: str
@@ -113,14 +123,19 @@ class AccessRule:
     roles: frozenset[Role] = frozenset()
     renews_token: bool = False
     internal: bool = False
+    reads_public: bool = False
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A principal on one call, with the rule of the method called."""
+    """A principal on one call, with the rule of the method called.
+
+    `deleted_projects` are those known to be gone; nobody has anything to do there any more.
+    """
 
     principal: Principal
     rule: AccessRule
+    deleted_projects: Container[str] = field(default=frozenset(), repr=False, compare=False)
 
     def authorize_method(self) -> None:
         """Refuse a caller whose roles cannot match, whatever the resource.
@@ -128,13 +143,18 @@ class Caller:
         Raises:
             PermissionDenied: ROLE_INSUFFICIENT.
         """
-        self._require(self.principal.all_roles())
+        self._require(self.principal.all_roles() | self._guest_roles())
 
-    def authorize_project(self, project_id: str) -> None:
+    def authorize_project(self, project_id: str, *, guests: frozenset[Role] = frozenset()) -> None:
         """Refuse a caller without a fitting role in a project.
 
         Devices are refused, for a scope is narrower than a project: what devices may
         do calls `authorize_network`.
+
+        Args:
+            project_id: The project.
+            guests: Roles that the caller is given there beside their own; see
+                `mesh.visibility`.
 
         Raises:
             NotFound: The caller has no role in the project, and so may not even
@@ -142,11 +162,18 @@ class Caller:
             PermissionDenied: ROLE_INSUFFICIENT: a role, but not one the method's
                 rule names.
         """
-        self._authorize_role_in(project_id)
+        self._authorize_role_in(project_id, guests)
         if self.principal.scope is not None:
             raise self._denied()
 
-    def authorize_network(self, project_id: str, network_id: str, action: Action) -> None:
+    def authorize_network(
+        self,
+        project_id: str,
+        network_id: str,
+        action: Action,
+        *,
+        guests: frozenset[Role] = frozenset(),
+    ) -> None:
         """Refuse a caller who may not do something with a network.
 
         The only way in for devices: their scope has to cover project, network and
@@ -157,7 +184,7 @@ class Caller:
             PermissionDenied: ROLE_INSUFFICIENT, or SCOPE_INSUFFICIENT: the scope does
                 not name the action.
         """
-        self._authorize_role_in(project_id)
+        self._authorize_role_in(project_id, guests)
         scope = self.principal.scope
         if scope is None:
             return
@@ -172,11 +199,15 @@ class Caller:
         Raises:
             PermissionDenied: ROLE_INSUFFICIENT.
         """
-        if roles & self.principal.all_roles():
+        if roles & (self.principal.all_roles() | self._guest_roles()):
             raise self._denied()
 
-    def _authorize_role_in(self, project_id: str) -> None:
-        roles = self.principal.roles_in(project_id)
+    def _guest_roles(self) -> frozenset[Role]:
+        is_guest = self.rule.reads_public and self.principal.may_be_guest
+        return frozenset({Role.VIEWER} if is_guest else ())
+
+    def _authorize_role_in(self, project_id: str, guests: frozenset[Role]) -> None:
+        roles = self.principal.roles_in(project_id) | guests
         if not roles:
             raise NotFound(f"projects/{project_id}")
         self._require(roles)

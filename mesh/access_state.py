@@ -98,12 +98,14 @@ class AccessChange:
         policy: The newest version of the policy.
         revocations: Those that are new.
         key_ids: All keys that tokens in use may be signed with.
+        deleted_projects: Projects that are gone for good; they are only ever added.
     """
 
     is_complete: bool = False
     policy: PolicyChanges | None = None
     revocations: Sequence[Revocation] = ()
     key_ids: frozenset[str] | None = None
+    deleted_projects: frozenset[str] = frozenset()
 
 
 class AccessState:
@@ -112,6 +114,7 @@ class AccessState:
     def __init__(self) -> None:
         self.policy = Policy()
         self.revocations = RevocationList()
+        self.deleted_projects: frozenset[str] = frozenset()
         self._listeners: dict[object, Callable[[], None]] = {}
 
     def apply(self, change: AccessChange) -> None:
@@ -122,6 +125,7 @@ class AccessState:
             self.revocations.add(change.revocations)
         if change.policy is not None:
             self.policy.change(change.policy)
+        self.deleted_projects |= change.deleted_projects
         for listener in tuple(self._listeners.values()):
             listener()
 

@@ -40,4 +40,5 @@ def rules_of(service: ServiceDescriptor) -> Iterable[AccessRule]:
             roles=frozenset(Role(role) for role in roles),
             renews_token=option.renews_token,
             internal=option.internal,
+            reads_public=option.reads_public,
         )

@@ -188,6 +188,7 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
             token_id=str(claims["jti"]),
             revocable_as=_revocable_as(claims),
             scope=scope,
+            since=int(claims.get("since", 0)),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise token_invalid("malformed") from error

@@ -1,9 +1,7 @@
 """Messages to and from what the domain speaks of."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.field_mask_pb2 import FieldMask
 from hanami.misaki.v1 import (
     project_service_pb2,
     provider_login_service_pb2,
@@ -15,7 +13,7 @@ from hanami.misaki.v1 import (
 from hanami.type.v1 import access_pb2
 
 from mesh.access import Role
-from mesh.errors import InvalidArgument
+from mesh.masks import check_mask
 from mesh.origins import Origins, call_metadata
 from mesh.pages import Page
 from mesh.tokens import ALGORITHM, PublicKey
@@ -45,21 +43,6 @@ def role_of(number: "access_pb2.Role.ValueType") -> Role:
 def role_number(role: Role) -> "access_pb2.Role.ValueType":
     """Return the number of a role."""
     return access_pb2.Role.Value(_ROLE_PREFIX + role.value)
-
-
-def check_mask(mask: FieldMask, allowed: Sequence[str]) -> frozenset[str]:
-    """Return the fields that an update names.
-
-    Raises:
-        InvalidArgument: FIELD_INVALID: none, or one that cannot be changed.
-    """
-    unknown = [path for path in mask.paths if path not in allowed]
-    if unknown or not mask.paths:
-        problem = f"{unknown[0]!r} cannot be changed" if unknown else "names no field"
-        raise InvalidArgument.for_field(
-            "update_mask", f"{problem}; allowed are {', '.join(allowed)}"
-        )
-    return frozenset(mask.paths)
 
 
 def user_change(request: user_service_pb2.UpdateUserRequest) -> UserChange:

@@ -9,6 +9,7 @@ from hanami.shiori.v1 import dataset_service_pb2 as pb
 from mesh import names, tensors, validation
 from mesh.errors import InvalidArgument
 from mesh.pages import Page
+from mesh.visibility_messages import visibility_number, visibility_of
 from shiori.domain.announcement import AnnouncedFile, Announcement
 from shiori.domain.dataset import Column, Dataset, DatasetName, FileFormat
 from shiori.domain.datasets import ReadRequest
@@ -59,6 +60,8 @@ def dataset_message(dataset: Dataset) -> pb.Dataset:
         create_time=create_time,
         creator=dataset.creator,
         etag=dataset.etag,
+        owner=dataset.owner,
+        visibility=visibility_number(dataset.visibility),
     )
 
 
@@ -98,6 +101,12 @@ def _announcement(message: pb.UploadOpen) -> Announcement:
             AnnouncedFile(file.role, file.size_bytes, file.sha256) for file in message.files
         ),
         target_column=message.target_column,
+        visibility=visibility_of(message.visibility),
+        owner=(
+            (message.owner.name, message.owner.since_microseconds)
+            if message.HasField("owner")
+            else None
+        ),
     )
 
 

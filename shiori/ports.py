@@ -1,12 +1,13 @@
 """What the domain of shiori needs from outside."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from mesh.visibility import Sight, Visibility
 from shiori.domain.announcement import Announcement
 from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
 from shiori.domain.logs.records import (
@@ -34,14 +35,23 @@ class DatasetRepository(Protocol):
     async def get(self, name: DatasetName) -> Dataset | None:
         """Return a data set, or None."""
 
-    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Dataset]:
+    async def list(
+        self, project_id: str, *, sight: Sight, after: str, limit: int
+    ) -> Sequence[Dataset]:
         """Return data sets of a project in the order of their ids.
 
         Args:
             project_id: The project.
+            sight: Only those that it shows.
             after: Only ids that come after this one.
             limit: The most data sets to return.
         """
+
+    async def projects(self) -> Set[str]:
+        """Return the projects that have data sets."""
+
+    async def set_visibility(self, name: DatasetName, visibility: Visibility, *, etag: str) -> bool:
+        """Store who may know of the data set of this etag; returns whether it is there."""
 
     async def delete(self, name: DatasetName, *, etag: str) -> Dataset | None:
         """Remove a data set and return it; None when there is none.

@@ -12,9 +12,11 @@ from hanami.shiori.v1 import dataset_service_pb2 as pb
 from hanami.shiori.v1 import dataset_service_pb2_grpc
 
 from kyouko.convert.datasets import description_of, row_range_of
+from kyouko.domain.tasks.result import NewDataset
 from kyouko.ports import DatasetDescription, RowRange
 from mesh.clients import ServiceTokens, call_metadata, translated_errors, unavailable
 from mesh.errors import NotFound
+from mesh.visibility_messages import visibility_number
 
 _SHIORI: Final = "shiori"
 _OURSELVES: Final = "services/kyouko"
@@ -36,8 +38,9 @@ class ShioriDatasets:
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             raise unavailable(_SHIORI)
 
-    async def describe(self, name: str, *, token: str) -> DatasetDescription:
-        """Return a data set on behalf of the caller whose token it is."""
+    async def describe(self, name: str, *, token: str = "") -> DatasetDescription:
+        """Return a data set on behalf of the caller whose token it is, or as this service."""
+        token = token or await self._tokens.token()
         async with translated_errors(_SHIORI):
             answer = await self._stub.GetDataset(
                 pb.GetDatasetRequest(name=name),
@@ -75,14 +78,16 @@ class ShioriDatasets:
             return False
         return answer.creator == _OURSELVES
 
-    async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
+    async def upload_csv(self, new: NewDataset, path: Path) -> None:
         """Store a CSV file as a data set."""
         size, digest = await asyncio.to_thread(_measure, path)
         opening = pb.UploadOpen(
-            parent=f"projects/{project_id}",
-            dataset_id=dataset_id,
+            parent=f"projects/{new.project_id}",
+            dataset_id=new.dataset_id,
             format=pb.FILE_FORMAT_CSV,
             files=[pb.UploadFile(role="data", size_bytes=size, sha256=digest)],
+            visibility=visibility_number(new.visibility),
+            owner=pb.UploadOwner(name=new.owner, since_microseconds=new.owner_since),
         )
         metadata = call_metadata(await self._tokens.token())
         async with translated_errors(_SHIORI):

@@ -11,6 +11,7 @@ from kyouko.ports import (
     RowRange,
 )
 from mesh.tensors import array_of
+from mesh.visibility_messages import visibility_of
 
 _KINDS = {
     pb.COLUMN_TYPE_UINT8: ColumnKind.UINT8,
@@ -34,6 +35,7 @@ def description_of(message: pb.Dataset) -> DatasetDescription:
             for column in message.columns
         ],
         row_count=message.row_count,
+        visibility=visibility_of(message.visibility),
     )
 
 

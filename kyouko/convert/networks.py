@@ -11,6 +11,7 @@ from kyouko.domain.engine import GrowthEvent, GrowthKind
 from kyouko.domain.networks.keeping import TakenSnapshot
 from kyouko.domain.networks.network import Network, NetworkStatistics
 from mesh import names
+from mesh.visibility_messages import visibility_number
 
 _GROWTH_KINDS = {kind: pb.GrowthKind.Value(f"GROWTH_KIND_{kind.name}") for kind in GrowthKind}
 
@@ -35,6 +36,8 @@ def network_message(network: Network) -> pb.Network:
         create_time=create_time,
         creator=network.creator,
         etag=network.uid,
+        owner=network.owner,
+        visibility=visibility_number(network.visibility),
     )
 
 

@@ -20,8 +20,10 @@ from kyouko.domain.template import NetworkTemplate
 from kyouko.servicers.templates import shipped_template
 from kyouko.templates import ShippedTemplate, TemplateTurns
 from mesh.calls import current_caller
+from mesh.masks import check_mask
 from mesh.names import project_id
 from mesh.pages import PageRequest, number_after, page_of, page_request
+from mesh.visibility_messages import visibility_of
 
 # Networks of many populations or labels are large: a page of them has to fit into one message.
 _PAGE_BYTES = 8 * 2**20
@@ -45,6 +47,7 @@ class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
             template=await self._template(request),
             channels=request.channels if request.HasField("channels") else None,
             seed=request.seed if request.HasField("seed") else None,
+            visibility=visibility_of(request.visibility),
         )
         return network_message(await self._networks.create(current_caller(), new))
 
@@ -85,6 +88,17 @@ class NetworkServicer(network_service_pb2_grpc.NetworkServiceServicer):
             events=[event_message(event) for event in page.items],
             next_page_token=page.next_page_token,
         )
+
+    async def UpdateNetwork(self, request: pb.UpdateNetworkRequest, context: Any) -> pb.Network:
+        """Change who may know of a network."""
+        check_mask(request.update_mask, ["visibility"])
+        network = await self._networks.update(
+            current_caller(),
+            *network_ids(request.network.name, field="network.name"),
+            visibility=visibility_of(request.network.visibility),
+            etag=request.network.etag,
+        )
+        return network_message(network)
 
     async def SnapshotNetwork(
         self, request: pb.SnapshotNetworkRequest, context: Any

@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mesh.database import UtcTimestamp, new_metadata
 from mesh.idempotency import idempotency_table
+from mesh.owned_rows import OwnedRow
 
 
 def _identifier() -> String:
@@ -31,7 +32,7 @@ class Base(DeclarativeBase):
     metadata = new_metadata()
 
 
-class NetworkRow(Base):
+class NetworkRow(OwnedRow, Base):
     """A network, and the snapshot that holds what it has learned."""
 
     __tablename__ = "networks"
@@ -52,7 +53,6 @@ class NetworkRow(Base):
     journal_position: Mapped[int] = mapped_column(BigInteger)
     problem: Mapped[str] = mapped_column(String(1024))
     creator: Mapped[str] = mapped_column(String(160))
-    create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
 
 
 class TaskRow(Base):
@@ -90,6 +90,7 @@ class TaskRow(Base):
     failure: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     trace: Mapped[dict[str, str]] = mapped_column(JSON)
     creator: Mapped[str] = mapped_column(String(160))
+    creator_since: Mapped[int] = mapped_column(BigInteger, server_default="0")
     create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
     start_time: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     end_time: Mapped[datetime | None] = mapped_column(UtcTimestamp)

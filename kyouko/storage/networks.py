@@ -16,6 +16,8 @@ from kyouko.storage.documents import (
 from kyouko.storage.models import NetworkRow
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound
+from mesh.owned_rows import in_sight
+from mesh.visibility import Sight, Visibility
 
 # Databases bound the number of values in one query.
 _UIDS_AT_ONCE: Final = 500
@@ -43,6 +45,9 @@ class SqlNetworkRepository:
             problem=network.problem,
             creator=network.creator,
             create_time=network.create_time,
+            owner=network.owner,
+            owner_since=network.owner_since,
+            visibility=network.visibility.value,
         )
         try:
             async with self._database.session() as session:
@@ -61,16 +66,39 @@ class SqlNetworkRepository:
             raise NotFound(network_name(project_id, network_id))
         return _network(row)
 
-    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Network]:
+    async def list(
+        self, project_id: str, *, sight: Sight, after: str, limit: int
+    ) -> Sequence[Network]:
         """Return networks by id."""
         query = (
             select(NetworkRow)
-            .where(NetworkRow.project_id == project_id, NetworkRow.network_id > after)
+            .where(
+                NetworkRow.project_id == project_id,
+                NetworkRow.network_id > after,
+                in_sight(NetworkRow, sight),
+            )
             .order_by(NetworkRow.network_id)
             .limit(limit)
         )
         async with self._database.session() as session:
             return [_network(row) for row in await session.scalars(query)]
+
+    async def projects(self) -> Set[str]:
+        """Return the projects that have networks."""
+        query = select(NetworkRow.project_id).distinct()
+        async with self._database.session() as session:
+            return set(await session.scalars(query))
+
+    async def set_visibility(self, uid: str, visibility: Visibility) -> bool:
+        """Store who may know of a network."""
+        change = (
+            update(NetworkRow)
+            .where(NetworkRow.uid == uid)
+            .values(visibility=visibility.value)
+            .returning(NetworkRow.uid)
+        )
+        async with self._database.session() as session:
+            return await session.scalar(change) is not None
 
     async def count(self, project_id: str) -> int:
         """Return how many networks a project has."""
@@ -162,4 +190,7 @@ def _network(row: NetworkRow) -> Network:
         snapshot_before=row.snapshot_before,
         journal_position=row.journal_position,
         problem=row.problem,
+        owner=row.owner,
+        owner_since=row.owner_since,
+        visibility=Visibility(row.visibility),
     )

@@ -16,6 +16,8 @@ from kyouko.storage.documents import (
 from kyouko.storage.models import NetworkRow, TaskRow
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound
+from mesh.owned_rows import in_sight
+from mesh.visibility import Sight
 
 _UNFINISHED = [state.value for state in TaskState if not state.has_ended]
 
@@ -55,10 +57,18 @@ class SqlTaskRepository:
         return _task(row)
 
     async def list(
-        self, project_id: str, network_id: str | None, *, after: int, limit: int
+        self, project_id: str, network_id: str | None, *, sight: Sight, after: int, limit: int
     ) -> Sequence[Task]:
         """Return tasks by number."""
-        query = select(TaskRow).where(TaskRow.project_id == project_id, TaskRow.number > after)
+        query = (
+            select(TaskRow)
+            .join(NetworkRow, NetworkRow.uid == TaskRow.network_uid)
+            .where(
+                TaskRow.project_id == project_id,
+                TaskRow.number > after,
+                in_sight(NetworkRow, sight),
+            )
+        )
         if network_id is not None:
             query = query.where(TaskRow.network_id == network_id)
         async with self._database.session() as session:
@@ -107,6 +117,7 @@ def _new_row(task: Task) -> TaskRow:
         failure=failure_document(task.failure),
         trace=dict(task.trace),
         creator=task.creator,
+        creator_since=task.creator_since,
         create_time=task.create_time,
         start_time=task.start_time,
         end_time=task.end_time,
@@ -129,6 +140,7 @@ def _task(row: TaskRow) -> Task:
         is_classes=row.is_classes,
         create_time=row.create_time,
         creator=row.creator,
+        creator_since=row.creator_since,
         progress=progress_in(row.progress),
         state=TaskState(row.state),
         failure=failure_in(row.failure),

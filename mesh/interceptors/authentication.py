@@ -23,7 +23,8 @@ def authentication(verifier: TokenVerifier) -> Layer:
         rule = verifier.access.policy.rule_of(call.method)
         if not rule.public:
             token = bearer_token(call.metadata())
-            caller = Caller(await verifier.verify(token), rule)
+            principal = await verifier.verify(token)
+            caller = Caller(principal, rule, verifier.access.deleted_projects)
             # First: the audit log tells of those who are refused, too.
             calls.set_caller(caller, token, verifier.access)
             caller.authorize_method()

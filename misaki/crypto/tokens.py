@@ -8,6 +8,7 @@ import jwt
 
 from mesh.access import Principal, Role
 from mesh.tokens import ACCESS, ALGORITHM, REFRESH, TokenVerifier, principal_of, token_invalid
+from mesh.visibility import microseconds
 from misaki.crypto.keys import SigningKey
 from misaki.domain.model import CredentialKind, ProjectCredential, Session, User, user_name
 from misaki.ports import Clock, NewId, Renewal, SignedToken
@@ -50,6 +51,7 @@ class JwtMint:
             "roles": {p: role.value for p, role in roles.items()},
             "sid": session_id,
             "iat": issue_time.timestamp(),
+            "since": microseconds(user.create_time),
         }
         return self._access(user.name, claims)
 
@@ -62,7 +64,12 @@ class JwtMint:
         self, credential: ProjectCredential, *, issue_time: datetime
     ) -> SignedToken:
         """Return an access token that says what a credential allows, and ends with it."""
-        claims: dict[str, Any] = {"adm": False, "roles": {}, "iat": issue_time.timestamp()}
+        claims: dict[str, Any] = {
+            "adm": False,
+            "roles": {},
+            "iat": issue_time.timestamp(),
+            "since": microseconds(credential.create_time),
+        }
         if credential.kind is CredentialKind.API_KEY:
             claims["api_key"] = credential.uid
             claims["device"] = {

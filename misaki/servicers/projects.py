@@ -9,6 +9,7 @@ from hanami.misaki.v1 import project_service_pb2_grpc
 
 from mesh import names, pages
 from mesh.calls import current_caller
+from mesh.masks import check_mask
 from misaki import convert
 from misaki.domain.projects import Projects
 
@@ -46,7 +47,7 @@ class ProjectServicer(project_service_pb2_grpc.ProjectServiceServicer):
 
     async def UpdateProject(self, request: pb.UpdateProjectRequest, context: Context) -> pb.Project:
         """Change a project."""
-        convert.check_mask(request.update_mask, ["display_name"])
+        check_mask(request.update_mask, ["display_name"])
         (project_id,) = names.parse("projects/*", request.project.name, field="project.name")
         project = await self._projects.update(
             current_caller(),
@@ -74,7 +75,7 @@ class ProjectServicer(project_service_pb2_grpc.ProjectServiceServicer):
 
     async def UpdateMember(self, request: pb.UpdateMemberRequest, context: Context) -> pb.Member:
         """Give a member another role."""
-        convert.check_mask(request.update_mask, ["role"])
+        check_mask(request.update_mask, ["role"])
         name = request.member.name
         project_id, user_id = names.parse("projects/*/members/*", name, field="member.name")
         member = await self._projects.update_member(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mesh.errors import FieldViolation, InvalidArgument, ResourceExhausted
+from mesh.visibility import Visibility
 from shiori.domain.dataset import DatasetName, FileFormat
 
 IMAGES = "images"
@@ -23,12 +24,20 @@ class AnnouncedFile:
 
 @dataclass(frozen=True)
 class Announcement:
-    """The files of one upload, in the order in which their bytes come."""
+    """The files of one upload, in the order in which their bytes come.
+
+    Attributes:
+        target_column: The column to learn by default; none when empty.
+        visibility: Who may know of the data set.
+        owner: Whose the upload of a service is, and since when the owner is; of others None.
+    """
 
     name: DatasetName
     format: FileFormat
     files: tuple[AnnouncedFile, ...]
     target_column: str = ""
+    visibility: Visibility = Visibility.SHARED
+    owner: tuple[str, int] | None = None
 
     @property
     def size_bytes(self) -> int:

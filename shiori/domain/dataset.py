@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from mesh import names
 from mesh.errors import InvalidArgument
+from mesh.visibility import Belonging, Visibility
 
 _PATTERN = "projects/*/datasets/*"
 # How many names of columns an error lists before it stops.
@@ -57,13 +58,13 @@ class DatasetName:
     dataset_id: str
 
     @classmethod
-    def parse(cls, name: str) -> "DatasetName":
+    def parse(cls, name: str, *, field: str = "name") -> "DatasetName":
         """Take a resource name apart.
 
         Raises:
             InvalidArgument: FIELD_INVALID: it is no name of a data set.
         """
-        return cls(*names.parse(_PATTERN, name))
+        return cls(*names.parse(_PATTERN, name, field=field))
 
     def __str__(self) -> str:
         return f"projects/{self.project_id}/datasets/{self.dataset_id}"
@@ -79,7 +80,11 @@ class RowRange:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A stored table of rows. Never changes; the table is the blob named `sha256`."""
+    """A stored table of rows; the table is the blob named `sha256`.
+
+    Nothing of it ever changes but who may know of it. `owner_since` tells its owner from a later
+    one of the same name.
+    """
 
     name: DatasetName
     format: FileFormat
@@ -89,6 +94,16 @@ class Dataset:
     sha256: str
     create_time: datetime
     creator: str
+    owner: str = ""
+    owner_since: int = 0
+    visibility: Visibility = Visibility.SHARED
+
+    @property
+    def belonging(self) -> Belonging:
+        """Whose it is, and who may know of it."""
+        return Belonging(
+            self.name.project_id, self.create_time, self.owner, self.owner_since, self.visibility
+        )
 
     @property
     def etag(self) -> str:

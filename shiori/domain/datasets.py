@@ -6,13 +6,21 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from mesh.access import Caller
-from mesh.errors import NotFound
+from mesh.errors import NotFound, stale_etag
 from mesh.pages import Page, PageRequest, page_of, page_request
+from mesh.visibility import (
+    Visibility,
+    authorize,
+    authorize_change,
+    authorize_listing,
+    check_listing,
+)
 from shiori.domain import work
 from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
 from shiori.domain.leases import TableLeases
 from shiori.domain.quota import Quota
 from shiori.domain.rows import RowBatch
+from shiori.domain.running_reads import RunningReads
 from shiori.ports import DatasetRepository, TableReader, TableStore
 
 # A page of very wide data sets ends early, so that it stays far below the largest message.
@@ -47,6 +55,7 @@ class Datasets:
         self._leases = leases
         self._executor = executor
         self._reads = Quota(max_reads, what="reads of data sets")
+        self._running = RunningReads()
 
     async def get(self, caller: Caller, name: DatasetName) -> Dataset:
         """Return a data set.
@@ -54,8 +63,8 @@ class Datasets:
         Raises:
             NotFound: RESOURCE_NOT_FOUND, also for those who may not know of it.
         """
-        caller.authorize_project(name.project_id)
         dataset = await self._repository.get(name)
+        _authorize(caller, name, dataset)
         if dataset is None:
             raise NotFound(str(name))
         return dataset
@@ -63,17 +72,39 @@ class Datasets:
     async def list(
         self, caller: Caller, project_id: str, *, page_size: int, page_token: str
     ) -> Page[Dataset]:
-        """Return a page of a project's data sets, ordered by name.
+        """Return a page of those data sets of a project that the caller may know of, by name.
 
         Raises:
+            NotFound: RESOURCE_NOT_FOUND.
             InvalidArgument: PAGE_TOKEN_INVALID.
         """
-        caller.authorize_project(project_id)
+        sight = authorize_listing(caller, project_id)
         request = page_request(page_size, page_token, listing=f"datasets {project_id}")
         found = await self._repository.list(
-            project_id, after=request.after, limit=request.limit + 1
+            project_id, sight=sight, after=request.after, limit=request.limit + 1
         )
+        check_listing(sight, project_id, len(found))
         return page_of(_narrowed(request, found), found, lambda item: item.name.dataset_id)
+
+    async def update(
+        self, caller: Caller, name: DatasetName, *, visibility: Visibility, etag: str = ""
+    ) -> Dataset:
+        """Change who may know of a data set; reads of those who may not any more end.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: ROLE_INSUFFICIENT: not its owner, nor an admin of its project.
+            Aborted: ETAG_MISMATCH.
+        """
+        dataset = await self.get(caller, name)
+        authorize_change(caller, dataset.belonging)
+        if etag not in ("", dataset.etag):
+            raise stale_etag(str(name), etag)
+        if not await self._repository.set_visibility(name, visibility, etag=dataset.etag):
+            raise NotFound(str(name))
+        changed = replace(dataset, visibility=visibility)
+        self._running.tell(changed)
+        return changed
 
     async def delete(self, caller: Caller, name: DatasetName, *, etag: str) -> None:
         """Remove a data set; readers that have begun may finish.
@@ -82,8 +113,9 @@ class Datasets:
             NotFound: RESOURCE_NOT_FOUND.
             Aborted: ETAG_MISMATCH.
         """
-        caller.authorize_project(name.project_id)
-        deleted = await self._repository.delete(name, etag=etag)
+        dataset = await self.get(caller, name)
+        # Not one that has come after the one that the caller may know of.
+        deleted = await self._repository.delete(name, etag=etag or dataset.etag)
         if deleted is None:
             raise NotFound(str(name))
         await self._leases.remove_unused(deleted.sha256)
@@ -97,7 +129,16 @@ class Datasets:
                 a matrix of text.
             ResourceExhausted: LIMIT_REACHED: the caller reads too many at once.
         """
-        dataset = await self.get(caller, request.name)
+        with self._running.following(caller, request.name) as still:
+            dataset = await self.get(caller, request.name)
+            async with aclosing(self._rows(caller, dataset, request)) as batches:
+                async for batch in batches:
+                    still.check()
+                    yield batch
+
+    async def _rows(
+        self, caller: Caller, dataset: Dataset, request: ReadRequest
+    ) -> AsyncGenerator[RowBatch, None]:
         columns = dataset.select_columns(request.columns)
         dataset.check_matrix(columns, request.matrix_columns)
         rows = dataset.select_rows(request.start_row, request.row_limit)
@@ -129,6 +170,11 @@ class Datasets:
             if await self._repository.get(dataset.name) == dataset:
                 raise
             raise NotFound(str(dataset.name)) from error
+
+
+def _authorize(caller: Caller, name: DatasetName, dataset: Dataset | None) -> None:
+    belonging = None if dataset is None else dataset.belonging
+    authorize(caller, name.project_id, str(name), belonging)
 
 
 def _narrowed(request: PageRequest, found: Sequence[Dataset]) -> PageRequest:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from mesh.access import Caller
-from mesh.errors import AlreadyExists, DeadlineExceeded
+from mesh.errors import AlreadyExists, DeadlineExceeded, InvalidArgument
+from mesh.visibility import authorize_creation, owner_of
 from shiori.domain import work
 from shiori.domain.announcement import Announcement
 from shiori.domain.dataset import Dataset
@@ -98,7 +99,8 @@ class Uploads:
         announcement = await self._next(messages)
         if not isinstance(announcement, Announcement):
             raise protocol_broken("open", "chunk" if announcement else "the end of the stream")
-        caller.authorize_project(announcement.name.project_id)
+        authorize_creation(caller, announcement.name.project_id)
+        _check_owner(caller, announcement)
         announcement.check(max_bytes=self._limits.max_bytes)
         if await self._stores.repository.get(announcement.name) is not None:
             raise AlreadyExists(str(announcement.name))
@@ -153,6 +155,7 @@ class Uploads:
         staged: StagedUpload,
         table: ConvertedTable,
     ) -> Dataset:
+        owner, owner_since = announcement.owner or owner_of(caller.principal)
         dataset = Dataset(
             name=announcement.name,
             format=announcement.format,
@@ -162,6 +165,9 @@ class Uploads:
             sha256=table.sha256,
             create_time=self._now(),
             creator=caller.principal.name,
+            owner=owner,
+            owner_since=owner_since,
+            visibility=announcement.visibility,
         )
         async with self._leases.held(table.sha256):
             try:
@@ -171,3 +177,8 @@ class Uploads:
                 self._leases.doom(table.sha256)
                 raise
         return dataset
+
+
+def _check_owner(caller: Caller, announcement: Announcement) -> None:
+    if announcement.owner is not None and not caller.principal.is_service:
+        raise InvalidArgument.for_field("open.owner", "is for services; what you upload is yours")

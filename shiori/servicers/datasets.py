@@ -10,6 +10,8 @@ from hanami.shiori.v1 import dataset_service_pb2_grpc
 
 from mesh import names
 from mesh.calls import current_caller, current_note
+from mesh.masks import check_mask
+from mesh.visibility_messages import visibility_of
 from shiori import convert
 from shiori.domain.announcement import Announcement
 from shiori.domain.dataset import DatasetName
@@ -55,6 +57,19 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
             page_token=request.page_token,
         )
         return convert.page_message(page)
+
+    async def UpdateDataset(
+        self, request: pb.UpdateDatasetRequest, context: "Context"
+    ) -> pb.Dataset:
+        """Change who may know of a data set."""
+        check_mask(request.update_mask, ["visibility"])
+        dataset = await self._datasets.update(
+            current_caller(),
+            DatasetName.parse(request.dataset.name, field="dataset.name"),
+            visibility=visibility_of(request.dataset.visibility),
+            etag=request.dataset.etag,
+        )
+        return convert.dataset_message(dataset)
 
     async def DeleteDataset(self, request: pb.DeleteDatasetRequest, context: "Context") -> Empty:
         """Remove a data set."""

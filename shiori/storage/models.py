@@ -8,6 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mesh.database import UtcTimestamp, new_metadata
 from mesh.idempotency import idempotency_table
+from mesh.owned_rows import OwnedRow
 
 
 def _identifier() -> String:
@@ -21,7 +22,7 @@ class Base(DeclarativeBase):
     metadata = new_metadata()
 
 
-class DatasetRow(Base):
+class DatasetRow(OwnedRow, Base):
     """A data set; its rows lie in the blob that `sha256` names."""
 
     __tablename__ = "datasets"
@@ -38,7 +39,6 @@ class DatasetRow(Base):
     row_count: Mapped[int] = mapped_column(BigInteger)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
-    create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
     creator: Mapped[str] = mapped_column(String(160))
     etag: Mapped[str] = mapped_column(String(32))
 

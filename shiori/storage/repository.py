@@ -1,13 +1,15 @@
 """Data sets in SQL; see `shiori.ports.DatasetRepository` for what each method promises."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mesh.database import Database
 from mesh.errors import AlreadyExists, stale_etag
+from mesh.owned_rows import in_sight
+from mesh.visibility import Sight, Visibility
 from shiori.domain.dataset import (
     Column,
     ColumnRole,
@@ -38,6 +40,9 @@ class SqlDatasets:
             create_time=dataset.create_time,
             creator=dataset.creator,
             etag=dataset.etag,
+            owner=dataset.owner,
+            owner_since=dataset.owner_since,
+            visibility=dataset.visibility.value,
         )
         try:
             async with self._database.session() as session:
@@ -51,16 +56,43 @@ class SqlDatasets:
             row = await session.get(DatasetRow, (name.project_id, name.dataset_id))
         return None if row is None else _dataset(row)
 
-    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Dataset]:
+    async def list(
+        self, project_id: str, *, sight: Sight, after: str, limit: int
+    ) -> Sequence[Dataset]:
         """Return data sets of a project in the order of their ids."""
         query = (
             select(DatasetRow)
-            .where(DatasetRow.project_id == project_id, DatasetRow.dataset_id > after)
+            .where(
+                DatasetRow.project_id == project_id,
+                DatasetRow.dataset_id > after,
+                in_sight(DatasetRow, sight),
+            )
             .order_by(DatasetRow.dataset_id)
             .limit(limit)
         )
         async with self._database.session() as session:
             return [_dataset(row) for row in await session.scalars(query)]
+
+    async def projects(self) -> Set[str]:
+        """Return the projects that have data sets."""
+        query = select(DatasetRow.project_id).distinct()
+        async with self._database.session() as session:
+            return set(await session.scalars(query))
+
+    async def set_visibility(self, name: DatasetName, visibility: Visibility, *, etag: str) -> bool:
+        """Store who may know of the data set of this etag."""
+        change = (
+            update(DatasetRow)
+            .where(
+                DatasetRow.project_id == name.project_id,
+                DatasetRow.dataset_id == name.dataset_id,
+                DatasetRow.etag == etag,
+            )
+            .values(visibility=visibility.value)
+            .returning(DatasetRow.dataset_id)
+        )
+        async with self._database.session() as session:
+            return await session.scalar(change) is not None
 
     async def delete(self, name: DatasetName, *, etag: str) -> Dataset | None:
         """Remove a data set and return it; None when there is none."""
@@ -114,4 +146,7 @@ def _dataset(row: DatasetRow) -> Dataset:
         sha256=row.sha256,
         create_time=row.create_time,
         creator=row.creator,
+        owner=row.owner,
+        owner_since=row.owner_since,
+        visibility=Visibility(row.visibility),
     )

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kyouko.domain.engine import EngineStructureError, GrowthEvent, NetworkStructure
 from kyouko.domain.networks.keeping import TakenSnapshot
 from kyouko.domain.networks.learner import Learner
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.network import Network, NetworkStatistics
+from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.template import (
     NetworkTemplate,
     TemplateProblem,
@@ -18,7 +19,15 @@ from kyouko.domain.template import (
 )
 from kyouko.ports import Clock, NetworkRepository, NewId
 from mesh.access import Action, Caller
-from mesh.errors import ResourceExhausted, stale_etag
+from mesh.errors import NotFound, ResourceExhausted, stale_etag
+from mesh.visibility import (
+    Visibility,
+    authorize_change,
+    authorize_creation,
+    authorize_listing,
+    check_listing,
+    owner_of,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class NewNetwork:
     Attributes:
         channels: closes what the template leaves open.
         seed: overrides the template's.
+        visibility: who may know of it.
     """
 
     project_id: str
@@ -48,6 +58,7 @@ class NewNetwork:
     template: NetworkTemplate
     channels: int | None = None
     seed: int | None = None
+    visibility: Visibility = Visibility.SHARED
 
 
 class Networks:
@@ -63,8 +74,10 @@ class Networks:
         new_id: NewId,
         limits: NetworkLimits,
         before_deletion: Sequence[Callable[[Network], Awaitable[None]]] = (),
+        after_hiding: Callable[[Network], Awaitable[None]] | None = None,
     ) -> None:
-        # `before_deletion` ends what works on a network that is about to be deleted.
+        # `before_deletion` ends what works on a network that is about to be deleted, and
+        # `after_hiding` what those do who may not know of one any more.
         self._repository = repository
         self._live = live
         self._executor = executor
@@ -72,6 +85,8 @@ class Networks:
         self._new_id = new_id
         self._limits = limits
         self._before_deletion = before_deletion
+        self._after_hiding = after_hiding
+        self._seen = SeenNetworks(repository)
         # An empty network may take as much memory as a full one, and nobody counts it yet.
         self._building = asyncio.Lock()
 
@@ -82,7 +97,8 @@ class Networks:
             DomainError: TEMPLATE_INVALID, RESOURCE_EXISTS, LIMIT_REACHED, FIELD_INVALID, or
                 what `Caller.authorize_project` raises.
         """
-        caller.authorize_project(new.project_id)
+        authorize_creation(caller, new.project_id)
+        owner, owner_since = owner_of(caller.principal)
         structure = await asyncio.to_thread(
             resolve, new.template, channels=new.channels, seed=new.seed
         )
@@ -95,26 +111,29 @@ class Networks:
             create_time=self._clock(),
             creator=caller.principal.name,
             statistics=await self._first_statistics(structure),
+            owner=owner,
+            owner_since=owner_since,
+            visibility=new.visibility,
         )
         await self._repository.create(network)
         return network
 
     async def get(self, caller: Caller, project_id: str, network_id: str) -> Network:
         """Return a network as it is now."""
-        caller.authorize_project(project_id)
-        return self._live.as_now(await self._repository.get(project_id, network_id))
+        return self._live.as_now(await self._seen.find(caller, project_id, network_id))
 
     async def get_model(self, caller: Caller, project_id: str, network_id: str) -> Network:
         """Return a network for somebody, such as a device, who may let it predict."""
-        caller.authorize_network(project_id, network_id, Action.PREDICT)
-        return self._live.as_now(await self._repository.get(project_id, network_id))
+        found = await self._seen.find(caller, project_id, network_id, Action.PREDICT)
+        return self._live.as_now(found)
 
     async def list(
         self, caller: Caller, project_id: str, *, after: str, limit: int
     ) -> Sequence[Network]:
-        """Return networks by id, after the id `after`."""
-        caller.authorize_project(project_id)
-        networks = await self._repository.list(project_id, after=after, limit=limit)
+        """Return the networks that the caller may know of, by id, after the id `after`."""
+        sight = authorize_listing(caller, project_id)
+        networks = await self._repository.list(project_id, sight=sight, after=after, limit=limit)
+        check_listing(sight, project_id, len(networks))
         return [self._live.as_now(network) for network in networks]
 
     async def growth_events(
@@ -125,8 +144,8 @@ class Networks:
         Raises:
             DomainError: What `LiveNetworks.using` raises.
         """
-        caller.authorize_project(project_id)
-        async with self._live.using(project_id, network_id) as live:
+        found = await self._seen.find(caller, project_id, network_id)
+        async with self._live.using(project_id, network_id, uid=found.uid) as live:
             # In the owner's turn: between two rows, not in the middle of one.
             events = await live.owner.run(lambda ledger: ledger.learner.events(after))
         return events[:limit]
@@ -137,16 +156,44 @@ class Networks:
         Raises:
             DomainError: What `LiveNetworks.using` and `LiveNetworks.snapshot` raise.
         """
-        caller.authorize_project(project_id)
-        async with self._live.using(project_id, network_id) as live:
+        found = await self._seen.find(caller, project_id, network_id)
+        async with self._live.using(project_id, network_id, uid=found.uid) as live:
             return await self._live.snapshot(live)
+
+    async def update(
+        self,
+        caller: Caller,
+        project_id: str,
+        network_id: str,
+        *,
+        visibility: Visibility,
+        etag: str = "",
+    ) -> Network:
+        """Change who may know of a network; who may not any more is cut off.
+
+        Raises:
+            DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH.
+        """
+        network = await self._seen.find(caller, project_id, network_id)
+        authorize_change(caller, network.belonging)
+        if etag not in ("", network.uid):
+            raise stale_etag(network.name, etag)
+        network = replace(network, visibility=visibility)
+        # Half of it would leave streams open: it goes on if the caller leaves.
+        await asyncio.shield(self._update(network))
+        return self._live.as_now(network)
+
+    async def _update(self, network: Network) -> None:
+        if not await self._repository.set_visibility(network.uid, network.visibility):
+            raise NotFound(network.name)
+        if self._after_hiding is not None:
+            await self._after_hiding(network)
 
     async def delete(
         self, caller: Caller, project_id: str, network_id: str, *, etag: str = ""
     ) -> None:
         """Delete a network; what works on it ends first."""
-        caller.authorize_project(project_id)
-        network = await self._repository.get(project_id, network_id)
+        network = await self._seen.find(caller, project_id, network_id)
         if etag not in ("", network.uid):
             raise stale_etag(network.name, etag)
         # Half a deletion would be worse than none: it goes on if the caller leaves.

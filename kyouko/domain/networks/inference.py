@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kyouko.domain.networks.learner import Array, Learner, RowResults, Rows, check_shape
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.seeing import SeenNetworks
 from mesh.access import Action, Caller
 from mesh.errors import ResourceExhausted
 
@@ -26,9 +27,12 @@ class Inferred:
 class Inference:
     """Predicts rows of one call."""
 
-    def __init__(self, networks: LiveNetworks, *, max_rows: int, max_output_bytes: int) -> None:
+    def __init__(
+        self, networks: LiveNetworks, seen: SeenNetworks, *, max_rows: int, max_output_bytes: int
+    ) -> None:
         """Take the bounds of one call: its rows, and the bytes of their outputs."""
         self._networks = networks
+        self._seen = seen
         self._max_rows = max_rows
         self._max_output_bytes = max_output_bytes
 
@@ -47,8 +51,8 @@ class Inference:
             DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT,
                 TENSOR_INVALID, WIDTH_MISMATCH, LIMIT_REACHED, or what `LiveNetworks.using` raises.
         """
-        caller.authorize_network(project_id, network_id, Action.PREDICT)
-        async with self._networks.using(project_id, network_id) as live:
+        found = await self._seen.find(caller, project_id, network_id, Action.PREDICT)
+        async with self._networks.using(project_id, network_id, uid=found.uid) as live:
             structure = live.network.structure
             self._check(inputs.shape, structure.channels, structure.most_outputs)
             results, labels = await live.owner.run(lambda ledger: _predict(ledger.learner, inputs))

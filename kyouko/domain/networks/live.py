@@ -63,8 +63,10 @@ class LiveNetworks:
         self._snapshots_at_once = asyncio.Semaphore(_SNAPSHOTS_AT_ONCE)
 
     @asynccontextmanager
-    async def using(self, project_id: str, network_id: str) -> AsyncIterator[LiveNetwork]:
-        """Hold a network in memory, loading it if need be.
+    async def using(
+        self, project_id: str, network_id: str, *, uid: str = ""
+    ) -> AsyncIterator[LiveNetwork]:
+        """Hold a network in memory, loading it if need be; with a `uid` only that one.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
@@ -82,7 +84,7 @@ class LiveNetworks:
         try:
             # Since it was acquired its deletion may have begun, which ends only known users.
             live.check_there()
-            if live.network.uid in self._deleting:
+            if uid not in ("", live.network.uid) or live.network.uid in self._deleting:
                 raise NotFound(live.network.name)
             yield live
         except LeftMemory:
@@ -124,7 +126,10 @@ class LiveNetworks:
     def as_now(self, network: Network) -> Network:
         """Return a network as it is at this moment: from memory if it is there."""
         live = self._live.get(network.uid)
-        return network if live is None else live.now()
+        if live is None:
+            return network
+        # Who may know of it is changed in the repository only.
+        return replace(live.now(), visibility=network.visibility)
 
     async def keep(self, live: LiveNetwork) -> None:
         """Take a snapshot if a newer one is needed; see `Keeper.keep`."""

@@ -10,6 +10,7 @@ from kyouko.domain.networks.scoring import GREATEST_LOSS
 from kyouko.domain.networks.sessions import SessionsState
 from kyouko.domain.pipeline.state import PipelineState
 from kyouko.domain.pipeline.statistics import PipelineStatistics
+from mesh.visibility import Belonging, Visibility
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Network:
         snapshot_before: the one before it, kept in case the newest cannot be read.
         journal_position: the last change that the snapshot holds.
         problem: what was lost by damage, if anything; empty while nothing was.
+        owner: whose it is; `owner_since` tells this owner from a later one of the same name.
     """
 
     uid: str
@@ -84,11 +86,21 @@ class Network:
     snapshot_before: str = ""
     journal_position: int = 0
     problem: str = ""
+    owner: str = ""
+    owner_since: int = 0
+    visibility: Visibility = Visibility.SHARED
 
     @property
     def name(self) -> str:
         """The resource name."""
         return network_name(self.project_id, self.network_id)
+
+    @property
+    def belonging(self) -> Belonging:
+        """Whose it is, and who may know of it."""
+        return Belonging(
+            self.project_id, self.create_time, self.owner, self.owner_since, self.visibility
+        )
 
 
 def network_name(project_id: str, network_id: str) -> str:

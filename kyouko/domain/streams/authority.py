@@ -1,11 +1,15 @@
 """Who talks on a stream, and until when: a stream outlives its first token."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
+from kyouko.domain.networks.network import Network
 from kyouko.ports import VerifyToken
 from mesh.access import AccessRule, Action, Caller, Principal, Role
 from mesh.errors import Unauthenticated
 
+# Returns the network for a caller, or raises what `SeenNetworks.find` raises.
+FindNetwork = Callable[[Caller, Action], Awaitable[Network]]
 _LEARNERS: Final = frozenset({Role.ADMIN, Role.PROJECT_ADMIN, Role.MEMBER, Role.DEVICE})
 
 
@@ -13,34 +17,31 @@ class Authority:
     """The right to use one network, renewed by fresh tokens of the same user."""
 
     def __init__(
-        self,
-        caller: Caller,
-        verify: VerifyToken,
-        *,
-        project_id: str,
-        network_id: str,
-        is_learning: bool,
+        self, caller: Caller, verify: VerifyToken, find: FindNetwork, *, is_learning: bool
     ) -> None:
-        """Check the caller's right.
-
-        Raises:
-            NotFound: The caller has no role in the project, or a device's key is of
-                another network.
-            PermissionDenied: ROLE_INSUFFICIENT; SCOPE_INSUFFICIENT: a device's key does
-                not cover what the stream is for.
-        """
+        """Take the parts; `network` checks the caller's right."""
         self._verify = verify
+        self._find = find
+        self._deleted_projects = caller.deleted_projects
         self._opened_by = caller.rule
         self._rule = _learning_rule(caller.rule) if is_learning else caller.rule
-        self._network = project_id, network_id
         self._action = Action.LEARN if is_learning else Action.PREDICT
-        self._authorize(caller.principal)
         self.principal = caller.principal
 
     @property
     def caller(self) -> Caller:
         """Who talks now, by the rule that opened the stream."""
-        return Caller(self.principal, self._opened_by)
+        return Caller(self.principal, self._opened_by, self._deleted_projects)
+
+    async def network(self) -> Network:
+        """Return the network, if who talks may use it now.
+
+        Raises:
+            NotFound: They may not know of it, or a device's key is of another one.
+            PermissionDenied: ROLE_INSUFFICIENT; SCOPE_INSUFFICIENT: a device's key does
+                not cover what the stream is for.
+        """
+        return await self._network_for(self.principal)
 
     async def renew(self, token: str) -> None:
         """Go on with a fresh token.
@@ -48,17 +49,18 @@ class Authority:
         Raises:
             Unauthenticated: TOKEN_INVALID: it is no good, or speaks for somebody else;
                 TOKEN_REVOKED.
-            NotFound: The user has lost the role in the project.
+            NotFound: The user may not know of the network any more.
             PermissionDenied: ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT.
         """
         principal = await self._verify(token)
         if principal.name != self.principal.name:
             raise _token_invalid(f"of {principal.name}, but the stream is {self.principal.name}'s")
-        self._authorize(principal)
+        await self._network_for(principal)
         self.principal = principal
 
-    def _authorize(self, principal: Principal) -> None:
-        Caller(principal, self._rule).authorize_network(*self._network, self._action)
+    async def _network_for(self, principal: Principal) -> Network:
+        caller = Caller(principal, self._rule, self._deleted_projects)
+        return await self._find(caller, self._action)
 
     def seconds_left(self, now: float) -> float:
         """Return how long the token is still good; `now` in seconds since 1970."""

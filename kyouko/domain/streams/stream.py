@@ -184,6 +184,14 @@ class LearnStream:
         """Who streams now, after the last renewal."""
         return self._authority.caller
 
+    async def check_network(self) -> None:
+        """Refuse to go on for somebody who may not use the network any more.
+
+        Raises:
+            DomainError: What `Authority.network` raises.
+        """
+        await self._authority.network()
+
     @property
     def uid(self) -> str:
         """The uid of the stream's network."""

@@ -16,6 +16,7 @@ from kyouko.domain.networks.ledger import Ledger, broken_network
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork, shutting_down
 from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.networks.sessions import MOST_WAITING_BYTES, key_of, new_token, taken_over
 from kyouko.domain.networks.waiting import count_row_bytes
 from kyouko.domain.pipeline.lags import widest_row
@@ -90,6 +91,7 @@ class Streams:
     def __init__(
         self,
         networks: LiveNetworks,
+        seen: SeenNetworks,
         verify: VerifyToken,
         check_caller: CheckCaller,
         *,
@@ -97,6 +99,7 @@ class Streams:
         limits: StreamLimits,
     ) -> None:
         self._networks = networks
+        self._seen = seen
         self._verify = verify
         self._check_caller = check_caller
         self._clock = clock
@@ -123,16 +126,18 @@ class Streams:
         authority = Authority(
             caller,
             self._verify,
-            project_id=opening.project_id,
-            network_id=opening.network_id,
+            lambda who, action: self._seen.find(
+                who, opening.project_id, opening.network_id, action
+            ),
             is_learning=opening.mode is StreamMode.LEARN,
         )
+        network = await authority.network()
         if self._is_draining:
             raise shutting_down()
         await self._make_place(opening, caller.principal.name)
         async with (
             self._place(caller.principal.name),
-            self._networks.using(opening.project_id, opening.network_id) as live,
+            self._networks.using(opening.project_id, opening.network_id, uid=network.uid) as live,
         ):
             terms = self._terms(live, opening)
             scorer = await self._scorer(live, opening)
@@ -150,6 +155,7 @@ class Streams:
             try:
                 # Who has been shut out since the call came is not among those told of it.
                 self._check_caller(stream.caller)
+                await stream.check_network()
                 yield stream
             except asyncio.CancelledError:
                 if stream not in self._cut_off:
@@ -230,6 +236,14 @@ class Streams:
         self._scorers.forget(network.uid)
         found = [stream for stream in self._open if stream.uid == network.uid]
         await self._end(found, NotFound(network.name))
+
+    async def check_network(self, network: Network) -> None:
+        """End the streams of those who may not know of a network any more."""
+        for stream in [stream for stream in self._open if stream.uid == network.uid]:
+            try:
+                await stream.check_network()
+            except DomainError as error:
+                await self._end([stream], error)
 
     def check_callers(self) -> None:
         """End the streams of those who may not stream any more; called after every change."""

@@ -21,7 +21,14 @@ from kyouko.domain.tasks.reading import ReadingPlan, RowReader
 from kyouko.domain.tasks.run import StopReason, TaskRun
 from kyouko.domain.tasks.storing import ResultStore
 from kyouko.domain.tasks.task import Failure, Task, TaskProgress, TaskState, TaskWork
-from kyouko.ports import Clock, Datasets, PredictionFile, PredictionFiles, Tracing
+from kyouko.ports import (
+    Clock,
+    Datasets,
+    NetworkRepository,
+    PredictionFile,
+    PredictionFiles,
+    Tracing,
+)
 from mesh.errors import DomainError, NotFound, Unavailable
 
 _log = structlog.get_logger(__name__)
@@ -204,8 +211,8 @@ class TaskExecution:
     def _results(self) -> ResultStore:
         return ResultStore(
             self._tools.datasets,
-            self.task.project_id,
-            self.task.result_dataset_id,
+            self._tools.networks,
+            self.task,
             patience_seconds=self._tools.terms.patience_seconds,
         )
 
@@ -257,6 +264,7 @@ class ExecutionTools:
     """What running tasks takes."""
 
     live: LiveNetworks
+    networks: NetworkRepository
     datasets: Datasets
     predictions: PredictionFiles
     board: TaskBoard

@@ -3,19 +3,27 @@
 from pathlib import Path
 
 from kyouko.domain.tasks.patience import Patience
-from kyouko.ports import Datasets
-from mesh.errors import AlreadyExists, Unavailable
+from kyouko.domain.tasks.result import NewDataset, result_of
+from kyouko.domain.tasks.task import Task
+from kyouko.ports import Datasets, NetworkRepository
+from mesh.errors import AlreadyExists, NotFound, Unavailable
+from mesh.visibility import Visibility
 
 
 class ResultStore:
     """Stores the result of one task, under a name that no other task at work has."""
 
     def __init__(
-        self, datasets: Datasets, project_id: str, dataset_id: str, *, patience_seconds: float
+        self,
+        datasets: Datasets,
+        networks: NetworkRepository,
+        task: Task,
+        *,
+        patience_seconds: float,
     ) -> None:
         self._datasets = datasets
-        self._project_id = project_id
-        self._dataset_id = dataset_id
+        self._networks = networks
+        self._task = task
         self._patience_seconds = patience_seconds
 
     async def has_it(self) -> bool:
@@ -27,10 +35,10 @@ class ResultStore:
         Raises:
             Unavailable: DEPENDENCY_UNAVAILABLE: the archive stays away.
         """
-        patience = Patience(self._patience_seconds)
+        task, patience = self._task, Patience(self._patience_seconds)
         while True:
             try:
-                return await self._datasets.is_ours(self._project_id, self._dataset_id)
+                return await self._datasets.is_ours(task.project_id, task.result_dataset_id)
             except Unavailable as error:
                 await patience.pause(error)
 
@@ -45,7 +53,7 @@ class ResultStore:
         may_be_stored = False
         while True:
             try:
-                await self._datasets.upload_csv(self._project_id, self._dataset_id, path)
+                await self._datasets.upload_csv(await self._new(), path)
             except Unavailable as error:
                 # It may have arrived, and only the answer was lost.
                 may_be_stored = True
@@ -56,3 +64,13 @@ class ResultStore:
                 raise
             else:
                 return
+
+    async def _new(self) -> NewDataset:
+        """Return what the predictions are to be, by who may know of network and rows now."""
+        task = self._task
+        network = await self._networks.get(task.project_id, task.network_id)
+        try:
+            of_rows = (await self._datasets.describe(task.dataset)).visibility
+        except NotFound:
+            of_rows = Visibility.PRIVATE
+        return result_of(task, network=network.visibility, rows=of_rows)

@@ -9,6 +9,7 @@ import structlog
 
 from kyouko.domain.engine import NetworkStructure, TaskKind
 from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.tasks.columns import choose_columns
 from kyouko.domain.tasks.execution import ExecutionTools, TaskExecution
 from kyouko.domain.tasks.run import StopReason
@@ -23,6 +24,7 @@ from mesh.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from mesh.visibility import authorize_listing
 
 _log = structlog.get_logger(__name__)
 
@@ -65,7 +67,7 @@ class Tasks:
         waiting_limit: int = 1000,
     ) -> None:
         self._repository = repository
-        self._networks = networks
+        self._seen = SeenNetworks(networks)
         self._tools = tools
         self._board = tools.board
         self._new_id = new_id
@@ -91,8 +93,7 @@ class Tasks:
             DomainError: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, WIDTH_MISMATCH, FIELD_INVALID,
                 LIMIT_REACHED, DEPENDENCY_UNAVAILABLE, SHUTTING_DOWN.
         """
-        caller.authorize_project(new.project_id)
-        network = await self._networks.get(new.project_id, new.network_id)
+        network = await self._seen.find(caller, new.project_id, new.network_id)
         if new.work is TaskWork.PREDICT:
             _check_prediction(new)
         elif new.result_dataset_id:
@@ -124,15 +125,16 @@ class Tasks:
             is_classes=network.structure.output.kind is TaskKind.CLASSES,
             create_time=self._tools.clock(),
             creator=caller.principal.name,
+            creator_since=caller.principal.since,
             progress=TaskProgress(total_rows=dataset.row_count * new.epochs),
             trace=self._tools.tracing.current(),
         )
         # A task that is stored has to be queued as well, also if the caller leaves meanwhile.
-        return await asyncio.shield(self._claim_result_and_add(task, network, token))
+        return await asyncio.shield(self._claim_result_and_add(task, network))
 
     async def get(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
-        """Return a task as it is now."""
-        caller.authorize_project(project_id)
+        """Return a task, of a network that the caller may know of, as it is now."""
+        await self._seen.find(caller, project_id, network_id)
         return self._board.newest(await self._repository.get(project_id, network_id, task_id))
 
     async def list(
@@ -143,11 +145,13 @@ class Tasks:
         Raises:
             InvalidArgument: PAGE_TOKEN_INVALID: `after` is no number.
         """
-        caller.authorize_project(project_id)
+        sight = authorize_listing(caller, project_id)
         number = _number_in(after)
         if network_id is not None:
-            await self._networks.get(project_id, network_id)
-        found = await self._repository.list(project_id, network_id, after=number, limit=limit)
+            await self._seen.find(caller, project_id, network_id)
+        found = await self._repository.list(
+            project_id, network_id, sight=sight, after=number, limit=limit
+        )
         return [self._board.newest(task) for task in found]
 
     async def cancel(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
@@ -175,6 +179,8 @@ class Tasks:
                 raise _shutting_down()
             first = await self.get(caller, project_id, network_id, task_id)
             async for task in watcher.states(first):
+                # Meanwhile it may have been changed who may know of the network.
+                await self._seen.find(caller, project_id, network_id)
                 yield task
 
     async def end_network(self, network: Network) -> None:
@@ -200,7 +206,7 @@ class Tasks:
             await asyncio.wait(workers)
         self._board.end_watching(_shutting_down())
 
-    async def _claim_result_and_add(self, task: Task, network: Network, token: str) -> Task:
+    async def _claim_result_and_add(self, task: Task, network: Network) -> Task:
         """Queue a task whose result will have a name that nothing has, and no task at work."""
         result = task.result
         if not result:
@@ -209,7 +215,7 @@ class Tasks:
             raise AlreadyExists(result)
         self._claims.add(result)
         try:
-            await self._check_is_new(result, token)
+            await self._check_is_new(result)
             return await self._add(task, network)
         finally:
             self._claims.discard(result)
@@ -220,9 +226,10 @@ class Tasks:
             if queue.at_work is not None:
                 yield queue.at_work.task.result
 
-    async def _check_is_new(self, result: str, token: str) -> None:
+    async def _check_is_new(self, result: str) -> None:
         try:
-            await self._tools.datasets.describe(result, token=token)
+            # As a service: ids are taken also by what the caller may not know of.
+            await self._tools.datasets.describe(result)
         except NotFound:
             return
         raise AlreadyExists(result)

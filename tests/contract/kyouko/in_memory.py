@@ -23,6 +23,7 @@ from kyouko.ports import (
     StoredSnapshot,
 )
 from mesh.errors import AlreadyExists, NotFound
+from mesh.visibility import Sight, Visibility
 
 
 class MemoryNetworkRepository:
@@ -48,14 +49,29 @@ class MemoryNetworkRepository:
                 return network
         raise NotFound(name)
 
-    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Network]:
+    async def list(
+        self, project_id: str, *, sight: Sight, after: str, limit: int
+    ) -> Sequence[Network]:
         """Return networks by id."""
         found = [
             network
             for network in self._networks.values()
-            if network.project_id == project_id and network.network_id > after
+            if network.project_id == project_id
+            and network.network_id > after
+            and sight.shows(network.belonging)
         ]
         return sorted(found, key=lambda network: network.network_id)[:limit]
+
+    async def projects(self) -> Set[str]:
+        """Return the projects that have networks."""
+        return {network.project_id for network in self._networks.values()}
+
+    async def set_visibility(self, uid: str, visibility: Visibility) -> bool:
+        """Store who may know of a network."""
+        if uid not in self._networks:
+            return False
+        self._networks[uid] = replace(self._networks[uid], visibility=visibility)
+        return True
 
     async def count(self, project_id: str) -> int:
         """Return how many networks a project has."""
@@ -139,7 +155,7 @@ class MemoryTaskRepository:
         raise NotFound(name)
 
     async def list(
-        self, project_id: str, network_id: str | None, *, after: int, limit: int
+        self, project_id: str, network_id: str | None, *, sight: Sight, after: int, limit: int
     ) -> Sequence[Task]:
         """Return tasks by number."""
         found = [
@@ -148,6 +164,7 @@ class MemoryTaskRepository:
             if task.project_id == project_id
             and network_id in (None, task.network_id)
             and number > after
+            and sight.shows(self.networks[task.network_uid].belonging)
         ]
         return found[:limit]
 

@@ -8,6 +8,7 @@ import pytest
 from kyouko.domain.networks.network import NetworkStatistics, SnapshotRecord
 from kyouko.domain.tasks.task import Failure, TaskProgress, TaskState, Totals
 from mesh.errors import AlreadyExists, NotFound
+from mesh.visibility import EVERYTHING
 from tests.contract.kyouko.builders import NOON, network, task
 from tests.contract.kyouko.conftest import Repositories
 
@@ -43,8 +44,8 @@ async def test_networks_are_listed_byte_by_byte(repositories: Repositories) -> N
     for network_id in ("ab", "a-c", "b", "a0"):
         await repositories.networks.create(network(network_id))
 
-    first = await repositories.networks.list("flowers", after="", limit=2)
-    rest = await repositories.networks.list("flowers", after="a0", limit=10)
+    first = await repositories.networks.list("flowers", sight=EVERYTHING, after="", limit=2)
+    rest = await repositories.networks.list("flowers", sight=EVERYTHING, after="a0", limit=10)
 
     assert ["a-c", "a0"] == [item.network_id for item in first]
     assert ["ab", "b"] == [item.network_id for item in rest]
@@ -251,10 +252,12 @@ async def test_tasks_are_listed_by_number(repositories: Repositories) -> None:
         for item in (task("one"), task("two", of=other), task("three"))
     ]
 
-    every = await repositories.tasks.list("flowers", None, after=0, limit=10)
-    some = await repositories.tasks.list("flowers", None, after=numbers[0], limit=1)
-    own = await repositories.tasks.list("flowers", "net", after=0, limit=10)
-    foreign = await repositories.tasks.list("rocks", None, after=0, limit=10)
+    every = await repositories.tasks.list("flowers", None, sight=EVERYTHING, after=0, limit=10)
+    some = await repositories.tasks.list(
+        "flowers", None, sight=EVERYTHING, after=numbers[0], limit=1
+    )
+    own = await repositories.tasks.list("flowers", "net", sight=EVERYTHING, after=0, limit=10)
+    foreign = await repositories.tasks.list("rocks", None, sight=EVERYTHING, after=0, limit=10)
 
     assert ["one", "two", "three"] == [item.task_id for item in every]
     assert ["two"] == [item.task_id for item in some]

@@ -1,10 +1,12 @@
 """Shiori's ports in memory, for tests of the domain; the contract suite keeps them honest."""
 
 import io
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 
 from mesh.errors import AlreadyExists, stale_etag
+from mesh.visibility import Sight, Visibility
 from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
 from shiori.domain.rows import RowBatch
 from shiori.formats.parquet import ParquetTable
@@ -27,14 +29,30 @@ class InMemoryDatasets:
         """Return a data set, or None."""
         return self._datasets.get(name)
 
-    async def list(self, project_id: str, *, after: str, limit: int) -> Sequence[Dataset]:
+    async def list(
+        self, project_id: str, *, sight: Sight, after: str, limit: int
+    ) -> Sequence[Dataset]:
         """Return data sets of a project in the order of their ids."""
         found = [
             dataset
             for name, dataset in self._datasets.items()
-            if name.project_id == project_id and name.dataset_id > after
+            if name.project_id == project_id
+            and name.dataset_id > after
+            and sight.shows(dataset.belonging)
         ]
         return sorted(found, key=lambda dataset: dataset.name.dataset_id)[:limit]
+
+    async def projects(self) -> Set[str]:
+        """Return the projects that have data sets."""
+        return {name.project_id for name in self._datasets}
+
+    async def set_visibility(self, name: DatasetName, visibility: Visibility, *, etag: str) -> bool:
+        """Store who may know of the data set of this etag."""
+        dataset = self._datasets.get(name)
+        if dataset is None or dataset.etag != etag:
+            return False
+        self._datasets[name] = replace(dataset, visibility=visibility)
+        return True
 
     async def delete(self, name: DatasetName, *, etag: str) -> Dataset | None:
         """Remove a data set and return it; None when there is none."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mesh.errors import Aborted, AlreadyExists
+from mesh.visibility import EVERYTHING
 from shiori.domain.dataset import DatasetName
 from shiori.ports import DatasetRepository
 from tests.contract.shiori.datasets import dataset
@@ -60,7 +61,7 @@ async def test_list_goes_by_id_within_one_project(repository: DatasetRepository)
         await repository.add(dataset(dataset_id=dataset_id))
     await repository.add(dataset(project_id="others", dataset_id="b"))
 
-    found = await repository.list("flowers", after="a-b", limit=3)
+    found = await repository.list("flowers", sight=EVERYTHING, after="a-b", limit=3)
 
     assert ["a0", "ab", "b"] == [item.name.dataset_id for item in found]
 

@@ -61,6 +61,7 @@ def test_claims_and_header_of_an_access_token(
         "adm": True,
         "roles": {"garden": "MEMBER"},
         "sid": "s1",
+        "since": 1_767_355_200_000_000,
     } == claims
     assert end == signed.expire_time.timestamp()
 

@@ -5,11 +5,13 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from hanami.kyouko.v1 import template_service_pb2 as _template_service_pb2
+from hanami.type.v1 import visibility_pb2 as _visibility_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -124,6 +126,8 @@ class Network(_message.Message):
     CREATOR_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    VISIBILITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `projects/{project}/networks/{network}`."""
     kept_rows: _builtins.int
@@ -136,6 +140,10 @@ class Network(_message.Message):
     """
     problem: _builtins.str
     """What of the network was lost by a damaged disk, in words; empty while nothing was."""
+    owner: _builtins.str
+    """Whose it is, `users/{user}` or `projects/{project}/clients/{client}`: who created it."""
+    visibility: _visibility_pb2.Visibility.ValueType
+    """Who may know of it. Its tasks are for members of the project who may, never for others."""
     @_builtins.property
     def structure(self) -> _template_service_pb2.NetworkTemplate:
         """What the network was made from, every choice filled in."""
@@ -164,10 +172,12 @@ class Network(_message.Message):
         creator: _builtins.str = ...,
         etag: _builtins.str = ...,
         problem: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        visibility: _visibility_pb2.Visibility.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "statistics", b"statistics", "structure", b"structure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "etag", b"etag", "kept_rows", b"kept_rows", "labels", b"labels", "name", b"name", "problem", b"problem", "statistics", b"statistics", "structure", b"structure"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "etag", b"etag", "kept_rows", b"kept_rows", "labels", b"labels", "name", b"name", "owner", b"owner", "problem", b"problem", "statistics", b"statistics", "structure", b"structure", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -381,6 +391,7 @@ class CreateNetworkRequest(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VISIBILITY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The project, `projects/{project}`."""
     network_id: _builtins.str
@@ -395,6 +406,8 @@ class CreateNetworkRequest(_message.Message):
     """Overrides the template's seed."""
     request_id: _builtins.str
     """Makes a repeated call return the first answer; kept for 24 hours."""
+    visibility: _visibility_pb2.Visibility.ValueType
+    """Who may know of the network; SHARED when not set."""
     @_builtins.property
     def structure(self) -> _template_service_pb2.NetworkTemplate:
         """A template as a message."""
@@ -410,10 +423,11 @@ class CreateNetworkRequest(_message.Message):
         channels: _builtins.int | None = ...,
         seed: _builtins.int | None = ...,
         request_id: _builtins.str = ...,
+        visibility: _visibility_pb2.Visibility.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_channels", b"_channels", "_seed", b"_seed", "channels", b"channels", "seed", b"seed", "source", b"source", "structure", b"structure", "template", b"template", "template_yaml", b"template_yaml"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_channels", b"_channels", "_seed", b"_seed", "channels", b"channels", "network_id", b"network_id", "parent", b"parent", "request_id", b"request_id", "seed", b"seed", "source", b"source", "structure", b"structure", "template", b"template", "template_yaml", b"template_yaml"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_channels", b"_channels", "_seed", b"_seed", "channels", b"channels", "network_id", b"network_id", "parent", b"parent", "request_id", b"request_id", "seed", b"seed", "source", b"source", "structure", b"structure", "template", b"template", "template_yaml", b"template_yaml", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__channels: _TypeAlias = _typing.Literal["channels"]  # noqa: Y015
     _WhichOneofArgType__channels: _TypeAlias = _typing.Literal["_channels", b"_channels"]  # noqa: Y015
@@ -509,6 +523,42 @@ class ListNetworksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListNetworksResponse: _TypeAlias = ListNetworksResponse  # noqa: Y015
+
+@_typing.final
+class UpdateNetworkRequest(_message.Message):
+    """The request of UpdateNetwork."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NETWORK_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a repeated call return the first answer; kept for 24 hours."""
+    @_builtins.property
+    def network(self) -> Global___Network:
+        """The network with its new values; when its `etag` is set, it is changed only if
+        that is still its etag.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: `visibility`."""
+
+    def __init__(
+        self,
+        *,
+        network: Global___Network | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["network", b"network", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["network", b"network", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateNetworkRequest: _TypeAlias = UpdateNetworkRequest  # noqa: Y015
 
 @_typing.final
 class SnapshotNetworkRequest(_message.Message):

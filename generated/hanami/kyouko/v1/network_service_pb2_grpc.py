@@ -56,6 +56,11 @@ class NetworkServiceStub:
                 request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.SerializeToString,
                 response_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.FromString,
                 _registered_method=True)
+        self.UpdateNetwork = channel.unary_unary(
+                '/hanami.kyouko.v1.NetworkService/UpdateNetwork',
+                request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.UpdateNetworkRequest.SerializeToString,
+                response_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.Network.FromString,
+                _registered_method=True)
         self.SnapshotNetwork = channel.unary_unary(
                 '/hanami.kyouko.v1.NetworkService/SnapshotNetwork',
                 request_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.SnapshotNetworkRequest.SerializeToString,
@@ -111,6 +116,17 @@ class NetworkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateNetwork(self, request, context):
+        """Changes who may know of a network: for its owner, and for admins of its
+        project. Streams and watches of those who may not any more end.
+
+        Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+        REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SnapshotNetwork(self, request, context):
         """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
         newest one holds all that the network has learned, that one is the answer.
@@ -154,6 +170,11 @@ def add_NetworkServiceServicer_to_server(servicer, server):
                     servicer.ListGrowthEvents,
                     request_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.FromString,
                     response_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.SerializeToString,
+            ),
+            'UpdateNetwork': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateNetwork,
+                    request_deserializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.UpdateNetworkRequest.FromString,
+                    response_serializer=hanami_dot_kyouko_dot_v1_dot_network__service__pb2.Network.SerializeToString,
             ),
             'SnapshotNetwork': grpc.unary_unary_rpc_method_handler(
                     servicer.SnapshotNetwork,
@@ -275,6 +296,33 @@ class NetworkService:
             '/hanami.kyouko.v1.NetworkService/ListGrowthEvents',
             hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsRequest.SerializeToString,
             hanami_dot_kyouko_dot_v1_dot_network__service__pb2.ListGrowthEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateNetwork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.kyouko.v1.NetworkService/UpdateNetwork',
+            hanami_dot_kyouko_dot_v1_dot_network__service__pb2.UpdateNetworkRequest.SerializeToString,
+            hanami_dot_kyouko_dot_v1_dot_network__service__pb2.Network.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,13 @@ class NetworkServiceStub:
     Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
     DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
     """
+    UpdateNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.UpdateNetworkRequest, _network_service_pb2.Network]
+    """Changes who may know of a network: for its owner, and for admins of its
+    project. Streams and watches of those who may not any more end.
+
+    Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+    REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     SnapshotNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.SnapshotNetworkRequest, _network_service_pb2.NetworkSnapshot]
     """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
     newest one holds all that the network has learned, that one is the answer.
@@ -98,6 +105,13 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
 
     Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
     DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+    """
+    UpdateNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.UpdateNetworkRequest, _network_service_pb2.Network]  # type: ignore[assignment]
+    """Changes who may know of a network: for its owner, and for admins of its
+    project. Streams and watches of those who may not any more end.
+
+    Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+    REQUEST_ID_REUSED, FIELD_INVALID.
     """
     SnapshotNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.SnapshotNetworkRequest, _network_service_pb2.NetworkSnapshot]  # type: ignore[assignment]
     """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
@@ -161,6 +175,19 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, LIMIT_REACHED,
         DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateNetwork(
+        self,
+        request: _network_service_pb2.UpdateNetworkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_network_service_pb2.Network, _abc.Awaitable[_network_service_pb2.Network]]:
+        """Changes who may know of a network: for its owner, and for admins of its
+        project. Streams and watches of those who may not any more end.
+
+        Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+        REQUEST_ID_REUSED, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

@@ -28,12 +28,14 @@ from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hanami.type.v1 import access_pb2 as hanami_dot_type_dot_v1_dot_access__pb2
 from hanami.type.v1 import tensor_pb2 as hanami_dot_type_dot_v1_dot_tensor__pb2
+from hanami.type.v1 import visibility_pb2 as hanami_dot_type_dot_v1_dot_visibility__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&hanami/shiori/v1/dataset_service.proto\x12\x10hanami.shiori.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\x1a\x1bhanami/type/v1/tensor.proto\"\x94\x01\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04type\x18\x02 \x01(\x0e\x32\x1c.hanami.shiori.v1.ColumnType\x12*\n\x04role\x18\x03 \x01(\x0e\x32\x1c.hanami.shiori.v1.ColumnRole\x12\r\n\x05width\x18\x04 \x01(\x05\x12\x15\n\rmissing_count\x18\x05 \x01(\x03\"\xe2\x02\n\x07\x44\x61taset\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12,\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1c.hanami.shiori.v1.FileFormat\x12)\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x18.hanami.shiori.v1.Column\x12\x11\n\trow_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63reator\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\t \x01(\tB\x04\xe2\x41\x01\x03:Q\xea\x41N\n\x12hanami.dev/Dataset\x12%projects/{project}/datasets/{dataset}*\x08\x64\x61tasets2\x07\x64\x61taset\"\x86\x01\n\x14UploadDatasetRequest\x12,\n\x04open\x18\x01 \x01(\x0b\x32\x1c.hanami.shiori.v1.UploadOpenH\x00\x12.\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1d.hanami.shiori.v1.UploadChunkH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\xc6\x02\n\nUploadOpen\x12Y\n\x06parent\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12=\n\ndataset_id\x18\x02 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12<\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x1c.hanami.shiori.v1.FileFormatB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x05\x66iles\x18\x04 \x03(\x0b\x32\x1c.hanami.shiori.v1.UploadFileB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x08\x12#\n\rtarget_column\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\"\x87\x01\n\nUploadFile\x12-\n\x04role\x18\x01 \x01(\tB\x1f\xe2\x41\x01\x02\xbaH\x18r\x16R\x06imagesR\x06labelsR\x04\x64\x61ta\x12\x1f\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02 \x00\x12)\n\x06sha256\x18\x03 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\"@\n\x0bUploadChunk\x12\x12\n\x04role\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x0f\xe2\x41\x01\x02\xbaH\x08z\x06\x10\x01\x18\x80\x80@\"\x92\x01\n\x11GetDatasetRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Dataset\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$\"\xb2\x01\n\x13ListDatasetsRequest\x12Y\n\x06parent\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"\\\n\x14ListDatasetsResponse\x12+\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x19.hanami.shiori.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd5\x01\n\x14\x44\x65leteDatasetRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Dataset\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x19\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9a\x02\n\x12ReadDatasetRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Dataset\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12 \n\x07\x63olumns\x18\x02 \x03(\tB\x0f\xe2\x41\x01\x01\xbaH\x08\x92\x01\x05\x10\x90N\x18\x01\x12\x1e\n\tstart_row\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1e\n\trow_limit\x18\x04 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12#\n\x0ematrix_columns\x18\x05 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\"l\n\x13ReadDatasetResponse\x12\x11\n\tstart_row\x18\x01 \x01(\x03\x12\x11\n\trow_count\x18\x02 \x01(\x05\x12/\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1e.hanami.shiori.v1.ColumnValues\"~\n\x0c\x43olumnValues\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x06tensor\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12,\n\x04text\x18\x03 \x01(\x0b\x32\x1c.hanami.shiori.v1.TextValuesH\x00\x42\x08\n\x06values\"\x1c\n\nTextValues\x12\x0e\n\x06values\x18\x01 \x03(\t*S\n\nFileFormat\x12\x1b\n\x17\x46ILE_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46ILE_FORMAT_IDX\x10\x01\x12\x13\n\x0f\x46ILE_FORMAT_CSV\x10\x02*o\n\nColumnRole\x12\x1b\n\x17\x43OLUMN_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43OLUMN_ROLE_INPUT\x10\x01\x12\x16\n\x12\x43OLUMN_ROLE_TARGET\x10\x02\x12\x15\n\x11\x43OLUMN_ROLE_OTHER\x10\x03*\x88\x01\n\nColumnType\x12\x1b\n\x17\x43OLUMN_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43OLUMN_TYPE_UINT8\x10\x01\x12\x15\n\x11\x43OLUMN_TYPE_INT64\x10\x02\x12\x17\n\x13\x43OLUMN_TYPE_FLOAT64\x10\x03\x12\x16\n\x12\x43OLUMN_TYPE_STRING\x10\x04\x32\xc6\x05\n\x0e\x44\x61tasetService\x12`\n\rUploadDataset\x12&.hanami.shiori.v1.UploadDatasetRequest\x1a\x19.hanami.shiori.v1.Dataset\"\n\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x05(\x01\x12\x88\x01\n\nGetDataset\x12#.hanami.shiori.v1.GetDatasetRequest\x1a\x19.hanami.shiori.v1.Dataset\":\xda\x41\x04name\xca\xda\x18\x07\x1a\x05\x01\x02\x03\x04\x05\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/datasets/*}\x12\x9a\x01\n\x0cListDatasets\x12%.hanami.shiori.v1.ListDatasetsRequest\x1a&.hanami.shiori.v1.ListDatasetsResponse\";\xda\x41\x06parent\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x04\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/datasets\x12\x89\x01\n\rDeleteDataset\x12&.hanami.shiori.v1.DeleteDatasetRequest\x1a\x16.google.protobuf.Empty\"8\xda\x41\x04name\xca\xda\x18\x05\x1a\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\"* /v1/{name=projects/*/datasets/*}\x12\x9d\x01\n\x0bReadDataset\x12$.hanami.shiori.v1.ReadDatasetRequest\x1a%.hanami.shiori.v1.ReadDatasetResponse\"?\xda\x41\x04name\xca\xda\x18\x07\x1a\x05\x01\x02\x03\x04\x05\x82\xd3\xe4\x93\x02\'\x12%/v1/{name=projects/*/datasets/*}:read0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&hanami/shiori/v1/dataset_service.proto\x12\x10hanami.shiori.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\x1a\x1bhanami/type/v1/tensor.proto\x1a\x1fhanami/type/v1/visibility.proto\"\x94\x01\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04type\x18\x02 \x01(\x0e\x32\x1c.hanami.shiori.v1.ColumnType\x12*\n\x04role\x18\x03 \x01(\x0e\x32\x1c.hanami.shiori.v1.ColumnRole\x12\r\n\x05width\x18\x04 \x01(\x05\x12\x15\n\rmissing_count\x18\x05 \x01(\x03\"\xc5\x03\n\x07\x44\x61taset\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x32\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1c.hanami.shiori.v1.FileFormatB\x04\xe2\x41\x01\x03\x12/\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x18.hanami.shiori.v1.ColumnB\x04\xe2\x41\x01\x03\x12\x17\n\trow_count\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63reator\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05owner\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12.\n\nvisibility\x18\x0b \x01(\x0e\x32\x1a.hanami.type.v1.Visibility:Q\xea\x41N\n\x12hanami.dev/Dataset\x12%projects/{project}/datasets/{dataset}*\x08\x64\x61tasets2\x07\x64\x61taset\"\x86\x01\n\x14UploadDatasetRequest\x12,\n\x04open\x18\x01 \x01(\x0b\x32\x1c.hanami.shiori.v1.UploadOpenH\x00\x12.\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1d.hanami.shiori.v1.UploadChunkH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\xb8\x03\n\nUploadOpen\x12Y\n\x06parent\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12=\n\ndataset_id\x18\x02 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12<\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x1c.hanami.shiori.v1.FileFormatB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x05\x66iles\x18\x04 \x03(\x0b\x32\x1c.hanami.shiori.v1.UploadFileB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x08\x12#\n\rtarget_column\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12<\n\nvisibility\x18\x06 \x01(\x0e\x32\x1a.hanami.type.v1.VisibilityB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x32\n\x05owner\x18\x07 \x01(\x0b\x32\x1d.hanami.shiori.v1.UploadOwnerB\x04\xe2\x41\x01\x01\"T\n\x0bUploadOwner\x12\x1c\n\x04name\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xa0\x01\x12\'\n\x12since_microseconds\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\"\x87\x01\n\nUploadFile\x12-\n\x04role\x18\x01 \x01(\tB\x1f\xe2\x41\x01\x02\xbaH\x18r\x16R\x06imagesR\x06labelsR\x04\x64\x61ta\x12\x1f\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02 \x00\x12)\n\x06sha256\x18\x03 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\"@\n\x0bUploadChunk\x12\x12\n\x04role\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x0f\xe2\x41\x01\x02\xbaH\x08z\x06\x10\x01\x18\x80\x80@\"\x92\x01\n\x11GetDatasetRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Dataset\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$\"\xb2\x01\n\x13ListDatasetsRequest\x12Y\n\x06parent\x18\x01 \x01(\tBI\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Project\xbaH+r)2\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x08\"\\\n\x14ListDatasetsResponse\x12+\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x19.hanami.shiori.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x04\n\x14UpdateDatasetRequest\x12\xb1\x03\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x19.hanami.shiori.v1.DatasetB\x84\x03\xe2\x41\x01\x02\xbaH\xfc\x02\xba\x01\xa8\x01\n\x0c\x64\x61taset.name\x12\x34name has to be projects/{project}/datasets/{dataset}\x1a\x62this.name.matches(\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$\')\xba\x01\x83\x01\n\x12\x64\x61taset.visibility\x12Ovisibility has to be VISIBILITY_PRIVATE, VISIBILITY_SHARED or VISIBILITY_PUBLIC\x1a\x1cthis.visibility in [1, 2, 3]\xba\x01\x43\n\x0c\x64\x61taset.etag\x12\x1b\x65tag may have 64 characters\x1a\x16this.etag.size() <= 64\xc8\x01\x01\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xd5\x01\n\x14\x44\x65leteDatasetRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Dataset\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12\x19\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9a\x02\n\x12ReadDatasetRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\xfa\x41\x14\n\x12hanami.dev/Dataset\xbaHQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$\x12 \n\x07\x63olumns\x18\x02 \x03(\tB\x0f\xe2\x41\x01\x01\xbaH\x08\x92\x01\x05\x10\x90N\x18\x01\x12\x1e\n\tstart_row\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12\x1e\n\trow_limit\x18\x04 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00\x12#\n\x0ematrix_columns\x18\x05 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\"l\n\x13ReadDatasetResponse\x12\x11\n\tstart_row\x18\x01 \x01(\x03\x12\x11\n\trow_count\x18\x02 \x01(\x05\x12/\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1e.hanami.shiori.v1.ColumnValues\"~\n\x0c\x43olumnValues\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x06tensor\x18\x02 \x01(\x0b\x32\x16.hanami.type.v1.TensorH\x00\x12,\n\x04text\x18\x03 \x01(\x0b\x32\x1c.hanami.shiori.v1.TextValuesH\x00\x42\x08\n\x06values\"\x1c\n\nTextValues\x12\x0e\n\x06values\x18\x01 \x03(\t*S\n\nFileFormat\x12\x1b\n\x17\x46ILE_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46ILE_FORMAT_IDX\x10\x01\x12\x13\n\x0f\x46ILE_FORMAT_CSV\x10\x02*o\n\nColumnRole\x12\x1b\n\x17\x43OLUMN_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43OLUMN_ROLE_INPUT\x10\x01\x12\x16\n\x12\x43OLUMN_ROLE_TARGET\x10\x02\x12\x15\n\x11\x43OLUMN_ROLE_OTHER\x10\x03*\x88\x01\n\nColumnType\x12\x1b\n\x17\x43OLUMN_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43OLUMN_TYPE_UINT8\x10\x01\x12\x15\n\x11\x43OLUMN_TYPE_INT64\x10\x02\x12\x17\n\x13\x43OLUMN_TYPE_FLOAT64\x10\x03\x12\x16\n\x12\x43OLUMN_TYPE_STRING\x10\x04\x32\xfb\x06\n\x0e\x44\x61tasetService\x12`\n\rUploadDataset\x12&.hanami.shiori.v1.UploadDatasetRequest\x1a\x19.hanami.shiori.v1.Dataset\"\n\xca\xda\x18\x06\x1a\x04\x01\x02\x03\x05(\x01\x12\x8a\x01\n\nGetDataset\x12#.hanami.shiori.v1.GetDatasetRequest\x1a\x19.hanami.shiori.v1.Dataset\"<\xda\x41\x04name\xca\xda\x18\t\x1a\x05\x01\x02\x03\x04\x05\x30\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/datasets/*}\x12\x9c\x01\n\x0cListDatasets\x12%.hanami.shiori.v1.ListDatasetsRequest\x1a&.hanami.shiori.v1.ListDatasetsResponse\"=\xda\x41\x06parent\xca\xda\x18\x08\x1a\x04\x01\x02\x03\x04\x30\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/datasets\x12\xac\x01\n\rUpdateDataset\x12&.hanami.shiori.v1.UpdateDatasetRequest\x1a\x19.hanami.shiori.v1.Dataset\"X\xda\x41\x13\x64\x61taset,update_mask\xca\xda\x18\x05\x1a\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\x33\x32(/v1/{dataset.name=projects/*/datasets/*}:\x07\x64\x61taset\x12\x89\x01\n\rDeleteDataset\x12&.hanami.shiori.v1.DeleteDatasetRequest\x1a\x16.google.protobuf.Empty\"8\xda\x41\x04name\xca\xda\x18\x05\x1a\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\"* /v1/{name=projects/*/datasets/*}\x12\x9f\x01\n\x0bReadDataset\x12$.hanami.shiori.v1.ReadDatasetRequest\x1a%.hanami.shiori.v1.ReadDatasetResponse\"A\xda\x41\x04name\xca\xda\x18\t\x1a\x05\x01\x02\x03\x04\x05\x30\x01\x82\xd3\xe4\x93\x02\'\x12%/v1/{name=projects/*/datasets/*}:read0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +44,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DATASET'].fields_by_name['name']._loaded_options = None
   _globals['_DATASET'].fields_by_name['name']._serialized_options = b'\342A\001\010'
+  _globals['_DATASET'].fields_by_name['format']._loaded_options = None
+  _globals['_DATASET'].fields_by_name['format']._serialized_options = b'\342A\001\003'
+  _globals['_DATASET'].fields_by_name['columns']._loaded_options = None
+  _globals['_DATASET'].fields_by_name['columns']._serialized_options = b'\342A\001\003'
+  _globals['_DATASET'].fields_by_name['row_count']._loaded_options = None
+  _globals['_DATASET'].fields_by_name['row_count']._serialized_options = b'\342A\001\003'
+  _globals['_DATASET'].fields_by_name['size_bytes']._loaded_options = None
+  _globals['_DATASET'].fields_by_name['size_bytes']._serialized_options = b'\342A\001\003'
+  _globals['_DATASET'].fields_by_name['sha256']._loaded_options = None
+  _globals['_DATASET'].fields_by_name['sha256']._serialized_options = b'\342A\001\003'
   _globals['_DATASET'].fields_by_name['create_time']._loaded_options = None
   _globals['_DATASET'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_DATASET'].fields_by_name['creator']._loaded_options = None
   _globals['_DATASET'].fields_by_name['creator']._serialized_options = b'\342A\001\003'
   _globals['_DATASET'].fields_by_name['etag']._loaded_options = None
   _globals['_DATASET'].fields_by_name['etag']._serialized_options = b'\342A\001\003'
+  _globals['_DATASET'].fields_by_name['owner']._loaded_options = None
+  _globals['_DATASET'].fields_by_name['owner']._serialized_options = b'\342A\001\003'
   _globals['_DATASET']._loaded_options = None
   _globals['_DATASET']._serialized_options = b'\352AN\n\022hanami.dev/Dataset\022%projects/{project}/datasets/{dataset}*\010datasets2\007dataset'
   _globals['_UPLOADDATASETREQUEST'].oneofs_by_name['message']._loaded_options = None
@@ -62,6 +76,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADOPEN'].fields_by_name['files']._serialized_options = b'\342A\001\002\272H\007\222\001\004\010\001\020\010'
   _globals['_UPLOADOPEN'].fields_by_name['target_column']._loaded_options = None
   _globals['_UPLOADOPEN'].fields_by_name['target_column']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\002'
+  _globals['_UPLOADOPEN'].fields_by_name['visibility']._loaded_options = None
+  _globals['_UPLOADOPEN'].fields_by_name['visibility']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_UPLOADOPEN'].fields_by_name['owner']._loaded_options = None
+  _globals['_UPLOADOPEN'].fields_by_name['owner']._serialized_options = b'\342A\001\001'
+  _globals['_UPLOADOWNER'].fields_by_name['name']._loaded_options = None
+  _globals['_UPLOADOWNER'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\240\001'
+  _globals['_UPLOADOWNER'].fields_by_name['since_microseconds']._loaded_options = None
+  _globals['_UPLOADOWNER'].fields_by_name['since_microseconds']._serialized_options = b'\342A\001\001\272H\004\"\002(\000'
   _globals['_UPLOADFILE'].fields_by_name['role']._loaded_options = None
   _globals['_UPLOADFILE'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\030r\026R\006imagesR\006labelsR\004data'
   _globals['_UPLOADFILE'].fields_by_name['size_bytes']._loaded_options = None
@@ -80,6 +102,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDATASETSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTDATASETSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTDATASETSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\010'
+  _globals['_UPDATEDATASETREQUEST'].fields_by_name['dataset']._loaded_options = None
+  _globals['_UPDATEDATASETREQUEST'].fields_by_name['dataset']._serialized_options = b'\342A\001\002\272H\374\002\272\001\250\001\n\014dataset.name\0224name has to be projects/{project}/datasets/{dataset}\032bthis.name.matches(\'^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$\')\272\001\203\001\n\022dataset.visibility\022Ovisibility has to be VISIBILITY_PRIVATE, VISIBILITY_SHARED or VISIBILITY_PUBLIC\032\034this.visibility in [1, 2, 3]\272\001C\n\014dataset.etag\022\033etag may have 64 characters\032\026this.etag.size() <= 64\310\001\001'
+  _globals['_UPDATEDATASETREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEDATASETREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATEDATASETREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEDATASETREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_DELETEDATASETREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEDATASETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\024\n\022hanami.dev/Dataset\272HQrO2M^projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/datasets/[a-z][a-z0-9-]{0,61}[a-z0-9]$'
   _globals['_DELETEDATASETREQUEST'].fields_by_name['etag']._loaded_options = None
@@ -99,47 +127,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATASETSERVICE'].methods_by_name['UploadDataset']._loaded_options = None
   _globals['_DATASETSERVICE'].methods_by_name['UploadDataset']._serialized_options = b'\312\332\030\006\032\004\001\002\003\005'
   _globals['_DATASETSERVICE'].methods_by_name['GetDataset']._loaded_options = None
-  _globals['_DATASETSERVICE'].methods_by_name['GetDataset']._serialized_options = b'\332A\004name\312\332\030\007\032\005\001\002\003\004\005\202\323\344\223\002\"\022 /v1/{name=projects/*/datasets/*}'
+  _globals['_DATASETSERVICE'].methods_by_name['GetDataset']._serialized_options = b'\332A\004name\312\332\030\t\032\005\001\002\003\004\0050\001\202\323\344\223\002\"\022 /v1/{name=projects/*/datasets/*}'
   _globals['_DATASETSERVICE'].methods_by_name['ListDatasets']._loaded_options = None
-  _globals['_DATASETSERVICE'].methods_by_name['ListDatasets']._serialized_options = b'\332A\006parent\312\332\030\006\032\004\001\002\003\004\202\323\344\223\002\"\022 /v1/{parent=projects/*}/datasets'
+  _globals['_DATASETSERVICE'].methods_by_name['ListDatasets']._serialized_options = b'\332A\006parent\312\332\030\010\032\004\001\002\003\0040\001\202\323\344\223\002\"\022 /v1/{parent=projects/*}/datasets'
+  _globals['_DATASETSERVICE'].methods_by_name['UpdateDataset']._loaded_options = None
+  _globals['_DATASETSERVICE'].methods_by_name['UpdateDataset']._serialized_options = b'\332A\023dataset,update_mask\312\332\030\005\032\003\001\002\003\202\323\344\223\00232(/v1/{dataset.name=projects/*/datasets/*}:\007dataset'
   _globals['_DATASETSERVICE'].methods_by_name['DeleteDataset']._loaded_options = None
   _globals['_DATASETSERVICE'].methods_by_name['DeleteDataset']._serialized_options = b'\332A\004name\312\332\030\005\032\003\001\002\003\202\323\344\223\002\"* /v1/{name=projects/*/datasets/*}'
   _globals['_DATASETSERVICE'].methods_by_name['ReadDataset']._loaded_options = None
-  _globals['_DATASETSERVICE'].methods_by_name['ReadDataset']._serialized_options = b'\332A\004name\312\332\030\007\032\005\001\002\003\004\005\202\323\344\223\002\'\022%/v1/{name=projects/*/datasets/*}:read'
-  _globals['_FILEFORMAT']._serialized_start=2695
-  _globals['_FILEFORMAT']._serialized_end=2778
-  _globals['_COLUMNROLE']._serialized_start=2780
-  _globals['_COLUMNROLE']._serialized_end=2891
-  _globals['_COLUMNTYPE']._serialized_start=2894
-  _globals['_COLUMNTYPE']._serialized_end=3030
-  _globals['_COLUMN']._serialized_start=325
-  _globals['_COLUMN']._serialized_end=473
-  _globals['_DATASET']._serialized_start=476
-  _globals['_DATASET']._serialized_end=830
-  _globals['_UPLOADDATASETREQUEST']._serialized_start=833
-  _globals['_UPLOADDATASETREQUEST']._serialized_end=967
-  _globals['_UPLOADOPEN']._serialized_start=970
-  _globals['_UPLOADOPEN']._serialized_end=1296
-  _globals['_UPLOADFILE']._serialized_start=1299
-  _globals['_UPLOADFILE']._serialized_end=1434
-  _globals['_UPLOADCHUNK']._serialized_start=1436
-  _globals['_UPLOADCHUNK']._serialized_end=1500
-  _globals['_GETDATASETREQUEST']._serialized_start=1503
-  _globals['_GETDATASETREQUEST']._serialized_end=1649
-  _globals['_LISTDATASETSREQUEST']._serialized_start=1652
-  _globals['_LISTDATASETSREQUEST']._serialized_end=1830
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=1832
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=1924
-  _globals['_DELETEDATASETREQUEST']._serialized_start=1927
-  _globals['_DELETEDATASETREQUEST']._serialized_end=2140
-  _globals['_READDATASETREQUEST']._serialized_start=2143
-  _globals['_READDATASETREQUEST']._serialized_end=2425
-  _globals['_READDATASETRESPONSE']._serialized_start=2427
-  _globals['_READDATASETRESPONSE']._serialized_end=2535
-  _globals['_COLUMNVALUES']._serialized_start=2537
-  _globals['_COLUMNVALUES']._serialized_end=2663
-  _globals['_TEXTVALUES']._serialized_start=2665
-  _globals['_TEXTVALUES']._serialized_end=2693
-  _globals['_DATASETSERVICE']._serialized_start=3033
-  _globals['_DATASETSERVICE']._serialized_end=3743
+  _globals['_DATASETSERVICE'].methods_by_name['ReadDataset']._serialized_options = b'\332A\004name\312\332\030\t\032\005\001\002\003\004\0050\001\202\323\344\223\002\'\022%/v1/{name=projects/*/datasets/*}:read'
+  _globals['_FILEFORMAT']._serialized_start=3620
+  _globals['_FILEFORMAT']._serialized_end=3703
+  _globals['_COLUMNROLE']._serialized_start=3705
+  _globals['_COLUMNROLE']._serialized_end=3816
+  _globals['_COLUMNTYPE']._serialized_start=3819
+  _globals['_COLUMNTYPE']._serialized_end=3955
+  _globals['_COLUMN']._serialized_start=392
+  _globals['_COLUMN']._serialized_end=540
+  _globals['_DATASET']._serialized_start=543
+  _globals['_DATASET']._serialized_end=996
+  _globals['_UPLOADDATASETREQUEST']._serialized_start=999
+  _globals['_UPLOADDATASETREQUEST']._serialized_end=1133
+  _globals['_UPLOADOPEN']._serialized_start=1136
+  _globals['_UPLOADOPEN']._serialized_end=1576
+  _globals['_UPLOADOWNER']._serialized_start=1578
+  _globals['_UPLOADOWNER']._serialized_end=1662
+  _globals['_UPLOADFILE']._serialized_start=1665
+  _globals['_UPLOADFILE']._serialized_end=1800
+  _globals['_UPLOADCHUNK']._serialized_start=1802
+  _globals['_UPLOADCHUNK']._serialized_end=1866
+  _globals['_GETDATASETREQUEST']._serialized_start=1869
+  _globals['_GETDATASETREQUEST']._serialized_end=2015
+  _globals['_LISTDATASETSREQUEST']._serialized_start=2018
+  _globals['_LISTDATASETSREQUEST']._serialized_end=2196
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=2198
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=2290
+  _globals['_UPDATEDATASETREQUEST']._serialized_start=2293
+  _globals['_UPDATEDATASETREQUEST']._serialized_end=2849
+  _globals['_DELETEDATASETREQUEST']._serialized_start=2852
+  _globals['_DELETEDATASETREQUEST']._serialized_end=3065
+  _globals['_READDATASETREQUEST']._serialized_start=3068
+  _globals['_READDATASETREQUEST']._serialized_end=3350
+  _globals['_READDATASETRESPONSE']._serialized_start=3352
+  _globals['_READDATASETRESPONSE']._serialized_end=3460
+  _globals['_COLUMNVALUES']._serialized_start=3462
+  _globals['_COLUMNVALUES']._serialized_end=3588
+  _globals['_TEXTVALUES']._serialized_start=3590
+  _globals['_TEXTVALUES']._serialized_end=3618
+  _globals['_DATASETSERVICE']._serialized_start=3958
+  _globals['_DATASETSERVICE']._serialized_end=4849
 # @@protoc_insertion_point(module_scope)

@@ -5,11 +5,13 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from hanami.type.v1 import tensor_pb2 as _tensor_pb2
+from hanami.type.v1 import visibility_pb2 as _visibility_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -162,6 +164,8 @@ class Dataset(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CREATOR_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    VISIBILITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, `projects/{project}/datasets/{dataset}`."""
     format: Global___FileFormat.ValueType
@@ -175,7 +179,15 @@ class Dataset(_message.Message):
     creator: _builtins.str
     """Who uploaded it, `users/{user}` or `services/{service}`."""
     etag: _builtins.str
-    """Changes with every change of the data set."""
+    """Names this data set among all that ever had its name. Changing who may know of it does
+    not change it.
+    """
+    owner: _builtins.str
+    """Whose it is, `users/{user}` or `projects/{project}/clients/{client}`: who uploaded it, or
+    made the task whose predictions it holds.
+    """
+    visibility: _visibility_pb2.Visibility.ValueType
+    """Who may know of it."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Column]:
         """The columns in the files' order."""
@@ -196,10 +208,12 @@ class Dataset(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         creator: _builtins.str = ...,
         etag: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        visibility: _visibility_pb2.Visibility.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "creator", b"creator", "etag", b"etag", "format", b"format", "name", b"name", "row_count", b"row_count", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "creator", b"creator", "etag", b"etag", "format", b"format", "name", b"name", "owner", b"owner", "row_count", b"row_count", "sha256", b"sha256", "size_bytes", b"size_bytes", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -248,6 +262,8 @@ class UploadOpen(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     TARGET_COLUMN_FIELD_NUMBER: _builtins.int
+    VISIBILITY_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The project, `projects/{project}`."""
     dataset_id: _builtins.str
@@ -256,9 +272,15 @@ class UploadOpen(_message.Message):
     """What the files are written in."""
     target_column: _builtins.str
     """The column to learn by default (CSV); none when empty."""
+    visibility: _visibility_pb2.Visibility.ValueType
+    """Who may know of the data set; SHARED when not set."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___UploadFile]:
         """The files in the order in which their bytes come."""
+
+    @_builtins.property
+    def owner(self) -> Global___UploadOwner:
+        """For services only, which upload what somebody else's task has made."""
 
     def __init__(
         self,
@@ -268,14 +290,44 @@ class UploadOpen(_message.Message):
         format: Global___FileFormat.ValueType = ...,
         files: _abc.Iterable[Global___UploadFile] | None = ...,
         target_column: _builtins.str = ...,
+        visibility: _visibility_pb2.Visibility.ValueType = ...,
+        owner: Global___UploadOwner | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["owner", b"owner"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_id", b"dataset_id", "files", b"files", "format", b"format", "parent", b"parent", "target_column", b"target_column"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_id", b"dataset_id", "files", b"files", "format", b"format", "owner", b"owner", "parent", b"parent", "target_column", b"target_column", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UploadOpen: _TypeAlias = UploadOpen  # noqa: Y015
+
+@_typing.final
+class UploadOwner(_message.Message):
+    """Whose an upload of a service is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SINCE_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name, as in the token with which the task was made."""
+    since_microseconds: _builtins.int
+    """Microseconds since 1970 at which the owner was made, as in that token; 0 when
+    that is not known.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        since_microseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "since_microseconds", b"since_microseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadOwner: _TypeAlias = UploadOwner  # noqa: Y015
 
 @_typing.final
 class UploadFile(_message.Message):
@@ -412,6 +464,42 @@ class ListDatasetsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDatasetsResponse: _TypeAlias = ListDatasetsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateDatasetRequest(_message.Message):
+    """The request of UpdateDataset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a repeated call return the first answer; kept for 24 hours."""
+    @_builtins.property
+    def dataset(self) -> Global___Dataset:
+        """The data set with its new values; when its `etag` is set, it is changed only if
+        that is still its etag.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: `visibility`."""
+
+    def __init__(
+        self,
+        *,
+        dataset: Global___Dataset | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateDatasetRequest: _TypeAlias = UpdateDatasetRequest  # noqa: Y015
 
 @_typing.final
 class DeleteDatasetRequest(_message.Message):

@@ -51,6 +51,11 @@ class DatasetServiceStub:
                 request_serializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.ListDatasetsRequest.SerializeToString,
                 response_deserializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.ListDatasetsResponse.FromString,
                 _registered_method=True)
+        self.UpdateDataset = channel.unary_unary(
+                '/hanami.shiori.v1.DatasetService/UpdateDataset',
+                request_serializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.UpdateDatasetRequest.SerializeToString,
+                response_deserializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.Dataset.FromString,
+                _registered_method=True)
         self.DeleteDataset = channel.unary_unary(
                 '/hanami.shiori.v1.DatasetService/DeleteDataset',
                 request_serializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.DeleteDatasetRequest.SerializeToString,
@@ -102,6 +107,17 @@ class DatasetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateDataset(self, request, context):
+        """Changes who may know of a data set: for its owner, and for admins of its
+        project. Reads of those who may not any more end.
+
+        Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+        REQUEST_ID_REUSED, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteDataset(self, request, context):
         """Deletes a data set. Readers that have begun may finish.
 
@@ -139,6 +155,11 @@ def add_DatasetServiceServicer_to_server(servicer, server):
                     servicer.ListDatasets,
                     request_deserializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.ListDatasetsRequest.FromString,
                     response_serializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.ListDatasetsResponse.SerializeToString,
+            ),
+            'UpdateDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateDataset,
+                    request_deserializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.UpdateDatasetRequest.FromString,
+                    response_serializer=hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.Dataset.SerializeToString,
             ),
             'DeleteDataset': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteDataset,
@@ -233,6 +254,33 @@ class DatasetService:
             '/hanami.shiori.v1.DatasetService/ListDatasets',
             hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.ListDatasetsRequest.SerializeToString,
             hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.ListDatasetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.shiori.v1.DatasetService/UpdateDataset',
+            hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.UpdateDatasetRequest.SerializeToString,
+            hanami_dot_shiori_dot_v1_dot_dataset__service__pb2.Dataset.FromString,
             options,
             channel_credentials,
             insecure,

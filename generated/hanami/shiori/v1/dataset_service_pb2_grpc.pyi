@@ -57,6 +57,13 @@ class DatasetServiceStub:
 
     Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, FIELD_INVALID.
     """
+    UpdateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.UpdateDatasetRequest, _dataset_service_pb2.Dataset]
+    """Changes who may know of a data set: for its owner, and for admins of its
+    project. Reads of those who may not any more end.
+
+    Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+    REQUEST_ID_REUSED, FIELD_INVALID.
+    """
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.DeleteDatasetRequest, _empty_pb2.Empty]
     """Deletes a data set. Readers that have begun may finish.
 
@@ -97,6 +104,13 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     """Lists the data sets of a project, ordered by name.
 
     Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, FIELD_INVALID.
+    """
+    UpdateDataset: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.UpdateDatasetRequest, _dataset_service_pb2.Dataset]  # type: ignore[assignment]
+    """Changes who may know of a data set: for its owner, and for admins of its
+    project. Reads of those who may not any more end.
+
+    Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+    REQUEST_ID_REUSED, FIELD_INVALID.
     """
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.DeleteDatasetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a data set. Readers that have begun may finish.
@@ -153,6 +167,19 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the data sets of a project, ordered by name.
 
         Reasons: PAGE_TOKEN_INVALID, RESOURCE_NOT_FOUND, FIELD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateDataset(
+        self,
+        request: _dataset_service_pb2.UpdateDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_dataset_service_pb2.Dataset, _abc.Awaitable[_dataset_service_pb2.Dataset]]:
+        """Changes who may know of a data set: for its owner, and for admins of its
+        project. Reads of those who may not any more end.
+
+        Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+        REQUEST_ID_REUSED, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bhanami/type/v1/access.proto\x12\x0ehanami.type.v1\x1a google/protobuf/descriptor.proto\"\x80\x01\n\nAccessRule\x12\x0e\n\x06public\x18\x01 \x01(\x08\x12\x15\n\rany_principal\x18\x02 \x01(\x08\x12#\n\x05roles\x18\x03 \x03(\x0e\x32\x14.hanami.type.v1.Role\x12\x14\n\x0crenews_token\x18\x04 \x01(\x08\x12\x10\n\x08internal\x18\x05 \x01(\x08*\x89\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x16\n\x12ROLE_PROJECT_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x0f\n\x0bROLE_VIEWER\x10\x04\x12\x10\n\x0cROLE_SERVICE\x10\x05\x12\x0f\n\x0bROLE_DEVICE\x10\x06:L\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xa9\x8b\x03 \x01(\x0b\x32\x1a.hanami.type.v1.AccessRuleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bhanami/type/v1/access.proto\x12\x0ehanami.type.v1\x1a google/protobuf/descriptor.proto\"\x96\x01\n\nAccessRule\x12\x0e\n\x06public\x18\x01 \x01(\x08\x12\x15\n\rany_principal\x18\x02 \x01(\x08\x12#\n\x05roles\x18\x03 \x03(\x0e\x32\x14.hanami.type.v1.Role\x12\x14\n\x0crenews_token\x18\x04 \x01(\x08\x12\x10\n\x08internal\x18\x05 \x01(\x08\x12\x14\n\x0creads_public\x18\x06 \x01(\x08*\x89\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x16\n\x12ROLE_PROJECT_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x0f\n\x0bROLE_VIEWER\x10\x04\x12\x10\n\x0cROLE_SERVICE\x10\x05\x12\x0f\n\x0bROLE_DEVICE\x10\x06:L\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xa9\x8b\x03 \x01(\x0b\x32\x1a.hanami.type.v1.AccessRuleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hanami.type.v1.access_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=213
-  _globals['_ROLE']._serialized_end=350
+  _globals['_ROLE']._serialized_start=235
+  _globals['_ROLE']._serialized_end=372
   _globals['_ACCESSRULE']._serialized_start=82
-  _globals['_ACCESSRULE']._serialized_end=210
+  _globals['_ACCESSRULE']._serialized_end=232
 # @@protoc_insertion_point(module_scope)

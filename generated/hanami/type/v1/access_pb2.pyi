@@ -76,6 +76,7 @@ class AccessRule(_message.Message):
     ROLES_FIELD_NUMBER: _builtins.int
     RENEWS_TOKEN_FIELD_NUMBER: _builtins.int
     INTERNAL_FIELD_NUMBER: _builtins.int
+    READS_PUBLIC_FIELD_NUMBER: _builtins.int
     public: _builtins.bool
     """May be called without a token."""
     any_principal: _builtins.bool
@@ -88,6 +89,10 @@ class AccessRule(_message.Message):
     """
     internal: _builtins.bool
     """Only services of the mesh call it; the gateway does not know it."""
+    reads_public: _builtins.bool
+    """Also for everybody else with a token, as for a viewer, when the request names
+    a resource that is public; not for devices.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
         """The roles that may call. Project roles count in the project that the
@@ -102,10 +107,11 @@ class AccessRule(_message.Message):
         roles: _abc.Iterable[Global___Role.ValueType] | None = ...,
         renews_token: _builtins.bool = ...,
         internal: _builtins.bool = ...,
+        reads_public: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_principal", b"any_principal", "internal", b"internal", "public", b"public", "renews_token", b"renews_token", "roles", b"roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_principal", b"any_principal", "internal", b"internal", "public", b"public", "reads_public", b"reads_public", "renews_token", b"renews_token", "roles", b"roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

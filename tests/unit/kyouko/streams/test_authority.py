@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.streams.authority import Authority
-from mesh.access import Principal, Role
+from mesh.access import Action, Caller, Principal, Role
 from mesh.errors import DomainError, NotFound, PermissionDenied, Unauthenticated
+from tests.contract.kyouko.builders import network
+from tests.contract.kyouko.in_memory import MemoryNetworkRepository
 from tests.factories import caller, principal
 
+ROSE = network("rose")
 ALICE = replace(principal(flowers=Role.MEMBER), expires_at=100.0)
 
 
@@ -18,26 +23,30 @@ def authority(who: Principal = ALICE, *, learning: bool = True, **tokens: Princi
     async def verify(token: str) -> Principal:
         return tokens[token]
 
-    return Authority(
-        caller(who), verify, project_id="flowers", network_id="rose", is_learning=learning
-    )
+    async def find(who: Caller, action: Action) -> Network:
+        repository = MemoryNetworkRepository()
+        await repository.create(ROSE)
+        return await SeenNetworks(repository).find(who, "flowers", "rose", action)
+
+    return Authority(caller(who), verify, find, is_learning=learning)
 
 
-def test_a_viewer_may_predict_and_not_learn() -> None:
+async def test_a_viewer_may_predict_and_not_learn() -> None:
     """Learning needs MEMBER, whatever the method's rule lets in."""
     viewer = principal(flowers=Role.VIEWER)
 
-    authority(viewer, learning=False)
+    found = await authority(viewer, learning=False).network()
 
+    assert ROSE == found
     with pytest.raises(PermissionDenied) as refused:
-        authority(viewer)
+        await authority(viewer).network()
     assert "ROLE_INSUFFICIENT" == refused.value.reason
 
 
-def test_a_stranger_learns_nothing_of_the_project() -> None:
+async def test_a_stranger_learns_nothing_of_the_project() -> None:
     """Without a role in the project it is not found."""
     with pytest.raises(NotFound):
-        authority(principal(rocks=Role.PROJECT_ADMIN))
+        await authority(principal(rocks=Role.PROJECT_ADMIN)).network()
 
 
 def test_a_token_ends() -> None:

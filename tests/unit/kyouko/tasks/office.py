@@ -17,6 +17,7 @@ from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
+from kyouko.domain.tasks.result import NewDataset
 from kyouko.domain.tasks.task import Task, TaskWork
 from kyouko.domain.tasks.tasks import NewTask, Tasks
 from kyouko.domain.template import resolve
@@ -75,7 +76,7 @@ class Archive:
         self.uploading = asyncio.Event()
         self.silent = asyncio.Event()
 
-    async def describe(self, name: str, *, token: str) -> DatasetDescription:
+    async def describe(self, name: str, *, token: str = "") -> DatasetDescription:
         """Return a data set of two columns; no other one is there."""
         if not name.endswith("/kinds"):
             raise NotFound(name)
@@ -102,7 +103,7 @@ class Archive:
         """Tell whether the result is there."""
         return self.is_ours_now
 
-    async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
+    async def upload_csv(self, new: NewDataset, path: Path) -> None:
         """Never come to an end."""
         self.uploading.set()
         if self.is_away:
@@ -136,6 +137,7 @@ class Office:
         )
         tools = ExecutionTools(
             live=self.live,
+            networks=self.networks,
             datasets=self.archive,
             predictions=CsvPredictionFiles(self._folder / "predictions"),
             board=TaskBoard(self.repository),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kyouko.domain.tasks.reading import ReadingPlan, RowReader
+from kyouko.domain.tasks.result import NewDataset
 from kyouko.ports import ColumnValues, DatasetDescription, RowRange
 from mesh.errors import DomainError, FailedPrecondition, NotFound, Unavailable
 
@@ -23,7 +24,7 @@ class Archive:
         self._breaks = breaks or {}
         self.starts: list[int] = []
 
-    async def describe(self, name: str, *, token: str) -> DatasetDescription:
+    async def describe(self, name: str, *, token: str = "") -> DatasetDescription:
         """Return nothing of use; readers do not ask."""
         return DatasetDescription(name, [], self._row_count)
 
@@ -43,7 +44,7 @@ class Archive:
         """Have nothing."""
         return False
 
-    async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
+    async def upload_csv(self, new: NewDataset, path: Path) -> None:
         """Store nothing; readers do not write."""
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from kyouko.domain.networks.workers import Workers
+from kyouko.domain.tasks.result import NewDataset
 from kyouko.domain.tasks.storing import ResultStore
 from kyouko.domain.tasks.task import TaskState
 from mesh.clients import unavailable
 from mesh.errors import AlreadyExists
+from tests.contract.kyouko.builders import network, task
+from tests.contract.kyouko.in_memory import MemoryNetworkRepository
 from tests.unit.kyouko.tasks.office import ALICE, PREDICTING, ROWS, Archive, Office
 
 
@@ -34,7 +37,7 @@ class ForgetfulArchive(Archive):
         self.is_ours_now = stores
         self.uploads = 0
 
-    async def upload_csv(self, project_id: str, dataset_id: str, path: Path) -> None:
+    async def upload_csv(self, new: NewDataset, path: Path) -> None:
         """Answer to the second upload only; something is there by then."""
         self.uploads += 1
         if self.uploads == 1:
@@ -42,24 +45,31 @@ class ForgetfulArchive(Archive):
         raise AlreadyExists("projects/flowers/datasets/results")
 
 
-def store_in(archive: Archive) -> ResultStore:
+async def store_in(archive: Archive) -> ResultStore:
     """Return the way of a result into an archive."""
-    return ResultStore(archive, "flowers", "results", patience_seconds=10.0)
+    networks, made = MemoryNetworkRepository(), network()
+    await networks.create(made)
+    result = replace(task(of=made), result_dataset_id="results")
+    return ResultStore(archive, networks, result, patience_seconds=10.0)
 
 
 async def test_a_lost_answer_is_no_failure(tmp_path: Path) -> None:
     """What is there when the upload comes again is what came first."""
     archive = ForgetfulArchive(stores=True)
 
-    await store_in(archive).put(tmp_path)
+    store = await store_in(archive)
+
+    await store.put(tmp_path)
 
     assert 2 == archive.uploads
 
 
 async def test_a_name_that_somebody_else_took_is_a_failure(tmp_path: Path) -> None:
     """Nothing of theirs is taken for the result."""
+    store = await store_in(ForgetfulArchive(stores=False))
+
     with pytest.raises(AlreadyExists):
-        await store_in(ForgetfulArchive(stores=False)).put(tmp_path)
+        await store.put(tmp_path)
 
 
 async def test_two_tasks_never_have_one_result(office: Office) -> None:

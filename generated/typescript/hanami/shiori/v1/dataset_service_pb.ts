@@ -9,18 +9,20 @@ import { file_google_api_annotations } from "../../../google/api/annotations_pb"
 import { file_google_api_client } from "../../../google/api/client_pb";
 import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb";
 import { file_google_api_resource } from "../../../google/api/resource_pb";
-import type { EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { EmptySchema, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_hanami_type_v1_access } from "../../type/v1/access_pb";
 import type { Tensor } from "../../type/v1/tensor_pb";
 import { file_hanami_type_v1_tensor } from "../../type/v1/tensor_pb";
+import type { Visibility } from "../../type/v1/visibility_pb";
+import { file_hanami_type_v1_visibility } from "../../type/v1/visibility_pb";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file hanami/shiori/v1/dataset_service.proto.
  */
 export const file_hanami_shiori_v1_dataset_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZoYW5hbWkvc2hpb3JpL3YxL2RhdGFzZXRfc2VydmljZS5wcm90bxIQaGFuYW1pLnNoaW9yaS52MSKUAQoGQ29sdW1uEgwKBG5hbWUYASABKAkSKgoEdHlwZRgCIAEoDjIcLmhhbmFtaS5zaGlvcmkudjEuQ29sdW1uVHlwZRIqCgRyb2xlGAMgASgOMhwuaGFuYW1pLnNoaW9yaS52MS5Db2x1bW5Sb2xlEg0KBXdpZHRoGAQgASgFEhUKDW1pc3NpbmdfY291bnQYBSABKAMi4gIKB0RhdGFzZXQSEgoEbmFtZRgBIAEoCUIE4kEBCBIsCgZmb3JtYXQYAiABKA4yHC5oYW5hbWkuc2hpb3JpLnYxLkZpbGVGb3JtYXQSKQoHY29sdW1ucxgDIAMoCzIYLmhhbmFtaS5zaGlvcmkudjEuQ29sdW1uEhEKCXJvd19jb3VudBgEIAEoAxISCgpzaXplX2J5dGVzGAUgASgDEg4KBnNoYTI1NhgGIAEoCRI1CgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSFQoHY3JlYXRvchgIIAEoCUIE4kEBAxISCgRldGFnGAkgASgJQgTiQQEDOlHqQU4KEmhhbmFtaS5kZXYvRGF0YXNldBIlcHJvamVjdHMve3Byb2plY3R9L2RhdGFzZXRzL3tkYXRhc2V0fSoIZGF0YXNldHMyB2RhdGFzZXQihgEKFFVwbG9hZERhdGFzZXRSZXF1ZXN0EiwKBG9wZW4YASABKAsyHC5oYW5hbWkuc2hpb3JpLnYxLlVwbG9hZE9wZW5IABIuCgVjaHVuaxgCIAEoCzIdLmhhbmFtaS5zaGlvcmkudjEuVXBsb2FkQ2h1bmtIAEIQCgdtZXNzYWdlEgW6SAIIASLGAgoKVXBsb2FkT3BlbhJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSPQoKZGF0YXNldF9pZBgCIAEoCUIp4kEBArpIInIgMh5eW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSPAoGZm9ybWF0GAMgASgOMhwuaGFuYW1pLnNoaW9yaS52MS5GaWxlRm9ybWF0Qg7iQQECukgHggEEEAEgABI7CgVmaWxlcxgEIAMoCzIcLmhhbmFtaS5zaGlvcmkudjEuVXBsb2FkRmlsZUIO4kEBArpIB5IBBAgBEAgSIwoNdGFyZ2V0X2NvbHVtbhgFIAEoCUIM4kEBAbpIBXIDGIACIocBCgpVcGxvYWRGaWxlEi0KBHJvbGUYASABKAlCH+JBAQK6SBhyFlIGaW1hZ2VzUgZsYWJlbHNSBGRhdGESHwoKc2l6ZV9ieXRlcxgCIAEoA0IL4kEBArpIBCICIAASKQoGc2hhMjU2GAMgASgJQhniQQECukgSchAyDl5bMC05YS1mXXs2NH0kIkAKC1VwbG9hZENodW5rEhIKBHJvbGUYASABKAlCBOJBAQISHQoEZGF0YRgCIAEoDEIP4kEBArpICHoGEAEYgIBAIpIBChFHZXREYXRhc2V0UmVxdWVzdBJ9CgRuYW1lGAEgASgJQm/iQQEC+kEUChJoYW5hbWkuZGV2L0RhdGFzZXS6SFFyTzJNXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vZGF0YXNldHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQisgEKE0xpc3REYXRhc2V0c1JlcXVlc3QSWQoGcGFyZW50GAEgASgJQkniQQEC+kEUChJoYW5hbWkuZGV2L1Byb2plY3S6SCtyKTInXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAIIlwKFExpc3REYXRhc2V0c1Jlc3BvbnNlEisKCGRhdGFzZXRzGAEgAygLMhkuaGFuYW1pLnNoaW9yaS52MS5EYXRhc2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLVAQoURGVsZXRlRGF0YXNldFJlcXVlc3QSfQoEbmFtZRgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9EYXRhc2V0ukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL2RhdGFzZXRzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEhkKBGV0YWcYAiABKAlCC+JBAQG6SARyAhhAEiMKCnJlcXVlc3RfaWQYAyABKAlCD+JBAQG6SAjYAQFyA7ABASKaAgoSUmVhZERhdGFzZXRSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvRGF0YXNldLpIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9kYXRhc2V0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIgCgdjb2x1bW5zGAIgAygJQg/iQQEBukgIkgEFEJBOGAESHgoJc3RhcnRfcm93GAMgASgDQgviQQEBukgEIgIoABIeCglyb3dfbGltaXQYBCABKANCC+JBAQG6SAQiAigAEiMKDm1hdHJpeF9jb2x1bW5zGAUgASgFQgviQQEBukgEGgIoACJsChNSZWFkRGF0YXNldFJlc3BvbnNlEhEKCXN0YXJ0X3JvdxgBIAEoAxIRCglyb3dfY291bnQYAiABKAUSLwoHY29sdW1ucxgDIAMoCzIeLmhhbmFtaS5zaGlvcmkudjEuQ29sdW1uVmFsdWVzIn4KDENvbHVtblZhbHVlcxIMCgRuYW1lGAEgASgJEigKBnRlbnNvchgCIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvckgAEiwKBHRleHQYAyABKAsyHC5oYW5hbWkuc2hpb3JpLnYxLlRleHRWYWx1ZXNIAEIICgZ2YWx1ZXMiHAoKVGV4dFZhbHVlcxIOCgZ2YWx1ZXMYASADKAkqUwoKRmlsZUZvcm1hdBIbChdGSUxFX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhMKD0ZJTEVfRk9STUFUX0lEWBABEhMKD0ZJTEVfRk9STUFUX0NTVhACKm8KCkNvbHVtblJvbGUSGwoXQ09MVU1OX1JPTEVfVU5TUEVDSUZJRUQQABIVChFDT0xVTU5fUk9MRV9JTlBVVBABEhYKEkNPTFVNTl9ST0xFX1RBUkdFVBACEhUKEUNPTFVNTl9ST0xFX09USEVSEAMqiAEKCkNvbHVtblR5cGUSGwoXQ09MVU1OX1RZUEVfVU5TUEVDSUZJRUQQABIVChFDT0xVTU5fVFlQRV9VSU5UOBABEhUKEUNPTFVNTl9UWVBFX0lOVDY0EAISFwoTQ09MVU1OX1RZUEVfRkxPQVQ2NBADEhYKEkNPTFVNTl9UWVBFX1NUUklORxAEMsYFCg5EYXRhc2V0U2VydmljZRJgCg1VcGxvYWREYXRhc2V0EiYuaGFuYW1pLnNoaW9yaS52MS5VcGxvYWREYXRhc2V0UmVxdWVzdBoZLmhhbmFtaS5zaGlvcmkudjEuRGF0YXNldCIKytoYBhoEAQIDBSgBEogBCgpHZXREYXRhc2V0EiMuaGFuYW1pLnNoaW9yaS52MS5HZXREYXRhc2V0UmVxdWVzdBoZLmhhbmFtaS5zaGlvcmkudjEuRGF0YXNldCI62kEEbmFtZcraGAcaBQECAwQFgtPkkwIiEiAvdjEve25hbWU9cHJvamVjdHMvKi9kYXRhc2V0cy8qfRKaAQoMTGlzdERhdGFzZXRzEiUuaGFuYW1pLnNoaW9yaS52MS5MaXN0RGF0YXNldHNSZXF1ZXN0GiYuaGFuYW1pLnNoaW9yaS52MS5MaXN0RGF0YXNldHNSZXNwb25zZSI72kEGcGFyZW50ytoYBhoEAQIDBILT5JMCIhIgL3YxL3twYXJlbnQ9cHJvamVjdHMvKn0vZGF0YXNldHMSiQEKDURlbGV0ZURhdGFzZXQSJi5oYW5hbWkuc2hpb3JpLnYxLkRlbGV0ZURhdGFzZXRSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IjjaQQRuYW1lytoYBRoDAQIDgtPkkwIiKiAvdjEve25hbWU9cHJvamVjdHMvKi9kYXRhc2V0cy8qfRKdAQoLUmVhZERhdGFzZXQSJC5oYW5hbWkuc2hpb3JpLnYxLlJlYWREYXRhc2V0UmVxdWVzdBolLmhhbmFtaS5zaGlvcmkudjEuUmVhZERhdGFzZXRSZXNwb25zZSI/2kEEbmFtZcraGAcaBQECAwQFgtPkkwInEiUvdjEve25hbWU9cHJvamVjdHMvKi9kYXRhc2V0cy8qfTpyZWFkMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_timestamp, file_hanami_type_v1_access, file_hanami_type_v1_tensor]);
+  fileDesc("CiZoYW5hbWkvc2hpb3JpL3YxL2RhdGFzZXRfc2VydmljZS5wcm90bxIQaGFuYW1pLnNoaW9yaS52MSKUAQoGQ29sdW1uEgwKBG5hbWUYASABKAkSKgoEdHlwZRgCIAEoDjIcLmhhbmFtaS5zaGlvcmkudjEuQ29sdW1uVHlwZRIqCgRyb2xlGAMgASgOMhwuaGFuYW1pLnNoaW9yaS52MS5Db2x1bW5Sb2xlEg0KBXdpZHRoGAQgASgFEhUKDW1pc3NpbmdfY291bnQYBSABKAMixQMKB0RhdGFzZXQSEgoEbmFtZRgBIAEoCUIE4kEBCBIyCgZmb3JtYXQYAiABKA4yHC5oYW5hbWkuc2hpb3JpLnYxLkZpbGVGb3JtYXRCBOJBAQMSLwoHY29sdW1ucxgDIAMoCzIYLmhhbmFtaS5zaGlvcmkudjEuQ29sdW1uQgTiQQEDEhcKCXJvd19jb3VudBgEIAEoA0IE4kEBAxIYCgpzaXplX2J5dGVzGAUgASgDQgTiQQEDEhQKBnNoYTI1NhgGIAEoCUIE4kEBAxI1CgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSFQoHY3JlYXRvchgIIAEoCUIE4kEBAxISCgRldGFnGAkgASgJQgTiQQEDEhMKBW93bmVyGAogASgJQgTiQQEDEi4KCnZpc2liaWxpdHkYCyABKA4yGi5oYW5hbWkudHlwZS52MS5WaXNpYmlsaXR5OlHqQU4KEmhhbmFtaS5kZXYvRGF0YXNldBIlcHJvamVjdHMve3Byb2plY3R9L2RhdGFzZXRzL3tkYXRhc2V0fSoIZGF0YXNldHMyB2RhdGFzZXQihgEKFFVwbG9hZERhdGFzZXRSZXF1ZXN0EiwKBG9wZW4YASABKAsyHC5oYW5hbWkuc2hpb3JpLnYxLlVwbG9hZE9wZW5IABIuCgVjaHVuaxgCIAEoCzIdLmhhbmFtaS5zaGlvcmkudjEuVXBsb2FkQ2h1bmtIAEIQCgdtZXNzYWdlEgW6SAIIASK4AwoKVXBsb2FkT3BlbhJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSPQoKZGF0YXNldF9pZBgCIAEoCUIp4kEBArpIInIgMh5eW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSPAoGZm9ybWF0GAMgASgOMhwuaGFuYW1pLnNoaW9yaS52MS5GaWxlRm9ybWF0Qg7iQQECukgHggEEEAEgABI7CgVmaWxlcxgEIAMoCzIcLmhhbmFtaS5zaGlvcmkudjEuVXBsb2FkRmlsZUIO4kEBArpIB5IBBAgBEAgSIwoNdGFyZ2V0X2NvbHVtbhgFIAEoCUIM4kEBAbpIBXIDGIACEjwKCnZpc2liaWxpdHkYBiABKA4yGi5oYW5hbWkudHlwZS52MS5WaXNpYmlsaXR5QgziQQEBukgFggECEAESMgoFb3duZXIYByABKAsyHS5oYW5hbWkuc2hpb3JpLnYxLlVwbG9hZE93bmVyQgTiQQEBIlQKC1VwbG9hZE93bmVyEhwKBG5hbWUYASABKAlCDuJBAQK6SAdyBRABGKABEicKEnNpbmNlX21pY3Jvc2Vjb25kcxgCIAEoA0IL4kEBAbpIBCICKAAihwEKClVwbG9hZEZpbGUSLQoEcm9sZRgBIAEoCUIf4kEBArpIGHIWUgZpbWFnZXNSBmxhYmVsc1IEZGF0YRIfCgpzaXplX2J5dGVzGAIgASgDQgviQQECukgEIgIgABIpCgZzaGEyNTYYAyABKAlCGeJBAQK6SBJyEDIOXlswLTlhLWZdezY0fSQiQAoLVXBsb2FkQ2h1bmsSEgoEcm9sZRgBIAEoCUIE4kEBAhIdCgRkYXRhGAIgASgMQg/iQQECukgIegYQARiAgEAikgEKEUdldERhdGFzZXRSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvRGF0YXNldLpIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9kYXRhc2V0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJCKyAQoTTGlzdERhdGFzZXRzUmVxdWVzdBJZCgZwYXJlbnQYASABKAlCSeJBAQL6QRQKEmhhbmFtaS5kZXYvUHJvamVjdLpIK3IpMidecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQSHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgAgiXAoUTGlzdERhdGFzZXRzUmVzcG9uc2USKwoIZGF0YXNldHMYASADKAsyGS5oYW5hbWkuc2hpb3JpLnYxLkRhdGFzZXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqwEChRVcGRhdGVEYXRhc2V0UmVxdWVzdBKxAwoHZGF0YXNldBgBIAEoCzIZLmhhbmFtaS5zaGlvcmkudjEuRGF0YXNldEKEA+JBAQK6SPwCugGoAQoMZGF0YXNldC5uYW1lEjRuYW1lIGhhcyB0byBiZSBwcm9qZWN0cy97cHJvamVjdH0vZGF0YXNldHMve2RhdGFzZXR9GmJ0aGlzLm5hbWUubWF0Y2hlcygnXnByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vZGF0YXNldHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XSQnKboBgwEKEmRhdGFzZXQudmlzaWJpbGl0eRJPdmlzaWJpbGl0eSBoYXMgdG8gYmUgVklTSUJJTElUWV9QUklWQVRFLCBWSVNJQklMSVRZX1NIQVJFRCBvciBWSVNJQklMSVRZX1BVQkxJQxocdGhpcy52aXNpYmlsaXR5IGluIFsxLCAyLCAzXboBQwoMZGF0YXNldC5ldGFnEhtldGFnIG1heSBoYXZlIDY0IGNoYXJhY3RlcnMaFnRoaXMuZXRhZy5zaXplKCkgPD0gNjTIAQESOwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgriQQECukgDyAEBEiMKCnJlcXVlc3RfaWQYAyABKAlCD+JBAQG6SAjYAQFyA7ABASLVAQoURGVsZXRlRGF0YXNldFJlcXVlc3QSfQoEbmFtZRgBIAEoCUJv4kEBAvpBFAoSaGFuYW1pLmRldi9EYXRhc2V0ukhRck8yTV5wcm9qZWN0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldL2RhdGFzZXRzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0kEhkKBGV0YWcYAiABKAlCC+JBAQG6SARyAhhAEiMKCnJlcXVlc3RfaWQYAyABKAlCD+JBAQG6SAjYAQFyA7ABASKaAgoSUmVhZERhdGFzZXRSZXF1ZXN0En0KBG5hbWUYASABKAlCb+JBAQL6QRQKEmhhbmFtaS5kZXYvRGF0YXNldLpIUXJPMk1ecHJvamVjdHMvW2Etel1bYS16MC05LV17MCw2MX1bYS16MC05XS9kYXRhc2V0cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldJBIgCgdjb2x1bW5zGAIgAygJQg/iQQEBukgIkgEFEJBOGAESHgoJc3RhcnRfcm93GAMgASgDQgviQQEBukgEIgIoABIeCglyb3dfbGltaXQYBCABKANCC+JBAQG6SAQiAigAEiMKDm1hdHJpeF9jb2x1bW5zGAUgASgFQgviQQEBukgEGgIoACJsChNSZWFkRGF0YXNldFJlc3BvbnNlEhEKCXN0YXJ0X3JvdxgBIAEoAxIRCglyb3dfY291bnQYAiABKAUSLwoHY29sdW1ucxgDIAMoCzIeLmhhbmFtaS5zaGlvcmkudjEuQ29sdW1uVmFsdWVzIn4KDENvbHVtblZhbHVlcxIMCgRuYW1lGAEgASgJEigKBnRlbnNvchgCIAEoCzIWLmhhbmFtaS50eXBlLnYxLlRlbnNvckgAEiwKBHRleHQYAyABKAsyHC5oYW5hbWkuc2hpb3JpLnYxLlRleHRWYWx1ZXNIAEIICgZ2YWx1ZXMiHAoKVGV4dFZhbHVlcxIOCgZ2YWx1ZXMYASADKAkqUwoKRmlsZUZvcm1hdBIbChdGSUxFX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhMKD0ZJTEVfRk9STUFUX0lEWBABEhMKD0ZJTEVfRk9STUFUX0NTVhACKm8KCkNvbHVtblJvbGUSGwoXQ09MVU1OX1JPTEVfVU5TUEVDSUZJRUQQABIVChFDT0xVTU5fUk9MRV9JTlBVVBABEhYKEkNPTFVNTl9ST0xFX1RBUkdFVBACEhUKEUNPTFVNTl9ST0xFX09USEVSEAMqiAEKCkNvbHVtblR5cGUSGwoXQ09MVU1OX1RZUEVfVU5TUEVDSUZJRUQQABIVChFDT0xVTU5fVFlQRV9VSU5UOBABEhUKEUNPTFVNTl9UWVBFX0lOVDY0EAISFwoTQ09MVU1OX1RZUEVfRkxPQVQ2NBADEhYKEkNPTFVNTl9UWVBFX1NUUklORxAEMvsGCg5EYXRhc2V0U2VydmljZRJgCg1VcGxvYWREYXRhc2V0EiYuaGFuYW1pLnNoaW9yaS52MS5VcGxvYWREYXRhc2V0UmVxdWVzdBoZLmhhbmFtaS5zaGlvcmkudjEuRGF0YXNldCIKytoYBhoEAQIDBSgBEooBCgpHZXREYXRhc2V0EiMuaGFuYW1pLnNoaW9yaS52MS5HZXREYXRhc2V0UmVxdWVzdBoZLmhhbmFtaS5zaGlvcmkudjEuRGF0YXNldCI82kEEbmFtZcraGAkaBQECAwQFMAGC0+STAiISIC92MS97bmFtZT1wcm9qZWN0cy8qL2RhdGFzZXRzLyp9EpwBCgxMaXN0RGF0YXNldHMSJS5oYW5hbWkuc2hpb3JpLnYxLkxpc3REYXRhc2V0c1JlcXVlc3QaJi5oYW5hbWkuc2hpb3JpLnYxLkxpc3REYXRhc2V0c1Jlc3BvbnNlIj3aQQZwYXJlbnTK2hgIGgQBAgMEMAGC0+STAiISIC92MS97cGFyZW50PXByb2plY3RzLyp9L2RhdGFzZXRzEqwBCg1VcGRhdGVEYXRhc2V0EiYuaGFuYW1pLnNoaW9yaS52MS5VcGRhdGVEYXRhc2V0UmVxdWVzdBoZLmhhbmFtaS5zaGlvcmkudjEuRGF0YXNldCJY2kETZGF0YXNldCx1cGRhdGVfbWFza8raGAUaAwECA4LT5JMCMzoHZGF0YXNldDIoL3YxL3tkYXRhc2V0Lm5hbWU9cHJvamVjdHMvKi9kYXRhc2V0cy8qfRKJAQoNRGVsZXRlRGF0YXNldBImLmhhbmFtaS5zaGlvcmkudjEuRGVsZXRlRGF0YXNldFJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiONpBBG5hbWXK2hgFGgMBAgOC0+STAiIqIC92MS97bmFtZT1wcm9qZWN0cy8qL2RhdGFzZXRzLyp9Ep8BCgtSZWFkRGF0YXNldBIkLmhhbmFtaS5zaGlvcmkudjEuUmVhZERhdGFzZXRSZXF1ZXN0GiUuaGFuYW1pLnNoaW9yaS52MS5SZWFkRGF0YXNldFJlc3BvbnNlIkHaQQRuYW1lytoYCRoFAQIDBAUwAYLT5JMCJxIlL3YxL3tuYW1lPXByb2plY3RzLyovZGF0YXNldHMvKn06cmVhZDABYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_client, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_hanami_type_v1_access, file_hanami_type_v1_tensor, file_hanami_type_v1_visibility]);
 
 /**
  * One column of a data set.
@@ -134,11 +136,27 @@ export type Dataset = Message<"hanami.shiori.v1.Dataset"> & {
   creator: string;
 
   /**
-   * Changes with every change of the data set.
+   * Names this data set among all that ever had its name. Changing who may know of it does
+   * not change it.
    *
    * @generated from field: string etag = 9;
    */
   etag: string;
+
+  /**
+   * Whose it is, `users/{user}` or `projects/{project}/clients/{client}`: who uploaded it, or
+   * made the task whose predictions it holds.
+   *
+   * @generated from field: string owner = 10;
+   */
+  owner: string;
+
+  /**
+   * Who may know of it.
+   *
+   * @generated from field: hanami.type.v1.Visibility visibility = 11;
+   */
+  visibility: Visibility;
 };
 
 /**
@@ -225,6 +243,20 @@ export type UploadOpen = Message<"hanami.shiori.v1.UploadOpen"> & {
    * @generated from field: string target_column = 5;
    */
   targetColumn: string;
+
+  /**
+   * Who may know of the data set; SHARED when not set.
+   *
+   * @generated from field: hanami.type.v1.Visibility visibility = 6;
+   */
+  visibility: Visibility;
+
+  /**
+   * For services only, which upload what somebody else's task has made.
+   *
+   * @generated from field: hanami.shiori.v1.UploadOwner owner = 7;
+   */
+  owner?: UploadOwner | undefined;
 };
 
 /**
@@ -233,6 +265,35 @@ export type UploadOpen = Message<"hanami.shiori.v1.UploadOpen"> & {
  */
 export const UploadOpenSchema: GenMessage<UploadOpen> = /*@__PURE__*/
   messageDesc(file_hanami_shiori_v1_dataset_service, 3);
+
+/**
+ * Whose an upload of a service is.
+ *
+ * @generated from message hanami.shiori.v1.UploadOwner
+ */
+export type UploadOwner = Message<"hanami.shiori.v1.UploadOwner"> & {
+  /**
+   * The name, as in the token with which the task was made.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Microseconds since 1970 at which the owner was made, as in that token; 0 when
+   * that is not known.
+   *
+   * @generated from field: int64 since_microseconds = 2;
+   */
+  sinceMicroseconds: bigint;
+};
+
+/**
+ * Describes the message hanami.shiori.v1.UploadOwner.
+ * Use `create(UploadOwnerSchema)` to create a new message.
+ */
+export const UploadOwnerSchema: GenMessage<UploadOwner> = /*@__PURE__*/
+  messageDesc(file_hanami_shiori_v1_dataset_service, 4);
 
 /**
  * One file of an upload.
@@ -267,7 +328,7 @@ export type UploadFile = Message<"hanami.shiori.v1.UploadFile"> & {
  * Use `create(UploadFileSchema)` to create a new message.
  */
 export const UploadFileSchema: GenMessage<UploadFile> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 4);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 5);
 
 /**
  * Bytes of the file whose turn it is.
@@ -295,7 +356,7 @@ export type UploadChunk = Message<"hanami.shiori.v1.UploadChunk"> & {
  * Use `create(UploadChunkSchema)` to create a new message.
  */
 export const UploadChunkSchema: GenMessage<UploadChunk> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 5);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 6);
 
 /**
  * The request of GetDataset.
@@ -316,7 +377,7 @@ export type GetDatasetRequest = Message<"hanami.shiori.v1.GetDatasetRequest"> & 
  * Use `create(GetDatasetRequestSchema)` to create a new message.
  */
 export const GetDatasetRequestSchema: GenMessage<GetDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 6);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 7);
 
 /**
  * The request of ListDatasets.
@@ -351,7 +412,7 @@ export type ListDatasetsRequest = Message<"hanami.shiori.v1.ListDatasetsRequest"
  * Use `create(ListDatasetsRequestSchema)` to create a new message.
  */
 export const ListDatasetsRequestSchema: GenMessage<ListDatasetsRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 7);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 8);
 
 /**
  * The response of ListDatasets.
@@ -379,7 +440,43 @@ export type ListDatasetsResponse = Message<"hanami.shiori.v1.ListDatasetsRespons
  * Use `create(ListDatasetsResponseSchema)` to create a new message.
  */
 export const ListDatasetsResponseSchema: GenMessage<ListDatasetsResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 8);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 9);
+
+/**
+ * The request of UpdateDataset.
+ *
+ * @generated from message hanami.shiori.v1.UpdateDatasetRequest
+ */
+export type UpdateDatasetRequest = Message<"hanami.shiori.v1.UpdateDatasetRequest"> & {
+  /**
+   * The data set with its new values; when its `etag` is set, it is changed only if
+   * that is still its etag.
+   *
+   * @generated from field: hanami.shiori.v1.Dataset dataset = 1;
+   */
+  dataset?: Dataset | undefined;
+
+  /**
+   * What to change: `visibility`.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Makes a repeated call return the first answer; kept for 24 hours.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message hanami.shiori.v1.UpdateDatasetRequest.
+ * Use `create(UpdateDatasetRequestSchema)` to create a new message.
+ */
+export const UpdateDatasetRequestSchema: GenMessage<UpdateDatasetRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_shiori_v1_dataset_service, 10);
 
 /**
  * The request of DeleteDataset.
@@ -414,7 +511,7 @@ export type DeleteDatasetRequest = Message<"hanami.shiori.v1.DeleteDatasetReques
  * Use `create(DeleteDatasetRequestSchema)` to create a new message.
  */
 export const DeleteDatasetRequestSchema: GenMessage<DeleteDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 9);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 11);
 
 /**
  * The request of ReadDataset.
@@ -467,7 +564,7 @@ export type ReadDatasetRequest = Message<"hanami.shiori.v1.ReadDatasetRequest"> 
  * Use `create(ReadDatasetRequestSchema)` to create a new message.
  */
 export const ReadDatasetRequestSchema: GenMessage<ReadDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 10);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 12);
 
 /**
  * A run of rows.
@@ -503,7 +600,7 @@ export type ReadDatasetResponse = Message<"hanami.shiori.v1.ReadDatasetResponse"
  * Use `create(ReadDatasetResponseSchema)` to create a new message.
  */
 export const ReadDatasetResponseSchema: GenMessage<ReadDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 11);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 13);
 
 /**
  * Values of one column.
@@ -547,7 +644,7 @@ export type ColumnValues = Message<"hanami.shiori.v1.ColumnValues"> & {
  * Use `create(ColumnValuesSchema)` to create a new message.
  */
 export const ColumnValuesSchema: GenMessage<ColumnValues> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 12);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 14);
 
 /**
  * Text values; a gap is the empty string.
@@ -568,7 +665,7 @@ export type TextValues = Message<"hanami.shiori.v1.TextValues"> & {
  * Use `create(TextValuesSchema)` to create a new message.
  */
 export const TextValuesSchema: GenMessage<TextValues> = /*@__PURE__*/
-  messageDesc(file_hanami_shiori_v1_dataset_service, 13);
+  messageDesc(file_hanami_shiori_v1_dataset_service, 15);
 
 /**
  * What the uploaded files are written in.
@@ -743,6 +840,20 @@ export const DatasetService: GenService<{
     methodKind: "unary";
     input: typeof ListDatasetsRequestSchema;
     output: typeof ListDatasetsResponseSchema;
+  },
+  /**
+   * Changes who may know of a data set: for its owner, and for admins of its
+   * project. Reads of those who may not any more end.
+   *
+   * Reasons: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, ETAG_MISMATCH,
+   * REQUEST_ID_REUSED, FIELD_INVALID.
+   *
+   * @generated from rpc hanami.shiori.v1.DatasetService.UpdateDataset
+   */
+  updateDataset: {
+    methodKind: "unary";
+    input: typeof UpdateDatasetRequestSchema;
+    output: typeof DatasetSchema;
   },
   /**
    * Deletes a data set. Readers that have begun may finish.

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/type/v1/access.proto.
  */
 export const file_hanami_type_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChtoYW5hbWkvdHlwZS92MS9hY2Nlc3MucHJvdG8SDmhhbmFtaS50eXBlLnYxIoABCgpBY2Nlc3NSdWxlEg4KBnB1YmxpYxgBIAEoCBIVCg1hbnlfcHJpbmNpcGFsGAIgASgIEiMKBXJvbGVzGAMgAygOMhQuaGFuYW1pLnR5cGUudjEuUm9sZRIUCgxyZW5ld3NfdG9rZW4YBCABKAgSEAoIaW50ZXJuYWwYBSABKAgqiQEKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfQURNSU4QARIWChJST0xFX1BST0pFQ1RfQURNSU4QAhIPCgtST0xFX01FTUJFUhADEg8KC1JPTEVfVklFV0VSEAQSEAoMUk9MRV9TRVJWSUNFEAUSDwoLUk9MRV9ERVZJQ0UQBjpUCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxipiwMgASgLMhouaGFuYW1pLnR5cGUudjEuQWNjZXNzUnVsZVIGYWNjZXNzYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("ChtoYW5hbWkvdHlwZS92MS9hY2Nlc3MucHJvdG8SDmhhbmFtaS50eXBlLnYxIpYBCgpBY2Nlc3NSdWxlEg4KBnB1YmxpYxgBIAEoCBIVCg1hbnlfcHJpbmNpcGFsGAIgASgIEiMKBXJvbGVzGAMgAygOMhQuaGFuYW1pLnR5cGUudjEuUm9sZRIUCgxyZW5ld3NfdG9rZW4YBCABKAgSEAoIaW50ZXJuYWwYBSABKAgSFAoMcmVhZHNfcHVibGljGAYgASgIKokBCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIOCgpST0xFX0FETUlOEAESFgoSUk9MRV9QUk9KRUNUX0FETUlOEAISDwoLUk9MRV9NRU1CRVIQAxIPCgtST0xFX1ZJRVdFUhAEEhAKDFJPTEVfU0VSVklDRRAFEg8KC1JPTEVfREVWSUNFEAY6VAoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYqYsDIAEoCzIaLmhhbmFtaS50eXBlLnYxLkFjY2Vzc1J1bGVSBmFjY2Vzc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * The rule of one method: deny unless a role matches.
@@ -57,6 +57,14 @@ export type AccessRule = Message<"hanami.type.v1.AccessRule"> & {
    * @generated from field: bool internal = 5;
    */
   internal: boolean;
+
+  /**
+   * Also for everybody else with a token, as for a viewer, when the request names
+   * a resource that is public; not for devices.
+   *
+   * @generated from field: bool reads_public = 6;
+   */
+  readsPublic: boolean;
 };
 
 /**
