@@ -17,7 +17,7 @@ from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.type.v1 import tensor_pb2
 from numpy.typing import NDArray
 
-from hanami_sdk.errors import InvalidArgument
+from hanami_sdk.errors import HanamiError, InvalidArgument, error_from_status
 from hanami_sdk.tensors import decode
 
 Detector = Literal["ADWIN", "PAGE_HINKLEY", "KSWIN"]
@@ -231,6 +231,13 @@ class Scores:
         self._message = message
         self.scored_rows = message.scored_rows
         self.since_learned_rows = message.since_learned_rows
+
+    @cached_property
+    def failure(self) -> HanamiError | None:
+        """Why these are the last scores of the stream, if they are; learning goes on."""
+        if not self._message.HasField("failure"):
+            return None
+        return error_from_status(self._message.failure)
 
     @cached_property
     def metrics(self) -> ClassMetrics | NumberMetrics | None:

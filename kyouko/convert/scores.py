@@ -24,6 +24,7 @@ from kyouko.domain.scoring.report import (
     NumberMetrics,
 )
 from mesh.errors import InvalidArgument
+from mesh.status import internal_status
 from mesh.tensors import tensor_of
 
 _DETECTORS = {
@@ -100,6 +101,8 @@ def scores_message(report: ScoreReport) -> pb.LearnScores:
         message.intervals.CopyFrom(_intervals_message(report.expected))
     elif isinstance(report.expected, LabelSets):
         message.sets.CopyFrom(_sets_message(report.expected))
+    if report.incident:
+        message.failure.CopyFrom(internal_status(report.incident))
     return message
 
 

@@ -169,6 +169,7 @@ class ScoreReport:
     Attributes:
         scored_rows: rows of the stream, or of its session, with targets so far.
         since_learned_rows: rows the network had learned when scoring began.
+        incident: of the mistake of ours that ended scoring; empty while it goes on.
     """
 
     scored_rows: int
@@ -177,3 +178,4 @@ class ScoreReport:
     alarms: tuple[Alarm, ...] = ()
     anomalies: Anomalies | None = None
     expected: Intervals | LabelSets | None = None
+    incident: str = ""

@@ -68,6 +68,7 @@ class StreamScorer:
 
     Attributes:
         learned_rows: rows that the network had learned in its life when it was last called.
+        has_failed: whether it has made a mistake, and is good for nothing any more.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class StreamScorer:
                 have, or a window that takes more memory than a stream may.
         """
         self.learned_rows = learned_rows
+        self.has_failed = False
         self._options = options
         self._is_classes = structure.output.kind is TaskKind.CLASSES
         if options.drift is not None:
@@ -100,6 +102,11 @@ class StreamScorer:
         watched = 0 if drift is None else 1 + (MOST_CHANNELS if drift.all_channels else channels)
         detectors = 0 if drift is None else len(drift.detectors)
         return self._window_bytes + watched * detectors * _DETECTOR_BYTES + _LEAST_BYTES
+
+    def fail(self, incident: str) -> ScoreReport:
+        """Score nothing any more, as it may be wrong from now on; returns the last word."""
+        self.has_failed = True
+        return ScoreReport(self._scored_rows, self._since, incident=incident)
 
     def score(
         self,

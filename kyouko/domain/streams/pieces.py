@@ -8,10 +8,13 @@ is so short that changing threads would take longer than the piece.
 
 import asyncio
 import time
+import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+import structlog
 
 from kyouko.domain.networks.learner import RowResults, Rows
 from kyouko.domain.networks.ledger import Ledger, Outcome, Submission
@@ -19,6 +22,7 @@ from kyouko.domain.networks.owner import Owner
 from kyouko.domain.scoring import ScoreReport, StreamScorer, truth_of
 from mesh.errors import DomainError
 
+_log = structlog.get_logger(__name__)
 # A piece ends after about this much: long enough that handing over costs nothing, short enough
 # that answers flow and other streams get their turn.
 _PIECE_ROWS: Final = 512
@@ -192,12 +196,26 @@ def _scores(
 ) -> ScoreReport | None:
     if scorer is None or not isinstance(outcome, RowResults) or not isinstance(frame.rows, Rows):
         return None
-    inputs = None if frame.target_sequence else frame.rows.inputs
+    if scorer.has_failed:
+        return None
+    try:
+        return _score(ledger, frame.rows, outcome, scorer, is_late=bool(frame.target_sequence))
+    except Exception as error:
+        # The rows are learned, and their answer must not be lost for what is said beside it.
+        incident = uuid.uuid4().hex
+        _log.exception("scoring failed", incident=incident, error=repr(error))
+        return scorer.fail(incident)
+
+
+def _score(
+    ledger: Ledger, rows: Rows, outcome: RowResults, scorer: StreamScorer, *, is_late: bool
+) -> ScoreReport:
+    inputs = None if is_late else rows.inputs
     if outcome.foretold is not None:
         # The truth of what was said some rows ago is in the rows themselves.
         foretold = outcome.foretold
         return scorer.score(outcome, foretold.actual, inputs, said=foretold.predicted)
-    return scorer.score(outcome, truth_of(frame.rows, ledger.learner.labels), inputs)
+    return scorer.score(outcome, truth_of(rows, ledger.learner.labels), inputs)
 
 
 def _submission(frame: Frame, hold: Hold) -> Submission:

@@ -29,9 +29,11 @@ class Scorers:
         self._kept: OrderedDict[tuple[str, bytes], _Kept] = OrderedDict()
 
     def find(self, uid: str, key: bytes, options: ScoringOptions) -> StreamScorer | None:
-        """Return the scorer of a network's session, if it was to report the same."""
+        """Return the scorer of a network's session, if it was to report the same, and can."""
         kept = self._kept.get((uid, key))
-        return kept.scorer if kept is not None and kept.options == options else None
+        if kept is None or kept.options != options or kept.scorer.has_failed:
+            return None
+        return kept.scorer
 
     def keep(self, uid: str, key: bytes, options: ScoringOptions, scorer: StreamScorer) -> None:
         """Remember the scorer of a session."""

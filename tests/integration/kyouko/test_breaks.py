@@ -12,6 +12,7 @@ from hanami.kyouko.v1 import task_service_pb2
 from kyouko.domain.networks.ledger import Ledger
 from tests.integration.kyouko.servers import (
     RunningKyouko,
+    Stream,
     info_of,
     rows_of_two_kinds,
     upload_two_kinds,
@@ -35,6 +36,13 @@ def breaking(monkeypatch: pytest.MonkeyPatch, times: int) -> Iterator[list[int]]
     with monkeypatch.context() as patched:
         patched.setattr(Ledger, "_append", failing)
         yield broken
+
+
+async def end_of(stream: Stream) -> grpc.aio.AioRpcError:
+    """Return the error that a stream ends with; it comes behind all that is still to be read."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await asyncio.wait_for(stream.read(), 10)
+    return error.value
 
 
 async def outputs_of(kyouko: RunningKyouko, network_id: str) -> bytes:
@@ -71,7 +79,7 @@ async def test_streams_hear_of_a_break_and_go_on(
             await stream.read()
         with breaking(monkeypatch, 1) as broken:
             await stream.send(4, *frames[3])
-            errors = [await asyncio.wait_for(each.error(), 10) for each in (stream, idle)]
+            errors = [await end_of(each) for each in (stream, idle)]
     async with kyouko.stream(resume_token=token) as stream:
         again = await stream.opened()
         for sequence, frame in enumerate(frames[3:], start=4):

@@ -1,12 +1,18 @@
 """Scores of a session, over several streams and over a new start."""
 
 from pathlib import Path
+from typing import Any
 
+import grpc
+import pytest
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 
+from kyouko.domain.networks.learner import RowResults
+from kyouko.domain.scoring import StreamScorer
 from tests.integration.kyouko.servers import (
     RunningKyouko,
     Stream,
+    reason_in,
     rows_of_two_kinds,
     start_kyouko,
 )
@@ -55,6 +61,38 @@ async def test_a_session_goes_on_with_its_scores(kyouko: RunningKyouko) -> None:
 
     assert whole == broken
     assert (600, 0) == (broken[-1].scored_rows, broken[-1].since_learned_rows)
+
+
+async def test_a_mistake_in_scoring_ends_the_scores_alone(
+    kyouko: RunningKyouko, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream is told with an incident, and learns on; who goes on with it gets new scores."""
+    score = StreamScorer.score
+
+    def wrong(self: StreamScorer, results: RowResults, *arguments: Any, **options: Any) -> Any:
+        if results.learned_rows == 2 * FRAME_ROWS:
+            raise ZeroDivisionError("a mistake of ours")
+        return score(self, results, *arguments, **options)
+
+    monkeypatch.setattr(StreamScorer, "score", wrong)
+    await kyouko.create_network()
+    async with kyouko.stream(scoring=ASKED) as stream:
+        token = (await stream.opened()).resume_token
+        results = [await learn(stream, sequence) for sequence in (1, 2, 3)]
+    async with kyouko.stream(scoring=ASKED, resume_token=token) as stream:
+        await stream.opened()
+        again = await learn(stream, 4)
+
+    failure = results[1].scores.failure
+    assert (grpc.StatusCode.INTERNAL.value[0], "INTERNAL") == (
+        failure.code,
+        reason_in(failure).reason,
+    )
+    assert "mistake" not in str(failure)
+    assert [True, True, False] == [result.HasField("scores") for result in results]
+    assert [50, 100, 150] == [result.learned_rows for result in results]
+    assert not again.scores.HasField("failure")
+    assert (50, 150) == (again.scores.scored_rows, again.scores.since_learned_rows)
 
 
 async def test_other_wishes_begin_anew(kyouko: RunningKyouko) -> None:
