@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -216,11 +217,19 @@ class Connection:
 
 def _open_channel(options: ConnectionOptions) -> grpc.aio.Channel:
     target, secure = parse_url(options.url)
+    arguments = [*_CHANNEL_OPTIONS, ("grpc.primary_user_agent", f"hanami/{_version()}")]
     if not secure:
-        return grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        return grpc.aio.insecure_channel(target, options=arguments)
     roots = Path(options.ca_file).read_bytes() if options.ca_file else None
     credentials = grpc.ssl_channel_credentials(root_certificates=roots)
-    return grpc.aio.secure_channel(target, credentials, options=_CHANNEL_OPTIONS)
+    return grpc.aio.secure_channel(target, credentials, options=arguments)
+
+
+def _version() -> str:
+    try:
+        return version("hanami")
+    except PackageNotFoundError:
+        return "unknown"  # Used from a folder, without being installed.
 
 
 def _metadata(token: str | None) -> list[tuple[str, str]]:

@@ -119,6 +119,8 @@ def _hint(error: HanamiError) -> str:
         "SHUTTING_DOWN": "Try again in a moment.",
         "DEPENDENCY_UNAVAILABLE": "See how the mesh is: hanami status",
     }
+    if error.reason == "ROLE_INSUFFICIENT" and error.metadata.get("roles") == "nobody":
+        return "Devices learn and predict, and nothing else. Log in as a user: hanami login USER"
     if error.reason in hints:
         return hints[error.reason]
     if error.code == "UNAUTHENTICATED":

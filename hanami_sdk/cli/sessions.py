@@ -35,7 +35,7 @@ def list_sessions(user: OfUser = "me", url: options.Url = None, json: options.Js
             moment_text(s.create_time),
             moment_text(s.renew_time),
             s.origin,
-            s.client,
+            s.client.partition(" ")[0],
             last_part(s.project),
             "this one" if s.current else "",
         )

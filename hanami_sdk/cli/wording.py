@@ -15,6 +15,8 @@ _PATTERN = re.compile(r"regex pattern `(.*)`", re.DOTALL)
 _SHORT_NAME = "2 to 63 lower-case letters, digits and dashes, beginning with a letter"
 _USER_NAME = "3 to 63 lower-case letters, digits and . _ - @, beginning with a letter"
 _WORDS = {
+    "api_key_id": "the key's name",
+    "client_id": "the client's name",
     "dataset_id": "the data set's name",
     "network_id": "the network's name",
     "project_id": "the project's name",
@@ -57,6 +59,8 @@ def _form(pattern: str) -> str:
 def _missing_role(roles: str) -> str:
     """Return what is needed, in the words of `hanami project member add --role`."""
     names = [name.lower().replace("_", "-") for name in roles.split(", ") if name != "SERVICE"]
+    if names == ["nobody"]:
+        return "This is not open to your login."
     if names == ["admin"]:
         return "Only an administrator may do this."
     members = [name for name in names if name != "admin"]

@@ -26,6 +26,7 @@ from hanami_sdk.cli.streaming.replay import paced
 from hanami_sdk.cli.streaming.standing import compared
 from hanami_sdk.cli.streaming.view import View
 from hanami_sdk.local.home import MeshHome
+from hanami_sdk.names import Namespace
 
 if TYPE_CHECKING:
     from hanami_sdk.blocking_streams import BlockingLearnStream
@@ -62,7 +63,8 @@ class Terms:
 def run(terms: Terms, url: str | None, project: str, *, as_data: bool) -> None:
     """Stream until the source ends or somebody ends it."""
     with open_client(url, project) as client, contextlib.ExitStack() as stack:
-        network = client.networks.get(terms.network).name
+        # Devices may not read their network, and its full name is known without.
+        network = Namespace(project).network(terms.network)
         path = terms.bookmark or usual_path(
             MeshHome.default().root, client.url, network, terms.source
         )
@@ -111,6 +113,8 @@ class _Run:
     as_data: bool
     stop: threading.Event = field(default_factory=threading.Event)
     ticks: int = 0
+    # Devices learn, but may not read their network.
+    may_look: bool = True
     is_closed: bool = False
 
     def __post_init__(self) -> None:
@@ -224,13 +228,16 @@ class _Run:
 
     def _each(self) -> None:
         """Keep the bookmark and the figures up to date; called from the view's thread."""
-        from hanami_sdk.errors import HanamiError
+        from hanami_sdk.errors import HanamiError, PermissionDenied
 
         self.bookmark.settle(self.stream.durable_sequence)
         self.ticks += 1
-        if self.ticks % _CONNECTIONS_EVERY == 0 and not self.stop.is_set():
+        if self.ticks % _CONNECTIONS_EVERY == 0 and self.may_look and not self.stop.is_set():
             try:
                 found = self.client.networks.get(self.terms.network)
+            except PermissionDenied:
+                self.may_look = False
+                return
             except HanamiError:
                 return  # The mesh is away; the figure of before stays.
             self.figures.connections = found.statistics.connections

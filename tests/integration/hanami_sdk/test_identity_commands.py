@@ -117,6 +117,7 @@ def test_logins_by_command(hanami: Command, mesh: RunningMesh, alice: str) -> No
             within_seconds(client.users.get, Unauthenticated)
 
     assert 3 == len(sessions)
+    assert all(session["client"].startswith("hanami/") for session in sessions)
     assert {"ended": [first]} == json.loads(one.stdout)
     assert 1 == table.count("this one")
     assert 1 == asked.exit_code
@@ -191,8 +192,13 @@ def test_a_device_by_command(
     assert f"projects/{project}/apiKeys/pump-7" == json.loads(login.stdout)["user"]
     learned = hanami("learn", "n1", "--label", "c", stdin="a,b,c\n1,2,x\n2,1,y\n")
     assert 0 == learned.exit_code, learned.stderr
-    refused = hanami("network", "list")
-    assert 1 == refused.exit_code
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a,b,c\n1,2,x\n2,1,y\n")
+    streamed = hanami("stream", "n1", str(rows), "--label", "c", "--json")
+    assert 0 == streamed.exit_code, streamed.stderr
+    assert 1 == hanami("network", "list").exit_code
+    refused = hanami("session", "list")
+    assert "Devices learn and predict, and nothing else." in refused.stderr
     assert 0 == hanami("logout").exit_code
 
 

@@ -3,7 +3,18 @@
 import pytest
 
 from hanami_sdk.errors import InvalidArgument
-from hanami_sdk.names import Namespace, last_part, member_name, project_name, user_name
+from hanami_sdk.names import (
+    DEVICE,
+    PROGRAM,
+    USER,
+    Namespace,
+    kind_of_principal,
+    last_part,
+    member_name,
+    project_name,
+    provider_name,
+    user_name,
+)
 
 
 def test_an_id_is_completed() -> None:
@@ -12,6 +23,9 @@ def test_an_id_is_completed() -> None:
 
     assert names.network("digits") == "projects/demo/networks/digits"
     assert names.dataset("mnist") == "projects/demo/datasets/mnist"
+    assert names.api_key("pump") == "projects/demo/apiKeys/pump"
+    assert names.client("nightly") == "projects/demo/clients/nightly"
+    assert provider_name("company") == "loginProviders/company"
 
 
 def test_a_full_name_is_kept() -> None:
@@ -40,3 +54,16 @@ def test_members_are_named_after_project_and_user() -> None:
     """Both parts may be given in full or as ids."""
     assert member_name("projects/demo", "users/alice") == "projects/demo/members/alice"
     assert last_part("projects/demo/members/alice") == "alice"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("users/alice", USER),
+        ("projects/demo/apiKeys/pump", DEVICE),
+        ("projects/demo/clients/nightly", PROGRAM),
+    ],
+)
+def test_a_name_tells_who_calls(name: str, kind: str) -> None:
+    """It says how the next token is had."""
+    assert kind_of_principal(name) == kind

@@ -21,6 +21,7 @@ class Mint:
         self.issued = 0
         self.logins: list[tuple[str, str]] = []
         self.refreshes: list[str] = []
+        self.projects: list[str] = []
         self.refuses_refresh = False
 
     async def login(self, user: str, password: str) -> Tokens:
@@ -33,6 +34,7 @@ class Mint:
         """Issue a pair for a refresh token."""
         await asyncio.sleep(0)
         self.refreshes.append(tokens.refresh)
+        self.projects.append(project)
         if self.refuses_refresh:
             raise Unauthenticated("The refresh token has ended.")
         return self._issue()
@@ -238,3 +240,65 @@ async def test_the_login_of_another_user_is_not_taken_over() -> None:
     await session.access_token()
 
     assert mint.refreshes == ["refresh-1"]
+
+
+async def test_a_switch_renews_for_a_project() -> None:
+    """It takes the refresh token, and later renewals say no project again."""
+    mint = Mint()
+    session = mint.session()
+    session.use_login(lambda: mint.login("alice", "secret"))
+
+    switched = await session.switch("projects/p1")
+    mint.now += 900
+    await session.access_token()
+
+    assert ["projects/p1", ""] == mint.projects
+    assert "access-2" == switched.access
+    with pytest.raises(Unauthenticated):
+        await Mint().session().switch("projects/p1")
+
+
+async def test_a_shared_login_is_switched_for_all() -> None:
+    """What another process has renewed is what is switched."""
+    mint, drawer = Mint(), Drawer()
+    first = await mint.login("alice", "secret")
+    drawer.kept = await mint.login("alice", "secret")
+    session = mint.session()
+    session.use_tokens(first)
+    session.share_tokens(drawer)
+
+    await session.switch("projects/p1")
+
+    assert ["refresh-2"] == mint.refreshes
+
+
+async def test_somebody_elses_login_is_not_taken_over() -> None:
+    """A login of the application parts from the one that is kept for all."""
+    mint, drawer = Mint(), Drawer()
+    alice = await mint.login("alice", "secret")
+    bob = replace(await mint.login("bob", "secret"), user="users/bob")
+    session = mint.session()
+    session.use_tokens(alice)
+    session.share_tokens(drawer)
+
+    async def as_bob() -> Tokens:
+        return bob
+
+    await session.keep(as_bob())
+    drawer.kept = replace(bob, access="of another process")
+    mint.now += 900
+    await session.access_token()
+
+    assert [bob.refresh] == mint.refreshes
+
+
+async def test_who_logs_out_is_nobody() -> None:
+    """No password and no file brings the login back."""
+    mint = Mint()
+    session = mint.session()
+    session.use_login(lambda: mint.login("alice", "secret"))
+    await session.access_token()
+
+    session.forget()
+
+    assert (None, None) == (session.tokens, await session.access_token())
