@@ -57,6 +57,8 @@ def faults(
         if answer.HasField("fault")
         else str(answer.WhichOneof("message"))
         for answer in answers
+        # News of the journal comes in between when it comes.
+        if not answer.HasField("progress")
     ]
 
 

@@ -22,14 +22,16 @@ def open_socket(mesh: RunningMesh, token: str | None) -> ClientConnection:
 
 
 def learn(socket: ClientConnection, network: str) -> list[learning.LearnResponse]:
-    """Send a whole conversation and return all answers."""
+    """Send a whole conversation and return all answers, without news of the journal."""
     for message in rows.conversation(network, frames=5):
         socket.send(message.SerializeToString())
-    answers = []
+    answers: list[learning.LearnResponse] = []
     while not (answers and answers[-1].HasField("closed")):
         data = socket.recv(timeout=20)
         assert isinstance(data, bytes)
-        answers.append(learning.LearnResponse.FromString(data))
+        answer = learning.LearnResponse.FromString(data)
+        if not answer.HasField("progress"):
+            answers.append(answer)
     return answers
 
 
