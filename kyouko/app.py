@@ -16,16 +16,20 @@ from hanami.kyouko.v1 import (
     network_service_pb2_grpc,
     task_service_pb2_grpc,
     template_service_pb2_grpc,
+    usage_service_pb2_grpc,
 )
 
 from kyouko.clients.datasets import ShioriDatasets
 from kyouko.cpu_quota import usable_processors
+from kyouko.domain.growth import GrowthWatch
+from kyouko.domain.holdings import COUNTED_HERE
 from kyouko.domain.networks.catalogue import NetworkLimits, Networks
 from kyouko.domain.networks.inference import Inference
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits
 from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.networks.workers import Workers
+from kyouko.domain.quotas import Quotas
 from kyouko.domain.streams.pairs import Pairs
 from kyouko.domain.streams.streams import StreamLimits, Streams
 from kyouko.domain.tasks.board import TaskBoard
@@ -40,6 +44,7 @@ from kyouko.servicers.learning_pair import PairedLearningServicer
 from kyouko.servicers.networks import NetworkServicer
 from kyouko.servicers.tasks import TaskServicer
 from kyouko.servicers.templates import TemplateServicer
+from kyouko.servicers.usage import UsageServicer
 from kyouko.settings import KyoukoSettings
 from kyouko.storage import migrations
 from kyouko.storage.journal import NatsOptions, prepared_journals
@@ -57,7 +62,9 @@ from mesh.clients import RemoteKeys, ServiceTokens, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
+from mesh.interceptors.quota_warnings import note_quota_warning
 from mesh.ownership import owned
+from mesh.quota_counts import QuotaCounts, Usage
 from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
 
@@ -93,6 +100,9 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         parts = _Parts(settings, database, blobs, journals, executor, misaki, shiori)
         stack.push_async_callback(parts.live.close)
         await parts.live.sweep()
+        parts.quotas.holdings.begin(await parts.repository.holdings())
+        growing = asyncio.create_task(parts.growth.run())
+        stack.push_async_callback(_stop, growing)
         recovering = asyncio.create_task(parts.live.recover(await parts.live.unsaved()))
         stack.push_async_callback(_stop, recovering)
         await parts.tasks.start()
@@ -126,8 +136,14 @@ class _Parts:
         self.verifier = TokenVerifier(
             RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
         )
-        repository = SqlNetworkRepository(database)
+        self.repository = repository = SqlNetworkRepository(database)
         seen = SeenNetworks(repository)
+        counts = QuotaCounts(
+            self.verifier.access.quotas,
+            warn=note_quota_warning,
+            warning_percent=settings.quota_warning_percent,
+        )
+        self.quotas = Quotas.over(counts)
         self.live = LiveNetworks(
             repository,
             BlobSnapshotStore(blobs),
@@ -147,8 +163,16 @@ class _Parts:
             seen,
             self.verifier.verify,
             self.verifier.access.check,
+            self.quotas,
             clock=_utc_now,
             limits=_stream_limits(settings),
+        )
+        self.growth = GrowthWatch(
+            self.live,
+            repository,
+            self.quotas.holdings,
+            self.quotas.rates,
+            end_learning=self.streams.end_learning,
         )
         self._pairs = Pairs(new_id=_new_id, idle_seconds=settings.pair_idle_seconds)
         self.dependencies = [
@@ -159,6 +183,7 @@ class _Parts:
         self._inference = Inference(
             self.live,
             seen,
+            self.quotas,
             max_rows=settings.max_frame_rows,
             max_output_bytes=settings.max_message_bytes // 2,
         )
@@ -166,10 +191,10 @@ class _Parts:
             repository,
             self.live,
             executor,
+            self.quotas.holdings,
             clock=_utc_now,
             new_id=_new_id,
             limits=NetworkLimits(
-                settings.max_networks_per_project,
                 min(settings.max_network_memory_bytes, _live_memory(settings)),
             ),
             before_deletion=[self.streams.end_network, self.tasks.end_network],
@@ -201,6 +226,11 @@ class _Parts:
                 PairedLearningServicer(self.streams, self._pairs),
             ),
             Servicer(
+                "hanami.kyouko.v1.UsageService",
+                usage_service_pb2_grpc.add_UsageServiceServicer_to_server,
+                UsageServicer(Usage(self.quotas.counts, COUNTED_HERE)),
+            ),
+            Servicer(
                 "inference.GRPCInferenceService",
                 grpc_service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server,
                 InferenceServicer(
@@ -228,6 +258,7 @@ class _Parts:
             tracing=OpenTelemetryTracing(),
             clock=_utc_now,
             terms=TaskTerms(settings.task_frame_rows, settings.dependency_patience_seconds),
+            quotas=self.quotas,
         )
 
 
@@ -280,7 +311,6 @@ def _live_memory(settings: KyoukoSettings) -> int:
 def _stream_limits(settings: KyoukoSettings) -> StreamLimits:
     return StreamLimits(
         streams=settings.max_streams,
-        streams_per_user=settings.max_streams_per_user,
         frame_rows=settings.max_frame_rows,
         window_rows=settings.max_outstanding_rows,
         window_bytes=settings.stream_window_bytes,

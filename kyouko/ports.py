@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kyouko.domain.holdings import Holding
 from kyouko.domain.networks.network import Network, SnapshotContent, SnapshotRecord
 from kyouko.domain.tasks.result import NewDataset
 from kyouko.domain.tasks.task import Task
@@ -61,8 +62,8 @@ class NetworkRepository(Protocol):
     async def set_visibility(self, uid: str, visibility: Visibility) -> bool:
         """Store who may know of a network; returns whether it is there."""
 
-    async def count(self, project_id: str) -> int:
-        """Return how many networks a project has."""
+    async def holdings(self) -> Sequence[Holding]:
+        """Return what all networks count in quotas, in any order."""
 
     async def record_snapshot(
         self, uid: str, record: SnapshotRecord, *, instead: bool = False

@@ -58,7 +58,6 @@ class KyoukoSettings(ObjectSettings):
         ge=0,
         description="most memory for all networks in memory, bytes; half of what there is when 0",
     )
-    max_networks_per_project: int = Field(default=1000, ge=1, description="most networks")
     max_network_memory_bytes: int = Field(
         default=2 * 2**30, ge=2**20, description="most memory one network may be given, bytes"
     )
@@ -78,9 +77,6 @@ class KyoukoSettings(ObjectSettings):
         default=30.0, ge=0, description="how long a running task waits for a lost shiori"
     )
     max_streams: int = Field(default=256, ge=1, description="most learning streams at once")
-    max_streams_per_user: int = Field(
-        default=32, ge=1, description="most learning streams of one user at once"
-    )
     max_frame_rows: int = Field(default=4096, ge=1, description="most rows in one frame")
     max_outstanding_rows: int = Field(
         default=8192, ge=1, description="most rows of a stream under way unanswered"

@@ -8,6 +8,8 @@ from hanami.type.v1 import access_pb2
 
 from mesh.access import Role
 from mesh.access_state import AccessChange, PolicyChanges
+from mesh.quota_messages import limits_message, limits_of
+from mesh.quotas import PROJECT_DEFAULTS, USER_DEFAULTS, QuotaDefaults
 from mesh.revocations import Revocation
 
 _PREFIX = "ROLE_"
@@ -24,6 +26,11 @@ def change_message(change: AccessChange) -> pb.WatchAccessResponse:
         message.policy.version = change.policy.version
         for method, roles in sorted(change.policy.rules.items()):
             message.policy.rules.add(method=method, roles=role_numbers(roles))
+    for subject, limits in sorted(change.quotas.items()):
+        message.quotas.add(subject=subject, limits=limits_message(limits))
+    if change.quota_defaults is not None:
+        message.quota_defaults.project.CopyFrom(limits_message(change.quota_defaults.project))
+        message.quota_defaults.user.CopyFrom(limits_message(change.quota_defaults.user))
     return message
 
 
@@ -35,6 +42,8 @@ def change_of(message: pb.WatchAccessResponse) -> AccessChange:
         policy=policy,
         revocations=[_revocation_of(revocation) for revocation in message.revocations],
         key_ids=frozenset(message.key_ids) or None,
+        quotas={quota.subject: limits_of(quota.limits) for quota in message.quotas},
+        quota_defaults=_quota_defaults_of(message),
     )
 
 
@@ -47,6 +56,17 @@ def roles_of(numbers: "Iterable[access_pb2.Role.ValueType]") -> frozenset[Role]:
     """Return the roles that a message names; those of a newer contract grant nothing here."""
     known = {access_pb2.Role.Value(_PREFIX + role.value): role for role in Role}
     return frozenset(known[number] for number in numbers if number in known)
+
+
+def _quota_defaults_of(message: pb.WatchAccessResponse) -> QuotaDefaults | None:
+    if not message.HasField("quota_defaults"):
+        return None
+    defaults = message.quota_defaults
+    # A limit that a newer service knows and misaki does not yet is the shipped one.
+    return QuotaDefaults(
+        {**PROJECT_DEFAULTS, **limits_of(defaults.project)},
+        {**USER_DEFAULTS, **limits_of(defaults.user)},
+    )
 
 
 def _policy_of(message: pb.PolicyState) -> PolicyChanges:

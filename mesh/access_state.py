@@ -1,4 +1,4 @@
-"""What decides about calls beside their tokens: the policy, and revocations. Pure.
+"""What decides about calls beside their tokens: the policy, revocations, quotas. Pure.
 
 Every service holds one state, and misaki tells it of changes while it serves (see
 `mesh.access_feed`). Until it is told, the contracts' rules count, and nothing is revoked.
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from mesh.access import AccessRule, Caller, Role
+from mesh.quotas import Limits, QuotaBook, QuotaDefaults
 from mesh.revocations import Revocation, RevocationList
 
 # Standard services of gRPC itself: they answer without a token and hold no data
@@ -99,6 +100,9 @@ class AccessChange:
         revocations: Those that are new.
         key_ids: All keys that tokens in use may be signed with.
         deleted_projects: Projects that are gone for good; they are only ever added.
+        quotas: Limits that differ from the defaults, by project and user; none where they do
+            not any more.
+        quota_defaults: The defaults.
     """
 
     is_complete: bool = False
@@ -106,23 +110,30 @@ class AccessChange:
     revocations: Sequence[Revocation] = ()
     key_ids: frozenset[str] | None = None
     deleted_projects: frozenset[str] = frozenset()
+    quotas: Mapping[str, Limits] = field(default_factory=dict)
+    quota_defaults: QuotaDefaults | None = None
 
 
 class AccessState:
-    """The policy and the revocations that this process knows of."""
+    """The policy, the revocations and the quotas that this process knows of."""
 
     def __init__(self) -> None:
         self.policy = Policy()
         self.revocations = RevocationList()
         self.deleted_projects: frozenset[str] = frozenset()
+        self.quotas = QuotaBook()
         self._listeners: dict[object, Callable[[], None]] = {}
 
     def apply(self, change: AccessChange) -> None:
         """Take in what is new, and tell everybody who listens."""
+        if change.quota_defaults is not None:
+            self.quotas.set_defaults(change.quota_defaults)
         if change.is_complete:
             self.revocations.replace(change.revocations)
+            self.quotas.replace(change.quotas)
         else:
             self.revocations.add(change.revocations)
+            self.quotas.change(change.quotas)
         if change.policy is not None:
             self.policy.change(change.policy)
         self.deleted_projects |= change.deleted_projects

@@ -37,6 +37,7 @@ class CallNote:
         row_count: Rows of a stream that came in, or went out.
         code: How it ended, a gRPC status code; None before its end.
         reason: Why it failed.
+        warnings: What the caller should know though the call ended well.
         incident: The id that the caller of a mistake of ours got.
         work: What goes on though the caller has left.
         on_open: Called when a stream has begun.
@@ -49,6 +50,7 @@ class CallNote:
     row_count: int = 0
     code: int | None = None
     reason: str = ""
+    warnings: list[str] = field(default_factory=list)
     incident: str = ""
     work: asyncio.Task[Any] | None = None
     on_open: Callable[[], None] = _nothing

@@ -30,6 +30,7 @@ from mesh.interceptors import (
     call_telemetry,
     deadline,
     errors,
+    quota_warnings,
     validation,
 )
 from mesh.interceptors.completion import Completion
@@ -249,6 +250,7 @@ def _interceptor(
             call_telemetry,
             *audited,
             errors,
+            quota_warnings,
             authentication(application.verifier),
             validation,
             deadline(settings.default_timeout_seconds),

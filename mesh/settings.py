@@ -81,6 +81,9 @@ class MeshSettings(BaseSettings):
         ge=2**16,
         description="most bytes of audit entries that wait for shiori; beyond, some are lost",
     )
+    quota_warning_percent: int = Field(
+        default=80, ge=1, le=100, description="from how much of a quota on callers are warned"
+    )
     log_level: str = "INFO"
     debug: bool = False
 

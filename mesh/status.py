@@ -18,6 +18,7 @@ from mesh.errors import (
     Unauthenticated,
     Unavailable,
 )
+from mesh.quotas import QuotaExceeded
 
 ERROR_DOMAIN = "hanami.dev"
 
@@ -56,6 +57,8 @@ def status_of(error: DomainError) -> status_pb2.Status:
                 resource_name=_clipped(error.metadata.get("resource", ""))
             )
         )
+    if isinstance(error, QuotaExceeded):
+        details.append(_quota_failure(error))
     if seconds := error.metadata.get("retry_seconds"):
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromSeconds(int(seconds))
@@ -108,6 +111,16 @@ def _bad_request(error: InvalidArgument) -> error_details_pb2.BadRequest:
             for violation in error.violations[:_MAX_VIOLATIONS]
         ]
     )
+
+
+def _quota_failure(error: QuotaExceeded) -> error_details_pb2.QuotaFailure:
+    violation = error_details_pb2.QuotaFailure.Violation(
+        subject=error.subject,
+        description=_clipped(error.message),
+        quota_metric=f"{ERROR_DOMAIN}/{error.quota.value}",
+        quota_value=int(error.metadata["limit"]),
+    )
+    return error_details_pb2.QuotaFailure(violations=[violation])
 
 
 def _packed(message: Message) -> AnyMessage:

@@ -38,6 +38,8 @@ from misaki.domain.policy import Catalogue
 from misaki.domain.project_credentials import ProjectCredentials
 from misaki.domain.projects import Projects
 from misaki.domain.provider_logins import Provider, ProviderLogins
+from misaki.domain.quota_news import StoredQuotaNews
+from misaki.domain.quotas import Quotas
 from misaki.domain.revocations import Revoker
 from misaki.domain.services import ServiceLogins
 from misaki.domain.sessions import SessionLimits, Sessions
@@ -53,6 +55,7 @@ from misaki.servicers.oauth import OauthServicer
 from misaki.servicers.policies import PolicyServicer
 from misaki.servicers.projects import ProjectServicer
 from misaki.servicers.provider_logins import ProviderLoginServicer
+from misaki.servicers.quotas import QuotaServicer
 from misaki.servicers.registry import named
 from misaki.servicers.sessions import SessionServicer
 from misaki.servicers.signing_keys import SigningKeyServicer
@@ -65,6 +68,7 @@ from misaki.storage.attempts import SqlAttemptStore
 from misaki.storage.credentials import SqlCredentialStore
 from misaki.storage.identities import SqlIdentityStore
 from misaki.storage.models import IDEMPOTENCY_KEYS
+from misaki.storage.quotas import SqlQuotaStore
 from misaki.storage.repository import SqlDirectory
 from misaki.storage.sessions import SqlSessionStore
 
@@ -91,7 +95,9 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
         with ThreadPoolExecutor(_HASHING_THREADS, "argon2") as executor:
             await database.migrate(migrations.DIRECTORY)
             verifier = _verifier(settings, ring)
-            news, access_store = _access(database, verifier, ring)
+            quota_store = SqlQuotaStore(database)
+            quota_news = StoredQuotaNews(quota_store, settings.quota_defaults)
+            news, access_store = _access(database, verifier, ring, quota_news)
             await news.refresh()
             directory = SqlDirectory(database, access_store.revoking)
             revoker = _revoker(settings, access_store)
@@ -116,6 +122,14 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
             )
             origins = Origins(settings.trusted_proxies, settings.trusted_proxy_names)
             projects = Projects(directory, revoker, clock=_utc_now, new_id=_new_id)
+            quotas = Quotas(
+                quota_store,
+                directory,
+                news,
+                defaults=settings.quota_defaults,
+                clock=_utc_now,
+                new_id=_new_id,
+            )
             changes = PasswordChanges(directory, passwords, throttle, revoker)
             services = ServiceLogins(mint, secret=service_secret)
             credentials = ProjectCredentials(
@@ -150,6 +164,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                         OauthServicer(credentials, _utc_now),
                         PolicyServicer(_policies(access_store, directory, news)),
                         SigningKeyServicer(keys),
+                        QuotaServicer(quotas),
                         ProviderLoginServicer(logins, origins),
                     ),
                     verifier=verifier,
@@ -178,7 +193,7 @@ def _trail(
 
 
 def _access(
-    database: Database, verifier: TokenVerifier, ring: FileKeyRing
+    database: Database, verifier: TokenVerifier, ring: FileKeyRing, quotas: StoredQuotaNews
 ) -> tuple[AccessNews, SqlAccessStore]:
     async def key_ids() -> Collection[str]:
         return [key.key_id for key in ring.public_keys()]
@@ -187,7 +202,7 @@ def _access(
         news.announce(revocations)
 
     store = SqlAccessStore(database, recorded=recorded)
-    news = AccessNews(store, verifier.access, clock=_utc_now, key_ids=key_ids)
+    news = AccessNews(store, verifier.access, quotas, clock=_utc_now, key_ids=key_ids)
     return news, store
 
 

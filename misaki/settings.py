@@ -1,10 +1,14 @@
 """Every setting of misaki; see `mesh.settings` for those all services share."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from mesh.quotas import PROJECT_DEFAULTS, USER_DEFAULTS, Quota, QuotaDefaults
 from mesh.settings import MeshSettings
+
+_Limit = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
 
 class MisakiSettings(MeshSettings):
@@ -46,3 +50,16 @@ class MisakiSettings(MeshSettings):
     password_memory_kib: int = Field(
         default=64 * 1024, ge=8 * 1024, description="memory of one Argon2id hash, KiB"
     )
+    project_quota: dict[Quota, _Limit] = Field(
+        default={}, description="default limits of every project that differ from the shipped ones"
+    )
+    user_quota: dict[Quota, _Limit] = Field(
+        default={}, description="the same of every user, in all projects together"
+    )
+
+    @property
+    def quota_defaults(self) -> QuotaDefaults:
+        """The limits of all who have none of their own."""
+        return QuotaDefaults(
+            {**PROJECT_DEFAULTS, **self.project_quota}, {**USER_DEFAULTS, **self.user_quota}
+        )

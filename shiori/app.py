@@ -11,6 +11,7 @@ from hanami.shiori.v1 import (
     audit_service_pb2_grpc,
     dataset_service_pb2_grpc,
     error_service_pb2_grpc,
+    usage_service_pb2_grpc,
 )
 
 from mesh.access_feed import feed_of
@@ -20,7 +21,10 @@ from mesh.clients import RemoteKeys, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
+from mesh.interceptors.quota_warnings import note_quota_warning
 from mesh.ownership import owned
+from mesh.quota_counts import QuotaCounts, Usage
+from mesh.quotas import Quota, QuotaBook, subjects_of
 from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
 from shiori.clients.own_logs import OwnLogs
@@ -31,8 +35,10 @@ from shiori.domain.logs.errors import ErrorLog
 from shiori.domain.logs.records import Retention
 from shiori.domain.uploads import UploadLimits, Uploads, UploadStores
 from shiori.formats.conversion import convert
+from shiori.ports import DatasetRepository
 from shiori.servicers.datasets import DatasetServicer
 from shiori.servicers.logs import AuditServicer, ErrorServicer
+from shiori.servicers.usage import UsageServicer
 from shiori.settings import ShioriSettings
 from shiori.storage import migrations
 from shiori.storage.logs import SqlAuditEntries, SqlErrorRecords
@@ -59,6 +65,13 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
         await database.migrate(migrations.DIRECTORY)
         blobs = await _blobs(settings)
         stores, leases = await _stores(settings, database, blobs)
+        misaki = await stack.enter_async_context(
+            channel_to(settings.misaki_address, service="misaki", tls=settings.tls)
+        )
+        verifier = TokenVerifier(
+            RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
+        )
+        counts = await _counts(settings, stores.repository, verifier.access.quotas)
         files = stack.enter_context(ThreadPoolExecutor(settings.file_threads, "files"))
         conversion = stack.enter_context(
             ThreadPoolExecutor(settings.conversion_threads, "conversion")
@@ -66,6 +79,7 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
         uploads = Uploads(
             stores,
             leases=leases,
+            counts=counts,
             convert=convert,
             writing=files,
             converting=conversion,
@@ -80,6 +94,7 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
             stores.repository,
             stores.tables,
             leases=leases,
+            counts=counts,
             executor=files,
             max_reads=settings.max_reads_per_user,
         )
@@ -87,18 +102,17 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
         sweeping = asyncio.create_task(logs.sweep_forever(settings.log_sweep_seconds))
         stack.push_async_callback(_stop, sweeping)
         trail = await stack.enter_async_context(running_trail(settings, logs.home()))
-        misaki = await stack.enter_async_context(
-            channel_to(settings.misaki_address, service="misaki", tls=settings.tls)
-        )
-        verifier = TokenVerifier(
-            RemoteKeys(misaki), issuer=settings.token_issuer, audience=settings.token_audience
-        )
         yield Application(
             servicers=[
                 Servicer(
                     "hanami.shiori.v1.DatasetService",
                     dataset_service_pb2_grpc.add_DatasetServiceServicer_to_server,
                     DatasetServicer(uploads, datasets),
+                ),
+                Servicer(
+                    "hanami.shiori.v1.UsageService",
+                    usage_service_pb2_grpc.add_UsageServiceServicer_to_server,
+                    UsageServicer(Usage(counts, [Quota.DATASET_BYTES])),
                 ),
                 *logs.servicers(),
             ],
@@ -196,6 +210,18 @@ async def _stores(
     if any(leftovers.values()):
         _log.warning("removed what a killed process had left", **leftovers)
     return UploadStores(staging, tables, repository), leases
+
+
+async def _counts(
+    settings: ShioriSettings, repository: DatasetRepository, book: QuotaBook
+) -> QuotaCounts:
+    counts = QuotaCounts(
+        book, warn=note_quota_warning, warning_percent=settings.quota_warning_percent
+    )
+    for stored in await repository.sizes():
+        subjects = subjects_of(stored.project_id, stored.owner)
+        counts.add(subjects, Quota.DATASET_BYTES, stored.size_bytes)
+    return counts
 
 
 def _utc_now() -> datetime:

@@ -22,6 +22,15 @@ from shiori.domain.rows import RowBatch
 Clock = Callable[[], datetime]
 
 
+@dataclass(frozen=True)
+class StoredBytes:
+    """The size of all data sets that belong to somebody in a project."""
+
+    project_id: str
+    owner: str
+    size_bytes: int
+
+
 class DatasetRepository(Protocol):
     """Keeps what is known of data sets, without their rows."""
 
@@ -63,6 +72,9 @@ class DatasetRepository(Protocol):
         Raises:
             Aborted: ETAG_MISMATCH.
         """
+
+    async def sizes(self) -> Sequence[StoredBytes]:
+        """Return how much each owner has in each project."""
 
     async def refers_to(self, sha256: str) -> bool:
         """Return whether any data set has this table."""

@@ -13,10 +13,13 @@ import protovalidate
 from buf.validate import validate_pb2
 from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hanami.inference import grpc_service_pb2 as inference_pb
 from hanami.misaki.v1 import api_key_service_pb2
+from hanami.misaki.v1 import quota_service_pb2 as quota_pb
+from hanami.type.v1.quota_pb2 import QuotaLimits
 
 from hanami_sdk.local.contracts import PACKAGES
 from mesh.access import AccessRule
@@ -37,6 +40,8 @@ _TEXTS = (
 )
 # The public contract has no annotations: its models are our networks.
 _MODEL_FIELDS: Mapping[str, Sequence[str]] = {"inference": ("name", "model_name")}
+_LIMITS = QuotaLimits(networks=1)
+_CHANGED_LIMIT = FieldMask(paths=["limits.networks"])
 # What has to be set though no rule of a contract says so.
 _EXAMPLES: Mapping[str, Message] = {
     "/inference.GRPCInferenceService/ModelInfer": inference_pb.ModelInferRequest(
@@ -51,6 +56,12 @@ _EXAMPLES: Mapping[str, Message] = {
     ),
     "/hanami.misaki.v1.ApiKeyService/CreateApiKey": api_key_service_pb2.CreateApiKeyRequest(
         api_key=api_key_service_pb2.ApiKey(actions=[api_key_service_pb2.KEY_ACTION_LEARN])
+    ),
+    "/hanami.misaki.v1.QuotaService/UpdateProjectQuota": quota_pb.UpdateProjectQuotaRequest(
+        quota=quota_pb.ProjectQuota(limits=_LIMITS), update_mask=_CHANGED_LIMIT
+    ),
+    "/hanami.misaki.v1.QuotaService/UpdateUserQuota": quota_pb.UpdateUserQuotaRequest(
+        quota=quota_pb.UserQuota(limits=_LIMITS), update_mask=_CHANGED_LIMIT
     ),
 }
 _WRITTEN_BY_US = {field_behavior_pb2.IDENTIFIER, field_behavior_pb2.OUTPUT_ONLY}
@@ -126,7 +137,8 @@ def request_for(rpc: Rpc, names: Names) -> Message:
     request = rpc.request_type()
     request.MergeFrom(_EXAMPLES.get(rpc.path, request))
     _fill(request, names)
-    if "update_mask" in rpc.method.input_type.fields_by_name:
+    is_update = "update_mask" in rpc.method.input_type.fields_by_name
+    if is_update and rpc.path not in _EXAMPLES:
         _change_something(request)
     return request
 

@@ -15,6 +15,7 @@ from hanami.kyouko.v1 import (
     task_service_pb2,
     template_service_pb2,
 )
+from hanami.kyouko.v1 import usage_service_pb2 as learning_usage_pb2
 from hanami.misaki.v1 import (
     access_service_pb2,
     api_key_service_pb2,
@@ -23,12 +24,14 @@ from hanami.misaki.v1 import (
     policy_service_pb2,
     project_service_pb2,
     provider_login_service_pb2,
+    quota_service_pb2,
     session_service_pb2,
     signing_key_service_pb2,
     token_service_pb2,
     user_service_pb2,
 )
 from hanami.shiori.v1 import audit_service_pb2, dataset_service_pb2, error_service_pb2
+from hanami.shiori.v1 import usage_service_pb2 as dataset_usage_pb2
 from hanami.torii.v1 import mesh_service_pb2
 
 _FILES: Sequence[FileDescriptor] = (
@@ -37,6 +40,7 @@ _FILES: Sequence[FileDescriptor] = (
     network_service_pb2.DESCRIPTOR,
     task_service_pb2.DESCRIPTOR,
     template_service_pb2.DESCRIPTOR,
+    learning_usage_pb2.DESCRIPTOR,
     access_service_pb2.DESCRIPTOR,
     api_key_service_pb2.DESCRIPTOR,
     client_service_pb2.DESCRIPTOR,
@@ -44,6 +48,7 @@ _FILES: Sequence[FileDescriptor] = (
     policy_service_pb2.DESCRIPTOR,
     project_service_pb2.DESCRIPTOR,
     provider_login_service_pb2.DESCRIPTOR,
+    quota_service_pb2.DESCRIPTOR,
     session_service_pb2.DESCRIPTOR,
     signing_key_service_pb2.DESCRIPTOR,
     token_service_pb2.DESCRIPTOR,
@@ -51,6 +56,7 @@ _FILES: Sequence[FileDescriptor] = (
     audit_service_pb2.DESCRIPTOR,
     dataset_service_pb2.DESCRIPTOR,
     error_service_pb2.DESCRIPTOR,
+    dataset_usage_pb2.DESCRIPTOR,
     mesh_service_pb2.DESCRIPTOR,
     grpc_service_pb2.DESCRIPTOR,
 )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence, Set
 from typing import Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
+from kyouko.domain.holdings import Holding
 from kyouko.domain.networks.network import Network, SnapshotRecord, network_name
 from kyouko.storage.documents import (
     statistics_document,
@@ -100,13 +101,29 @@ class SqlNetworkRepository:
         async with self._database.session() as session:
             return await session.scalar(change) is not None
 
-    async def count(self, project_id: str) -> int:
-        """Return how many networks a project has."""
-        query = (
-            select(func.count()).select_from(NetworkRow).where(NetworkRow.project_id == project_id)
+    async def holdings(self) -> Sequence[Holding]:
+        """Return what all networks count in quotas."""
+        query = select(
+            NetworkRow.uid,
+            NetworkRow.project_id,
+            NetworkRow.creator,
+            NetworkRow.statistics,
+            NetworkRow.snapshot,
+            NetworkRow.snapshot_before,
         )
         async with self._database.session() as session:
-            return int(await session.scalar(query) or 0)
+            return [
+                Holding(
+                    uid,
+                    project_id,
+                    creator,
+                    statistics_in(statistics).connections,
+                    snapshots=(newest != "") + (before != ""),
+                )
+                for uid, project_id, creator, statistics, newest, before in await session.execute(
+                    query
+                )
+            ]
 
     async def record_snapshot(
         self, uid: str, record: SnapshotRecord, *, instead: bool = False

@@ -14,14 +14,15 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from mesh.access_state import AccessChange, AccessState, PolicyChanges
 from mesh.errors import Unavailable
+from mesh.quotas import Limits, QuotaDefaults
 from mesh.revocations import Revocation
 from misaki.domain.policy import PolicyVersion
 from misaki.ports import AccessStore, Clock
@@ -34,6 +35,20 @@ _FORGET_EACH = timedelta(minutes=1)
 KeyIds = Callable[[], Awaitable[Collection[str]]]
 
 
+class QuotaNews(Protocol):
+    """What limits there are."""
+
+    @property
+    def defaults(self) -> QuotaDefaults:
+        """The limits of all who have none of their own."""
+
+    async def mark(self) -> str:
+        """Return a text that differs as soon as any limit does; cheap to ask for."""
+
+    async def differing(self) -> Mapping[str, Limits]:
+        """Return the limits that differ from the defaults, by project and user."""
+
+
 @dataclass(frozen=True)
 class _Known:
     """All that counts at a moment."""
@@ -41,6 +56,8 @@ class _Known:
     policy: PolicyVersion = field(default_factory=lambda: PolicyVersion(0))
     revocations: Mapping[str, Revocation] = field(default_factory=dict)
     key_ids: frozenset[str] = frozenset()
+    quotas: Mapping[str, Limits] = field(default_factory=dict)
+    quota_defaults: QuotaDefaults | None = None
 
     def since(self, before: "_Known | None") -> AccessChange:
         """Return what a watcher has to hear who knows what was before."""
@@ -55,29 +72,51 @@ class _Known:
                 if known.revocations.get(subject) != revocation
             ],
             key_ids=self.key_ids if before is None or self.key_ids != known.key_ids else None,
+            quotas=self._quotas_since(known),
+            quota_defaults=self.quota_defaults if before is None else None,
         )
+
+    def _quotas_since(self, known: "_Known") -> Mapping[str, Limits]:
+        gone: Mapping[str, Limits] = {
+            subject: {} for subject in known.quotas if subject not in self.quotas
+        }
+        changed = {
+            subject: limits
+            for subject, limits in self.quotas.items()
+            if known.quotas.get(subject) != limits
+        }
+        return {**gone, **changed}
 
 
 class AccessNews:
     """What decides about access now, and who wants to hear of changes."""
 
     def __init__(
-        self, store: AccessStore, own: AccessState, *, clock: Clock, key_ids: KeyIds
+        self,
+        store: AccessStore,
+        own: AccessState,
+        quotas: QuotaNews,
+        *,
+        clock: Clock,
+        key_ids: KeyIds,
     ) -> None:
         """Take the parts.
 
         Args:
             store: The policy and the revocations.
             own: What decides about calls of this process; told first of all.
+            quotas: The limits.
             clock: Tells the time.
             key_ids: Returns the ids of the keys that tokens in use may be signed with.
         """
         self._store = store
         self._own = own
+        self._quotas = quotas
+        own.quotas.set_defaults(quotas.defaults)
         self._clock = clock
         self._key_ids = key_ids
         self._known = _Known()
-        self._mark: str | None = None
+        self._mark: tuple[str, str] | None = None
         self._changed = asyncio.Event()
         self._ending = False
 
@@ -89,19 +128,22 @@ class AccessNews:
         """
         key_ids = frozenset(await self._key_ids())
         # The mark first: a change between both is found again, instead of being missed.
-        mark = await self._store.mark()
+        mark = (await self._store.mark(), await self._quotas.mark())
         if mark == self._mark and key_ids == self._known.key_ids:
             return
         revocations = await self._store.revocations(now=self._clock())
         policy = await self._store.policy()
+        quotas = await self._quotas.differing()
         self._mark = mark
-        self._publish(_Known(policy, _furthest(revocations), key_ids))
+        self._publish(
+            _Known(policy, _furthest(revocations), key_ids, quotas, self._quotas.defaults)
+        )
 
     def announce(self, revocations: Sequence[Revocation]) -> None:
         """Tell of revocations that have just been committed."""
         known = self._known
         furthest = _furthest([*known.revocations.values(), *revocations])
-        self._publish(_Known(known.policy, furthest, known.key_ids))
+        self._publish(replace(known, revocations=furthest))
 
     async def run(self) -> None:
         """Look at the store until cancelled."""

@@ -6,6 +6,7 @@ from misaki.ports.crypto import KeyRing, Passwords, Renewal, SignedToken, TokenM
 from misaki.ports.directory import Directory, RevocationsOf, no_revocations
 from misaki.ports.identities import Identity, IdentityProvider, IdentityStore, StartedLogin
 from misaki.ports.logins import AttemptStore, SessionStore
+from misaki.ports.quotas import QuotaStore
 from misaki.ports.sources import Clock, Digest, NewId
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "KeyRing",
     "NewId",
     "Passwords",
+    "QuotaStore",
     "Renewal",
     "RevocationsOf",
     "SessionStore",

@@ -13,6 +13,7 @@ from hanami.misaki.v1 import (
     policy_service_pb2_grpc,
     project_service_pb2_grpc,
     provider_login_service_pb2_grpc,
+    quota_service_pb2_grpc,
     session_service_pb2_grpc,
     signing_key_service_pb2_grpc,
     token_service_pb2_grpc,
@@ -73,6 +74,11 @@ _CONTRACTS: Sequence[tuple[type, str, Callable[[Any, grpc.aio.Server], None]]] =
         provider_login_service_pb2_grpc.ProviderLoginServiceServicer,
         "ProviderLoginService",
         provider_login_service_pb2_grpc.add_ProviderLoginServiceServicer_to_server,
+    ),
+    (
+        quota_service_pb2_grpc.QuotaServiceServicer,
+        "QuotaService",
+        quota_service_pb2_grpc.add_QuotaServiceServicer_to_server,
     ),
     (
         signing_key_service_pb2_grpc.SigningKeyServiceServicer,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Integer, String, Text, false
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Identity, Integer, String, Text, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mesh.database import UtcTimestamp, new_metadata
@@ -175,6 +175,25 @@ class PolicyRow(Base):
     document: Mapped[str] = mapped_column(Text)
     author: Mapped[str] = mapped_column(String(160))
     create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
+
+
+class QuotaRow(Base):
+    """Limits of a project or a user that differ from the defaults; goes with either of them."""
+
+    __tablename__ = "quotas"
+
+    subject: Mapped[str] = mapped_column(String(128), primary_key=True)
+    project_id: Mapped[str | None] = mapped_column(
+        ForeignKey("projects.project_id", ondelete="CASCADE"), index=True
+    )
+    user_id: Mapped[str | None] = mapped_column(
+        ForeignKey("users.user_id", ondelete="CASCADE"), index=True
+    )
+    granted: Mapped[dict[str, int]] = mapped_column(JSON)
+    chosen: Mapped[dict[str, int]] = mapped_column(JSON)
+    version: Mapped[int]
+    etag: Mapped[str] = mapped_column(String(32))
+    update_time: Mapped[datetime] = mapped_column(UtcTimestamp)
 
 
 IDEMPOTENCY_KEYS = idempotency_table(Base.metadata)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from mesh.access import Caller
 from mesh.errors import NotFound, stale_etag
 from mesh.pages import Page, PageRequest, page_of, page_request
+from mesh.quota_counts import QuotaCounts
+from mesh.quotas import Quota, subjects_of
 from mesh.visibility import (
     Visibility,
     authorize,
@@ -18,9 +20,9 @@ from mesh.visibility import (
 from shiori.domain import work
 from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
 from shiori.domain.leases import TableLeases
-from shiori.domain.quota import Quota
 from shiori.domain.rows import RowBatch
 from shiori.domain.running_reads import RunningReads
+from shiori.domain.turns import Turns
 from shiori.ports import DatasetRepository, TableReader, TableStore
 
 # A page of very wide data sets ends early, so that it stays far below the largest message.
@@ -47,14 +49,16 @@ class Datasets:
         tables: TableStore,
         *,
         leases: TableLeases,
+        counts: QuotaCounts,
         executor: Executor,
         max_reads: int,
     ) -> None:
         self._repository = repository
         self._tables = tables
         self._leases = leases
+        self._counts = counts
         self._executor = executor
-        self._reads = Quota(max_reads, what="reads of data sets")
+        self._reads = Turns(max_reads, what="reads of data sets")
         self._running = RunningReads()
 
     async def get(self, caller: Caller, name: DatasetName) -> Dataset:
@@ -118,6 +122,8 @@ class Datasets:
         deleted = await self._repository.delete(name, etag=etag or dataset.etag)
         if deleted is None:
             raise NotFound(str(name))
+        subjects = subjects_of(name.project_id, deleted.owner)
+        self._counts.add(subjects, Quota.DATASET_BYTES, -deleted.size_bytes)
         await self._leases.remove_unused(deleted.sha256)
 
     async def read(self, caller: Caller, request: ReadRequest) -> AsyncGenerator[RowBatch, None]:

@@ -9,14 +9,16 @@ from functools import partial
 
 from mesh.access import Caller
 from mesh.errors import AlreadyExists, DeadlineExceeded, InvalidArgument
+from mesh.quota_counts import Claim, QuotaCounts
+from mesh.quotas import Quota, subjects_of
 from mesh.visibility import authorize_creation, owner_of
 from shiori.domain import work
 from shiori.domain.announcement import Announcement
 from shiori.domain.dataset import Dataset
 from shiori.domain.leases import TableLeases
-from shiori.domain.quota import Quota
 from shiori.domain.reception import Chunk, Reception, protocol_broken
 from shiori.domain.room import Promise, Room
+from shiori.domain.turns import Turns
 from shiori.ports import (
     Clock,
     ConvertedTable,
@@ -56,6 +58,7 @@ class Uploads:
         stores: UploadStores,
         *,
         leases: TableLeases,
+        counts: QuotaCounts,
         convert: Converter,
         writing: Executor,
         converting: Executor,
@@ -64,12 +67,13 @@ class Uploads:
     ) -> None:
         self._stores = stores
         self._leases = leases
+        self._counts = counts
         self._convert = convert
         self._writing = writing
         self._converting = converting
         self._limits = limits
         self._now = now
-        self._running = Quota(limits.per_user, what="uploads")
+        self._running = Turns(limits.per_user, what="uploads")
         self._room = Room(stores.staging.free_bytes)
 
     async def receive(self, caller: Caller, messages: Messages) -> Dataset:
@@ -85,15 +89,24 @@ class Uploads:
             InvalidArgument: STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED,
                 FILE_MALFORMED or FIELD_INVALID.
             ResourceExhausted: LIMIT_REACHED: too large, too many at once, or no room.
+                QUOTA_EXCEEDED: more bytes than the project or the user may have.
             DeadlineExceeded: The client stays silent for too long.
         """
         with self._running.taken(caller.principal):
             announcement = await self._announced(caller, messages)
-            with self._room.promised(announcement.size_bytes) as promise:
+            owner, _ = announcement.owner or owner_of(caller.principal)
+            subjects = subjects_of(announcement.name.project_id, owner)
+            size = announcement.size_bytes
+            with (
+                self._counts.held(subjects, Quota.DATASET_BYTES, size) as claim,
+                self._room.promised(size) as promise,
+            ):
                 async with self._stores.staging.opened() as staged:
                     await self._receive_files(announcement, messages, staged, promise)
                     table = await self._converted(announcement, staged)
-                    return await self._publish(caller, announcement, staged, table)
+                    # What counts from now on is the table, of a size that nobody knew before.
+                    claim.resize(table.size_bytes)
+                    return await self._publish(caller, announcement, staged, table, claim)
 
     async def _announced(self, caller: Caller, messages: Messages) -> Announcement:
         announcement = await self._next(messages)
@@ -154,6 +167,7 @@ class Uploads:
         announcement: Announcement,
         staged: StagedUpload,
         table: ConvertedTable,
+        claim: Claim,
     ) -> Dataset:
         owner, owner_since = announcement.owner or owner_of(caller.principal)
         dataset = Dataset(
@@ -173,6 +187,7 @@ class Uploads:
             try:
                 await self._stores.tables.put(table.sha256, staged.table())
                 await self._stores.repository.add(dataset)
+                claim.keep()
             except BaseException:
                 self._leases.doom(table.sha256)
                 raise

@@ -3,7 +3,7 @@
 from collections.abc import Sequence, Set
 from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mesh.database import Database
@@ -18,6 +18,7 @@ from shiori.domain.dataset import (
     DatasetName,
     FileFormat,
 )
+from shiori.ports import StoredBytes
 from shiori.storage.models import DatasetRow
 
 
@@ -108,6 +109,14 @@ class SqlDatasets:
             if await session.get(DatasetRow, (name.project_id, name.dataset_id)) is not None:
                 raise stale_etag(str(name), etag)
             return None
+
+    async def sizes(self) -> Sequence[StoredBytes]:
+        """Return how much each owner has in each project."""
+        by = (DatasetRow.project_id, DatasetRow.owner)
+        query = select(*by, func.sum(DatasetRow.size_bytes)).group_by(*by).order_by(*by)
+        async with self._database.session() as session:
+            rows = await session.execute(query)
+            return [StoredBytes(project, owner, int(size)) for project, owner, size in rows]
 
     async def refers_to(self, sha256: str) -> bool:
         """Return whether any data set has this table."""

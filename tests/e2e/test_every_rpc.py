@@ -50,7 +50,12 @@ READY = "/inference.GRPCInferenceService/ModelReady"
 # It names a stream, which ends with its owner's call: nobody has one of that id.
 SEND = "/hanami.kyouko.v1.LearningService/SendLearning"
 # What belongs to a person, and not to a project.
-PERSONAL = {"hanami.dev/User", "hanami.dev/Session", "hanami.dev/ErrorRecord"}
+PERSONAL = {
+    "hanami.dev/User",
+    "hanami.dev/UserQuota",
+    "hanami.dev/Session",
+    "hanami.dev/ErrorRecord",
+}
 
 
 @dataclass(frozen=True)

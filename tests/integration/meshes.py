@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 from hanami.misaki.v1 import (
     project_service_pb2,
     project_service_pb2_grpc,
+    quota_service_pb2,
+    quota_service_pb2_grpc,
     session_service_pb2_grpc,
     token_service_pb2,
     token_service_pb2_grpc,
     user_service_pb2,
     user_service_pb2_grpc,
 )
-from hanami.type.v1 import access_pb2
+from hanami.type.v1 import access_pb2, quota_pb2
 from pydantic import SecretStr
 
 from mesh.server import RunningServer, serving
@@ -122,6 +125,32 @@ class RunningMisaki:
                 metadata=admin,
             )
         return bearer((await self.log_in(user_id, password)).access_token)
+
+    async def limit(self, subject: str, **limits: int | None) -> None:
+        """Limit what a project or a user may have, as the admin; None is the default.
+
+        Args:
+            subject: `projects/{project}` or `users/{user}`.
+            limits: By the names of `QuotaLimits`.
+        """
+        stub = quota_service_pb2_grpc.QuotaServiceStub(self.channel)
+        values = {name: limit for name, limit in limits.items() if limit is not None}
+        mask = FieldMask(paths=[f"limits.{name}" for name in limits])
+        name, wanted = f"{subject}/quota", quota_pb2.QuotaLimits(**values)
+        if subject.startswith("users/"):
+            await stub.UpdateUserQuota(
+                quota_service_pb2.UpdateUserQuotaRequest(
+                    quota=quota_service_pb2.UserQuota(name=name, limits=wanted), update_mask=mask
+                ),
+                metadata=await self.admin(),
+            )
+        else:
+            await stub.UpdateProjectQuota(
+                quota_service_pb2.UpdateProjectQuotaRequest(
+                    quota=quota_service_pb2.ProjectQuota(name=name, limits=wanted), update_mask=mask
+                ),
+                metadata=await self.admin(),
+            )
 
 
 def misaki_settings(folder: Path, **changes: Any) -> MisakiSettings:

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from kyouko.domain.engine import EngineStructureError, GrowthEvent, NetworkStructure
+from kyouko.domain.holdings import Holdings
 from kyouko.domain.networks.keeping import TakenSnapshot
 from kyouko.domain.networks.learner import Learner
 from kyouko.domain.networks.live import LiveNetworks
@@ -20,6 +21,7 @@ from kyouko.domain.template import (
 from kyouko.ports import Clock, NetworkRepository, NewId
 from mesh.access import Action, Caller
 from mesh.errors import NotFound, ResourceExhausted, stale_etag
+from mesh.quotas import subjects_of
 from mesh.visibility import (
     Visibility,
     authorize_change,
@@ -35,11 +37,9 @@ class NetworkLimits:
     """Bounds of what users may create.
 
     Attributes:
-        networks_per_project: most networks of one project.
         memory_bytes: most memory that one network may be given.
     """
 
-    networks_per_project: int = 1000
     memory_bytes: int = 2 * 2**30
 
 
@@ -69,6 +69,7 @@ class Networks:
         repository: NetworkRepository,
         live: LiveNetworks,
         executor: Executor,
+        holdings: Holdings,
         *,
         clock: Clock,
         new_id: NewId,
@@ -81,6 +82,7 @@ class Networks:
         self._repository = repository
         self._live = live
         self._executor = executor
+        self._holdings = holdings
         self._clock = clock
         self._new_id = new_id
         self._limits = limits
@@ -94,15 +96,18 @@ class Networks:
         """Create a network.
 
         Raises:
-            DomainError: TEMPLATE_INVALID, RESOURCE_EXISTS, LIMIT_REACHED, FIELD_INVALID, or
-                what `Caller.authorize_project` raises.
+            DomainError: TEMPLATE_INVALID, RESOURCE_EXISTS, LIMIT_REACHED, QUOTA_EXCEEDED,
+                FIELD_INVALID, or what `Caller.authorize_project` raises.
         """
         authorize_creation(caller, new.project_id)
         owner, owner_since = owner_of(caller.principal)
         structure = await asyncio.to_thread(
             resolve, new.template, channels=new.channels, seed=new.seed
         )
-        await self._check_limits(new.project_id, structure)
+        self._check_memory(structure)
+        # Here, too: a refused network need not be built.
+        subjects = subjects_of(new.project_id, caller.principal.name)
+        self._holdings.check_one_more(subjects)
         network = Network(
             uid=self._new_id(),
             project_id=new.project_id,
@@ -115,7 +120,8 @@ class Networks:
             owner_since=owner_since,
             visibility=new.visibility,
         )
-        await self._repository.create(network)
+        with self._holdings.making(network):
+            await self._repository.create(network)
         return network
 
     async def get(self, caller: Caller, project_id: str, network_id: str) -> Network:
@@ -154,11 +160,13 @@ class Networks:
         """Take a snapshot of a network now, unless the newest one holds all of it.
 
         Raises:
-            DomainError: What `LiveNetworks.using` and `LiveNetworks.snapshot` raise.
+            DomainError: QUOTA_EXCEEDED, or what `LiveNetworks.using` and
+                `LiveNetworks.snapshot` raise.
         """
         found = await self._seen.find(caller, project_id, network_id)
         async with self._live.using(project_id, network_id, uid=found.uid) as live:
-            return await self._live.snapshot(live)
+            with self._holdings.snapshotting(live.network, is_new=live.has_changed):
+                return await self._live.snapshot(live)
 
     async def update(
         self,
@@ -204,9 +212,10 @@ class Networks:
             for end_work in self._before_deletion:
                 await end_work(network)
             await self._repository.delete(network.uid)
+            self._holdings.forget(network.uid)
         await self._live.drop(network.uid)
 
-    async def _check_limits(self, project_id: str, structure: NetworkStructure) -> None:
+    def _check_memory(self, structure: NetworkStructure) -> None:
         memory = structure.options.memory_limit_bytes
         if memory > self._limits.memory_bytes:
             raise _limit_reached(
@@ -214,13 +223,6 @@ class Networks:
                 f"here, not {memory}",
                 self._limits.memory_bytes,
                 memory,
-            )
-        count = await self._repository.count(project_id)
-        if count >= self._limits.networks_per_project:
-            raise _limit_reached(
-                f"projects/{project_id} has {count} networks, as many as it may",
-                self._limits.networks_per_project,
-                count,
             )
 
     async def _first_statistics(self, structure: NetworkStructure) -> NetworkStatistics:

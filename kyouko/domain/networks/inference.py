@@ -11,6 +11,7 @@ from kyouko.domain.networks.learner import Array, Learner, RowResults, Rows, che
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.seeing import SeenNetworks
+from kyouko.domain.quotas import Quotas
 from mesh.access import Action, Caller
 from mesh.errors import ResourceExhausted
 
@@ -28,11 +29,18 @@ class Inference:
     """Predicts rows of one call."""
 
     def __init__(
-        self, networks: LiveNetworks, seen: SeenNetworks, *, max_rows: int, max_output_bytes: int
+        self,
+        networks: LiveNetworks,
+        seen: SeenNetworks,
+        quotas: Quotas,
+        *,
+        max_rows: int,
+        max_output_bytes: int,
     ) -> None:
         """Take the bounds of one call: its rows, and the bytes of their outputs."""
         self._networks = networks
         self._seen = seen
+        self._quotas = quotas
         self._max_rows = max_rows
         self._max_output_bytes = max_output_bytes
 
@@ -49,14 +57,23 @@ class Inference:
 
         Raises:
             DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT,
-                TENSOR_INVALID, WIDTH_MISMATCH, LIMIT_REACHED, or what `LiveNetworks.using` raises.
+                TENSOR_INVALID, WIDTH_MISMATCH, LIMIT_REACHED, QUOTA_EXCEEDED, or what
+                `LiveNetworks.using` raises.
         """
         found = await self._seen.find(caller, project_id, network_id, Action.PREDICT)
         async with self._networks.using(project_id, network_id, uid=found.uid) as live:
             structure = live.network.structure
             self._check(inputs.shape, structure.channels, structure.most_outputs)
+            self._take(caller, project_id, len(inputs))
             results, labels = await live.owner.run(lambda ledger: _predict(ledger.learner, inputs))
             return Inferred(live.network, results, labels)
+
+    def _take(self, caller: Caller, project_id: str, rows: int) -> None:
+        # A call cannot be slowed down as a stream can: it has to come again.
+        with self._quotas.pacing(project_id, caller.principal.name) as pace:
+            if pace.seconds_ahead() > 0:
+                raise pace.refusal()
+            pace.take(rows)
 
     def _check(self, shape: Sequence[int], channels: int, outputs: int) -> None:
         check_shape(shape, channels, field="inputs")

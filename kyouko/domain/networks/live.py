@@ -10,7 +10,7 @@ while others pass those of other networks.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -122,6 +122,10 @@ class LiveNetworks:
             await asyncio.shield(self._make_room_for(uid, size))
             with self._room.reserved(uid, size):
                 yield
+
+    def present(self) -> Mapping[str, LiveNetwork]:
+        """Return the networks that are in memory at this moment, by uid."""
+        return dict(self._live)
 
     def as_now(self, network: Network) -> Network:
         """Return a network as it is at this moment: from memory if it is there."""

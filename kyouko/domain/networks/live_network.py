@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.owner import Owner
 from kyouko.ports import NetworkJournal
-from mesh.errors import NotFound, Unavailable
+from mesh.errors import DomainError, NotFound, Unavailable
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class LiveNetwork:
         keeping: held while a snapshot is taken.
         closed: whether it has left memory.
         deleted: whether it is gone for good.
+        excess: why it gets no more rows to learn; None while it does.
         on_break: called when a change of the network broke off, so that it left memory.
     """
 
@@ -58,6 +59,7 @@ class LiveNetwork:
     keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     closed: bool = False
     deleted: bool = False
+    excess: DomainError | None = None
     on_break: set[Callable[[], None]] = field(default_factory=set)
 
     def check_there(self) -> None:

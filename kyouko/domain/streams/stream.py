@@ -15,6 +15,7 @@ from kyouko.domain.networks.learner import RowResults, check_shape
 from kyouko.domain.networks.ledger import RELOADING, Duplicate
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import Network
+from kyouko.domain.rates import Pace
 from kyouko.domain.scoring import ScoreReport, StreamScorer
 from kyouko.domain.streams.authority import Authority
 from kyouko.domain.streams.durability import Durability
@@ -146,6 +147,7 @@ class LearnStream:
         authority: Authority,
         terms: StreamTerms,
         session: SessionTerms | None,
+        pace: Pace,
         *,
         scorer: StreamScorer | None = None,
         share: Share,
@@ -160,6 +162,7 @@ class LearnStream:
         self._durability = Durability(live.journal, session.last_sequence if session else 0)
         self._authority = authority
         self._share = share
+        self._pace = pace
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._protocol = StreamProtocol()
@@ -200,10 +203,12 @@ class LearnStream:
     # The side that reads.
 
     async def room(self) -> None:
-        """Wait until the window, and the memory for all streams, let another frame in."""
+        """Wait until window, memory for all streams and rows per second let another frame in."""
         while not (self._protocol.has_room and self._share.may_grow):
             self._room.clear()
             await self._share.changed(self._room)
+        if self._pace.seconds_ahead() > 0:
+            await self._pace.caught_up()
 
     def offer(self, frame: Frame) -> None:
         """Take a frame.
@@ -213,6 +218,7 @@ class LearnStream:
         """
         self._protocol.frame(frame.sequence, frame.row_count, frame.byte_count)
         self._share.add(frame.byte_count)
+        self._pace.take(frame.row_count)
         self._waiting.append(frame)
         self._wake.set()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.networks.sessions import MOST_WAITING_BYTES, key_of, new_token, taken_over
 from kyouko.domain.networks.waiting import count_row_bytes
 from kyouko.domain.pipeline.lags import widest_row
+from kyouko.domain.quotas import Quotas
+from kyouko.domain.rates import Pace
 from kyouko.domain.scoring import ScoringOptions, StreamScorer
 from kyouko.domain.streams.authority import Authority
 from kyouko.domain.streams.memory import Share, StreamMemory
@@ -29,6 +30,7 @@ from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
 from kyouko.ports import CheckCaller, Clock, VerifyToken
 from mesh.access import Caller
 from mesh.errors import DomainError, InvalidArgument, NotFound, ResourceExhausted
+from mesh.quotas import Quota, subjects_of
 
 _log = structlog.get_logger(__name__)
 # A client that reads nothing holds its stream up; after this it is cut off.
@@ -41,7 +43,6 @@ class StreamLimits:
 
     Attributes:
         streams: most streams at once.
-        streams_per_user: most of them of one user.
         frame_rows: most rows in a frame.
         window_rows: most rows of a stream under way.
         window_bytes: most memory for these rows.
@@ -51,7 +52,6 @@ class StreamLimits:
     """
 
     streams: int = 256
-    streams_per_user: int = 32
     frame_rows: int = 4096
     window_rows: int = 8192
     window_bytes: int = 32 * 2**20
@@ -94,6 +94,7 @@ class Streams:
         seen: SeenNetworks,
         verify: VerifyToken,
         check_caller: CheckCaller,
+        quotas: Quotas,
         *,
         clock: Clock,
         limits: StreamLimits,
@@ -102,6 +103,7 @@ class Streams:
         self._seen = seen
         self._verify = verify
         self._check_caller = check_caller
+        self._quotas = quotas
         self._clock = clock
         self._limits = limits
         self._memory = StreamMemory(limits.memory_bytes)
@@ -110,8 +112,8 @@ class Streams:
         self._cut_off: dict[LearnStream, DomainError] = {}
         self._scorers = Scorers()
         self._numbers = itertools.count(1)
-        # Places taken, by user; a stream takes its place before its network is loaded.
-        self._places: Counter[str] = Counter()
+        # Places taken; a stream takes its place before its network is loaded.
+        self._places = 0
         self._is_draining = False
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -121,7 +123,7 @@ class Streams:
 
         Raises:
             DomainError: RESOURCE_NOT_FOUND, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT,
-                TOKEN_REVOKED, LIMIT_REACHED, SHUTTING_DOWN, NETWORK_RELOADING.
+                TOKEN_REVOKED, LIMIT_REACHED, QUOTA_EXCEEDED, SHUTTING_DOWN, NETWORK_RELOADING.
         """
         authority = Authority(
             caller,
@@ -136,10 +138,12 @@ class Streams:
             raise shutting_down()
         await self._make_place(opening, caller.principal.name)
         async with (
-            self._place(caller.principal.name),
+            self._place(opening.project_id, caller.principal.name) as pace,
             self._networks.using(opening.project_id, opening.network_id, uid=network.uid) as live,
         ):
-            terms = self._terms(live, opening)
+            if opening.mode is StreamMode.LEARN:
+                self._quotas.holdings.check_room_to_grow(live.network)
+            terms = self._terms(live, opening, pace)
             scorer = await self._scorer(live, opening)
             session = await self._session(live, opening, terms, caller.principal.name)
             if scorer is not None and session is not None and opening.scoring is not None:
@@ -147,7 +151,14 @@ class Streams:
             self._check_still_open(live, session)
             share = Share(self._memory)
             stream = LearnStream(
-                live, authority, terms, session, scorer=scorer, share=share, clock=self._clock
+                live,
+                authority,
+                terms,
+                session,
+                pace,
+                scorer=scorer,
+                share=share,
+                clock=self._clock,
             )
             self._open[stream] = asyncio.current_task()
             tell = partial(self._end_soon, stream, broken_network())
@@ -253,6 +264,12 @@ class Streams:
             except DomainError as error:
                 self._end_soon(stream, error)
 
+    def end_learning(self, network: Network, error: DomainError) -> None:
+        """End the streams that teach a network; their sessions stay."""
+        for stream in list(self._open):
+            if stream.uid == network.uid and stream.session is not None:
+                self._end_soon(stream, error)
+
     def _end_soon(self, stream: LearnStream, error: DomainError) -> None:
         ending = asyncio.create_task(self._end([stream], error))
         self._ending.add(ending)
@@ -264,19 +281,19 @@ class Streams:
         await self._end(list(self._open), shutting_down())
 
     @asynccontextmanager
-    async def _place(self, user: str) -> AsyncIterator[None]:
-        limits = self._limits
-        if self._places.total() >= limits.streams:
-            raise _too_many_streams(f"{limits.streams} streams are open", limits.streams)
-        if self._places[user] >= limits.streams_per_user:
-            raise _too_many_streams(
-                f"{user} has {limits.streams_per_user} streams open", limits.streams_per_user
-            )
-        self._places[user] += 1
+    async def _place(self, project_id: str, user: str) -> AsyncIterator[Pace]:
+        if self._places >= self._limits.streams:
+            raise _too_many_streams(self._limits.streams)
+        subjects = subjects_of(project_id, user)
+        self._places += 1
         try:
-            yield
+            with (
+                self._quotas.counts.held(subjects, Quota.STREAMS),
+                self._quotas.rates.pacing(subjects) as pace,
+            ):
+                yield pace
         finally:
-            self._places -= Counter({user: 1})
+            self._places -= 1
 
     async def _end(self, streams: Iterable[LearnStream], error: DomainError) -> None:
         ending = {}
@@ -293,7 +310,7 @@ class Streams:
                 handler.cancel()
             await waiting
 
-    def _terms(self, live: LiveNetwork, opening: Opening) -> StreamTerms:
+    def _terms(self, live: LiveNetwork, opening: Opening, pace: Pace) -> StreamTerms:
         limits, structure = self._limits, live.network.structure
         rows_in_window = max(1, limits.window_bytes // (4 * structure.most_channels))
         rows_in_message = max(1, limits.message_bytes // (4 * structure.most_outputs))
@@ -303,7 +320,9 @@ class Streams:
             channels=structure.channels,
             window_rows=min(opening.max_outstanding_rows or most, most),
             window_bytes=limits.window_bytes,
-            max_frame_rows=min(limits.frame_rows, rows_in_window, rows_in_message),
+            max_frame_rows=min(
+                limits.frame_rows, rows_in_window, rows_in_message, pace.most_frame_rows()
+            ),
             return_outputs=opening.return_outputs,
             idle_seconds=limits.idle_seconds,
             widths=range(structure.least_channels, structure.most_channels + 1),
@@ -358,9 +377,9 @@ def _why_never_late(structure: NetworkStructure) -> str:
     return ""
 
 
-def _too_many_streams(problem: str, limit: int) -> ResourceExhausted:
+def _too_many_streams(limit: int) -> ResourceExhausted:
     return ResourceExhausted(
-        f"{problem}, as many as there may be",
+        f"{limit} streams are open, as many as there may be",
         reason="LIMIT_REACHED",
         metadata={"limit": str(limit)},
     )

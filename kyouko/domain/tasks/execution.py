@@ -15,6 +15,8 @@ from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import network_name
 from kyouko.domain.networks.sessions import user_of_task
+from kyouko.domain.quotas import Quotas
+from kyouko.domain.rates import Pace
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.predictions import prediction_header
 from kyouko.domain.tasks.reading import ReadingPlan, RowReader
@@ -29,6 +31,7 @@ from kyouko.ports import (
     PredictionFiles,
     Tracing,
 )
+from mesh import errors
 from mesh.errors import DomainError, NotFound, Unavailable
 
 _log = structlog.get_logger(__name__)
@@ -132,7 +135,10 @@ class TaskExecution:
                 raise NotFound(network_name(task.project_id, task.network_id))
             task = await self._resume(live)
             structure = live.network.structure
+            if task.work is TaskWork.LEARN:
+                tools.quotas.holdings.check_room_to_grow(live.network)
             async with (
+                self._paced() as pace,
                 self._room_for_copy(live),
                 self._reading() as reader,
                 self._predictions(structure) as predictions,
@@ -142,6 +148,7 @@ class TaskExecution:
                     live,
                     reader,
                     self._publish,
+                    pace,
                     patience_seconds=tools.terms.patience_seconds,
                     predictions=predictions,
                 )
@@ -183,6 +190,11 @@ class TaskExecution:
             return
         async with self._tools.live.beside(live):
             yield
+
+    @asynccontextmanager
+    async def _paced(self) -> AsyncIterator[Pace]:
+        with self._tools.quotas.pacing(self.task.project_id, self.task.creator) as pace:
+            yield pace
 
     async def _keep(self, live: LiveNetwork) -> None:
         try:
@@ -271,10 +283,13 @@ class ExecutionTools:
     tracing: Tracing
     clock: Clock
     terms: TaskTerms
+    quotas: Quotas
 
 
 def _failure_of(error: DomainError) -> Failure:
-    return Failure(type(error).__name__, error.message, error.reason, error.metadata)
+    # Subclasses differ in words and details only; the kind has to be found again by its name.
+    kind = next(k.__name__ for k in type(error).__mro__ if k.__module__ == errors.__name__)
+    return Failure(kind, error.message, error.reason, error.metadata)
 
 
 def _incident(incident: str) -> Failure:

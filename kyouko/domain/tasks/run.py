@@ -11,6 +11,7 @@ from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Learner, RowResults
 from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live_network import LiveNetwork
+from kyouko.domain.rates import Pace
 from kyouko.domain.tasks.columns import TaskRows, missing_target, target_invalid, task_rows
 from kyouko.domain.tasks.meter import ProgressMeter
 from kyouko.domain.tasks.patience import Patience
@@ -21,6 +22,8 @@ from kyouko.ports import PredictionFile
 from mesh.errors import DomainError, Unavailable
 
 _PUBLISH_SECONDS: Final = 0.1
+# A task that waits for its turn in rows per second stops within this.
+_STEP_SECONDS: Final = 0.25
 
 Publish = Callable[[TaskProgress], Awaitable[None]]
 
@@ -52,6 +55,7 @@ class TaskRun:
         live: LiveNetwork,
         reader: RowReader,
         publish: Publish,
+        pace: Pace,
         *,
         patience_seconds: float,
         predictions: PredictionFile | None = None,
@@ -61,6 +65,7 @@ class TaskRun:
         self._live = live
         self._reader = reader
         self._publish = publish
+        self._pace = pace
         self._predictions = predictions
         self._patience = Patience(patience_seconds)
         self._meter = ProgressMeter(task.progress, time.monotonic())
@@ -102,7 +107,7 @@ class TaskRun:
 
     async def _submit_next(self) -> "asyncio.Future[_Done] | None":
         batch = await self._reader.next()
-        if batch is None or self.stopped:
+        if batch is None or not await self._is_time():
             return None
         rows = task_rows(
             batch,
@@ -110,7 +115,10 @@ class TaskRun:
             is_classes=self._task.is_classes,
             has_times=bool(self._task.time_column),
         )
+        self._pace.take(len(rows))
         if self._task.work is TaskWork.LEARN:
+            if self._live.excess is not None:
+                raise self._live.excess
             if rows.rows.target is None and self._task.target_column:
                 raise missing_target(rows)
             if not await self._has_room():
@@ -121,6 +129,15 @@ class TaskRun:
         return await self._live.owner.submit(
             lambda ledger: self._predict(ledger.learner, rows), is_batch=True
         )
+
+    async def _is_time(self) -> bool:
+        """Wait until rows per second let more in; False once stopped."""
+        while not self.stopped:
+            seconds = self._pace.seconds_ahead()
+            if seconds <= 0:
+                return True
+            await asyncio.sleep(min(seconds, _STEP_SECONDS))
+        return False
 
     async def _has_room(self) -> bool:
         """Wait until the journal takes more, for a while also if it is away; False once stopped."""

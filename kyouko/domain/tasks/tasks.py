@@ -24,6 +24,7 @@ from mesh.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from mesh.quotas import Quota, subjects_of
 from mesh.visibility import authorize_listing
 
 _log = structlog.get_logger(__name__)
@@ -70,6 +71,7 @@ class Tasks:
         self._seen = SeenNetworks(networks)
         self._tools = tools
         self._board = tools.board
+        self._counts = tools.quotas.counts
         self._new_id = new_id
         self._waiting_limit = waiting_limit
         self._queues: dict[str, _Queue] = {}
@@ -91,7 +93,7 @@ class Tasks:
 
         Raises:
             DomainError: RESOURCE_NOT_FOUND, RESOURCE_EXISTS, WIDTH_MISMATCH, FIELD_INVALID,
-                LIMIT_REACHED, DEPENDENCY_UNAVAILABLE, SHUTTING_DOWN.
+                LIMIT_REACHED, QUOTA_EXCEEDED, DEPENDENCY_UNAVAILABLE, SHUTTING_DOWN.
         """
         network = await self._seen.find(caller, new.project_id, new.network_id)
         if new.work is TaskWork.PREDICT:
@@ -190,6 +192,7 @@ class Tasks:
             return
         while queue.waiting:
             task = queue.waiting.pop()
+            self._counts.add(_subjects(task), Quota.QUEUED_TASKS, -1)
             await self._board.changed(task.ended(TaskState.CANCELLED, self._tools.clock()))
         if queue.at_work is not None and queue.worker is not None:
             queue.at_work.stop(StopReason.CANCELLED)
@@ -246,11 +249,12 @@ class Tasks:
             raise _shutting_down()
         if self._tools.live.is_deleting(network.uid):
             raise NotFound(network.name)
-        task = await self._repository.create(task)
-        if self._tools.live.is_deleting(network.uid):
-            # The deletion took the row along, or is about to.
-            raise NotFound(network.name)
-        self._enqueue(task)
+        with self._counts.held(_subjects(task), Quota.QUEUED_TASKS):
+            task = await self._repository.create(task)
+            if self._tools.live.is_deleting(network.uid):
+                # The deletion took the row along, or is about to.
+                raise NotFound(network.name)
+            self._enqueue(task)
         return self._board.newest(task)
 
     def _enqueue(self, task: Task) -> None:
@@ -261,12 +265,15 @@ class Tasks:
         while place and queue.waiting[place - 1].number > task.number:
             place -= 1
         queue.waiting.insert(place, task)
+        self._counts.add(_subjects(task), Quota.QUEUED_TASKS, 1)
         if queue.worker is None and not self._is_draining:
             queue.worker = asyncio.create_task(self._work(task.network_uid, queue))
 
     async def _work(self, network_uid: str, queue: _Queue) -> None:
         while queue.waiting and not self._is_draining:
-            queue.at_work = TaskExecution(queue.waiting.popleft(), self._tools)
+            task = queue.waiting.popleft()
+            self._counts.add(_subjects(task), Quota.QUEUED_TASKS, -1)
+            queue.at_work = TaskExecution(task, self._tools)
             try:
                 task = await queue.at_work.run()
             except Exception as error:
@@ -274,6 +281,7 @@ class Tasks:
             else:
                 if task.state is TaskState.PENDING:
                     queue.waiting.appendleft(task)
+                    self._counts.add(_subjects(task), Quota.QUEUED_TASKS, 1)
             queue.at_work = None
         queue.worker = None
         if not queue.waiting:
@@ -286,6 +294,7 @@ class Tasks:
         for waiting in queue.waiting:
             if waiting.number == task.number:
                 queue.waiting.remove(waiting)
+                self._counts.add(_subjects(waiting), Quota.QUEUED_TASKS, -1)
                 ended = waiting.ended(TaskState.CANCELLED, self._tools.clock())
                 await asyncio.shield(self._board.changed(ended))
                 return ended
@@ -297,6 +306,10 @@ class Tasks:
                     task = state
             return task
         return await self._repository.get(task.project_id, task.network_id, task.task_id)
+
+
+def _subjects(task: Task) -> tuple[str, ...]:
+    return subjects_of(task.project_id, task.creator)
 
 
 def _number_in(after: str) -> int:

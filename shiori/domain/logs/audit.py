@@ -9,7 +9,7 @@ from mesh.errors import Unavailable
 from mesh.pages import Page, page_of, page_request
 from shiori.domain.logs.records import AuditEntry, EntryFilter, Position, Retention
 from shiori.domain.logs.sight import position_in, sight_of
-from shiori.domain.quota import Quota
+from shiori.domain.turns import Turns
 from shiori.ports import AuditRepository, Clock
 
 # So many entries are read for a watch at a time.
@@ -30,7 +30,7 @@ class AuditLog:
         self._repository = repository
         self._clock = clock
         self._retention = retention
-        self._watches = Quota(max_watches, what="watches of the audit log")
+        self._watches = Turns(max_watches, what="watches of the audit log")
         self._storing = asyncio.Lock()
         self._arrived = asyncio.Event()
         self._closed = False

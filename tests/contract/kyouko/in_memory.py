@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence, Set
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
+from kyouko.domain.holdings import Holding, holding_of
 from kyouko.domain.networks.network import (
     Network,
     SnapshotContent,
@@ -73,9 +74,9 @@ class MemoryNetworkRepository:
         self._networks[uid] = replace(self._networks[uid], visibility=visibility)
         return True
 
-    async def count(self, project_id: str) -> int:
-        """Return how many networks a project has."""
-        return sum(network.project_id == project_id for network in self._networks.values())
+    async def holdings(self) -> Sequence[Holding]:
+        """Return what all networks count in quotas."""
+        return [holding_of(network) for network in self._networks.values()]
 
     async def record_snapshot(
         self, uid: str, record: SnapshotRecord, *, instead: bool = False

@@ -28,7 +28,8 @@ async def test_names_are_taken_once(repositories: Repositories) -> None:
     with pytest.raises(AlreadyExists):
         await repositories.networks.create(network(uid="third"))
 
-    assert 1 == await repositories.networks.count("flowers")
+    stored = await repositories.networks.holdings()
+    assert ["flowers", "rocks"] == sorted(holding.project_id for holding in stored)
 
 
 async def test_a_missing_network_is_not_found(repositories: Repositories) -> None:

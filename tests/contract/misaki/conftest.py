@@ -14,6 +14,7 @@ from misaki.ports import (
     CredentialStore,
     Directory,
     IdentityStore,
+    QuotaStore,
     SessionStore,
 )
 from misaki.storage import migrations
@@ -21,6 +22,7 @@ from misaki.storage.access import SqlAccessStore
 from misaki.storage.attempts import SqlAttemptStore
 from misaki.storage.credentials import SqlCredentialStore
 from misaki.storage.identities import SqlIdentityStore
+from misaki.storage.quotas import SqlQuotaStore
 from misaki.storage.repository import SqlDirectory
 from misaki.storage.sessions import SqlSessionStore
 from tests.contract.misaki.in_memory import InMemoryDirectory
@@ -38,6 +40,7 @@ class Stores:
     attempts: AttemptStore
     credentials: CredentialStore
     identities: IdentityStore
+    quotas: QuotaStore
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -53,6 +56,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             InMemoryAttemptStore(),
             directory.credentials,
             directory.identities,
+            directory.quotas,
         )
         return
     url = f"sqlite+aiosqlite:///{tmp_path / 'misaki.db'}"
@@ -70,6 +74,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         SqlAttemptStore(database),
         SqlCredentialStore(database, access.revoking),
         SqlIdentityStore(database),
+        SqlQuotaStore(database),
     )
     await database.close()
 
@@ -108,3 +113,9 @@ def credentials(stores: Stores) -> CredentialStore:
 def identities(stores: Stores) -> IdentityStore:
     """Return an empty store of accounts of each kind."""
     return stores.identities
+
+
+@pytest.fixture
+def quotas(stores: Stores) -> QuotaStore:
+    """Return an empty store of limits of each kind."""
+    return stores.quotas

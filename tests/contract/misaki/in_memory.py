@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mesh.access import Role
 from mesh.errors import AlreadyExists, NotFound, stale_etag
+from mesh.quotas import SHIPPED_DEFAULTS
 from mesh.revocations import Revocation
 from misaki.domain.model import (
     Credentials,
@@ -18,11 +19,13 @@ from misaki.domain.model import (
 )
 from misaki.domain.policy import PolicyVersion
 from misaki.domain.projects import id_is_spent, too_many_memberships
+from misaki.domain.quota_news import StoredQuotaNews
 from misaki.domain.users import last_admin
 from misaki.ports import RevocationsOf, no_revocations
 from tests.contract.misaki.in_memory_credentials import InMemoryCredentialStore
 from tests.contract.misaki.in_memory_identities import InMemoryIdentityStore
 from tests.contract.misaki.in_memory_logins import InMemorySessionStore
+from tests.contract.misaki.in_memory_quotas import InMemoryQuotaStore
 
 
 class InMemoryAccessStore:
@@ -90,6 +93,12 @@ class InMemoryDirectory:
         )
         self.credentials = InMemoryCredentialStore(self.access, get_project=self.get_project)
         self.sessions = InMemorySessionStore(self.access, is_user=self._users.__contains__)
+        self.quotas = InMemoryQuotaStore(check=self._check_subject)
+        self.quota_news = StoredQuotaNews(self.quotas, SHIPPED_DEFAULTS)
+
+    async def _check_subject(self, subject: str) -> None:
+        kind, _, subject_id = subject.partition("/")
+        await (self.get_user if kind == "users" else self.get_project)(subject_id)
 
     async def create_user(self, user: User, password_hash: str) -> None:
         """Store a new user."""
@@ -164,6 +173,7 @@ class InMemoryDirectory:
         self._check_can_be_spared(user)
         await self.access.record_revocations(revocations)
         del self._users[user_id]
+        self.quotas.forget(user_name(user_id))
         self.identities.drop_user(user_id)
         self.sessions.drop(lambda session: session.user_id == user_id)
         self._members = {key: m for key, m in self._members.items() if key[1] != user_id}

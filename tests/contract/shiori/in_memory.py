@@ -1,6 +1,7 @@
 """Shiori's ports in memory, for tests of the domain; the contract suite keeps them honest."""
 
 import io
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from mesh.visibility import Sight, Visibility
 from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
 from shiori.domain.rows import RowBatch
 from shiori.formats.parquet import ParquetTable
-from shiori.ports import TableReader
+from shiori.ports import StoredBytes, TableReader
 
 
 class InMemoryDatasets:
@@ -62,6 +63,13 @@ class InMemoryDatasets:
         if etag and etag != dataset.etag:
             raise stale_etag(str(name), etag)
         return self._datasets.pop(name)
+
+    async def sizes(self) -> Sequence[StoredBytes]:
+        """Return how much each owner has in each project."""
+        sizes = Counter[tuple[str, str]]()
+        for dataset in self._datasets.values():
+            sizes[dataset.name.project_id, dataset.owner] += dataset.size_bytes
+        return [StoredBytes(*who, size) for who, size in sorted(sizes.items())]
 
     async def refers_to(self, sha256: str) -> bool:
         """Return whether any data set has this table."""

@@ -9,7 +9,7 @@ import pytest
 from mesh.errors import Aborted, AlreadyExists
 from mesh.visibility import EVERYTHING
 from shiori.domain.dataset import DatasetName
-from shiori.ports import DatasetRepository
+from shiori.ports import DatasetRepository, StoredBytes
 from tests.contract.shiori.datasets import dataset
 from tests.factories import NOON
 
@@ -105,3 +105,24 @@ async def test_table_is_referred_to_until_the_last_data_set_goes(
     after_both = await repository.refers_to(one.sha256)
 
     assert (True, False) == (after_one, after_both)
+
+
+async def test_sizes_are_summed_by_project_and_owner(repository: DatasetRepository) -> None:
+    """What is deleted counts no more, and large numbers stay exact."""
+    alice, bob = "users/alice", "users/bob"
+    for project_id, dataset_id, owner in (
+        ("flowers", "a", alice),
+        ("flowers", "b", alice),
+        ("flowers", "c", bob),
+        ("trees", "a", alice),
+    ):
+        await repository.add(dataset(project_id, dataset_id, owner=owner, size_bytes=2**52 + 1))
+    await repository.delete(DatasetName("flowers", "c"), etag="")
+
+    sizes = await repository.sizes()
+
+    expected = [
+        StoredBytes("flowers", alice, 2**53 + 2),
+        StoredBytes("trees", alice, 2**52 + 1),
+    ]
+    assert expected == list(sizes)

@@ -552,12 +552,11 @@ async def _short_lived(misaki: RunningMisaki) -> Metadata:
 async def test_one_user_does_not_take_all_streams(
     misaki: RunningMisaki, shiori: RunningShiori, tmp_path: Path
 ) -> None:
-    """One more than a user may have is LIMIT_REACHED; others still find a place."""
+    """One more than a user may have is QUOTA_EXCEEDED; others still find a place."""
     address = f"127.0.0.1:{shiori.running.port}"
     bob = await misaki.create_user("bob", flowers="MEMBER")
-    async with start_kyouko(
-        misaki, address, tmp_path / "few", shiori.alice, max_streams_per_user=2
-    ) as kyouko:
+    await misaki.limit("users/alice", streams=2)
+    async with start_kyouko(misaki, address, tmp_path / "few", shiori.alice) as kyouko:
         await kyouko.create_network()
         async with kyouko.stream() as one, kyouko.stream() as two:
             await one.opened()
@@ -574,7 +573,7 @@ async def test_one_user_does_not_take_all_streams(
 
     info = info_of(refused.value)
     assert grpc.StatusCode.RESOURCE_EXHAUSTED is refused.value.code()
-    assert ("LIMIT_REACHED", "2") == (info.reason, info.metadata["limit"])
+    assert ("QUOTA_EXCEEDED", "2") == (info.reason, info.metadata["limit"])
 
 
 async def test_a_stream_that_asks_gets_scores(kyouko: RunningKyouko) -> None:

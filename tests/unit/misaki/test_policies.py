@@ -51,7 +51,7 @@ def policies(directory: InMemoryDirectory, own: AccessState, clock: SettableCloc
     async def key_ids() -> list[str]:
         return ["key"]
 
-    news = AccessNews(directory.access, own, clock=clock, key_ids=key_ids)
+    news = AccessNews(directory.access, own, directory.quota_news, clock=clock, key_ids=key_ids)
     return Policies(directory.access, directory, news, Catalogue(ALL_CONTRACTS), clock=clock)
 
 

@@ -7,6 +7,7 @@ import pytest
 from mesh.access import Principal, Role
 from mesh.access_state import AccessChange, AccessState, PolicyChanges
 from mesh.errors import Unauthenticated
+from mesh.quotas import SHIPPED_DEFAULTS
 from misaki.domain.access_news import AccessNews
 from misaki.domain.policy import PolicyVersion
 from misaki.domain.revocations import REACH, Revoker
@@ -28,7 +29,7 @@ def news_of(directory: InMemoryDirectory, own: AccessState, clock: SettableClock
     async def key_ids() -> list[str]:
         return ["key"]
 
-    return AccessNews(directory.access, own, clock=clock, key_ids=key_ids)
+    return AccessNews(directory.access, own, directory.quota_news, clock=clock, key_ids=key_ids)
 
 
 async def test_token_dated_after_a_revocation_is_good(
@@ -80,7 +81,16 @@ async def test_first_news_is_all_there_is(
     third = await anext(watch)
 
     alice = directory.access.recorded
-    assert AccessChange(True, PolicyChanges(), alice, frozenset({"key"})) == first
+    assert (
+        AccessChange(
+            True,
+            PolicyChanges(),
+            alice,
+            frozenset({"key"}),
+            quota_defaults=SHIPPED_DEFAULTS,
+        )
+        == first
+    )
     assert AccessChange(policy=PolicyChanges(1, policy.rules), revocations=[]) == second
     assert AccessChange(revocations=list(bob)) == third
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from hanami.type.v1 import access_pb2 as _access_pb2
+from hanami.type.v1 import quota_pb2 as _quota_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -47,6 +48,8 @@ class WatchAccessResponse(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     REVOCATIONS_FIELD_NUMBER: _builtins.int
     KEY_IDS_FIELD_NUMBER: _builtins.int
+    QUOTAS_FIELD_NUMBER: _builtins.int
+    QUOTA_DEFAULTS_FIELD_NUMBER: _builtins.int
     complete: _builtins.bool
     """This is all that counts: forget what was known before. So is the first message."""
     @_builtins.property
@@ -61,6 +64,14 @@ class WatchAccessResponse(_message.Message):
     def key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The ids of all keys that tokens in use may be signed with, when they have changed."""
 
+    @_builtins.property
+    def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectQuota]:
+        """The limits of projects and users whose limits have changed."""
+
+    @_builtins.property
+    def quota_defaults(self) -> Global___QuotaDefaults:
+        """The limits of all the others."""
+
     def __init__(
         self,
         *,
@@ -68,14 +79,74 @@ class WatchAccessResponse(_message.Message):
         policy: Global___PolicyState | None = ...,
         revocations: _abc.Iterable[Global___Revocation] | None = ...,
         key_ids: _abc.Iterable[_builtins.str] | None = ...,
+        quotas: _abc.Iterable[Global___SubjectQuota] | None = ...,
+        quota_defaults: Global___QuotaDefaults | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "quota_defaults", b"quota_defaults"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "key_ids", b"key_ids", "policy", b"policy", "revocations", b"revocations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "key_ids", b"key_ids", "policy", b"policy", "quota_defaults", b"quota_defaults", "quotas", b"quotas", "revocations", b"revocations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchAccessResponse: _TypeAlias = WatchAccessResponse  # noqa: Y015
+
+@_typing.final
+class SubjectQuota(_message.Message):
+    """How much a project or a user may have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    """`projects/{project}` or `users/{user}`."""
+    @_builtins.property
+    def limits(self) -> _quota_pb2.QuotaLimits:
+        """All limits that differ from the defaults; none when they do not any more."""
+
+    def __init__(
+        self,
+        *,
+        subject: _builtins.str = ...,
+        limits: _quota_pb2.QuotaLimits | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectQuota: _TypeAlias = SubjectQuota  # noqa: Y015
+
+@_typing.final
+class QuotaDefaults(_message.Message):
+    """How much may have who has no limits of their own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def project(self) -> _quota_pb2.QuotaLimits:
+        """Every project."""
+
+    @_builtins.property
+    def user(self) -> _quota_pb2.QuotaLimits:
+        """Every user, in all projects together."""
+
+    def __init__(
+        self,
+        *,
+        project: _quota_pb2.QuotaLimits | None = ...,
+        user: _quota_pb2.QuotaLimits | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuotaDefaults: _TypeAlias = QuotaDefaults  # noqa: Y015
 
 @_typing.final
 class PolicyState(_message.Message):

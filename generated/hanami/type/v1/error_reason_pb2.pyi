@@ -153,6 +153,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Too many wrong passwords, for this user or from this address; see `google.rpc.RetryInfo`.
     Example: `RESOURCE_EXHAUSTED`, metadata `{"retry_seconds": "16"}`.
     """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 33
+    """A project or a user has as much as its quota allows; see `google.rpc.QuotaFailure`,
+    and `google.rpc.RetryInfo` where waiting helps.
+    Example: `RESOURCE_EXHAUSTED`, metadata
+    `{"resource": "projects/p", "quota": "networks", "limit": "100", "usage": "100"}`.
+    """
     ERROR_REASON_MESSAGE_MALFORMED: _ErrorReason.ValueType  # 34
     """What came is no message of the contract, or holds text that is not UTF-8.
     Example: `INVALID_ARGUMENT`, no metadata.
@@ -298,6 +304,12 @@ Example: `PERMISSION_DENIED`, metadata `{"method": "...", "action": "learn", "ac
 ERROR_REASON_LOGIN_THROTTLED: ErrorReason.ValueType  # 32
 """Too many wrong passwords, for this user or from this address; see `google.rpc.RetryInfo`.
 Example: `RESOURCE_EXHAUSTED`, metadata `{"retry_seconds": "16"}`.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 33
+"""A project or a user has as much as its quota allows; see `google.rpc.QuotaFailure`,
+and `google.rpc.RetryInfo` where waiting helps.
+Example: `RESOURCE_EXHAUSTED`, metadata
+`{"resource": "projects/p", "quota": "networks", "limit": "100", "usage": "100"}`.
 """
 ERROR_REASON_MESSAGE_MALFORMED: ErrorReason.ValueType  # 34
 """What came is no message of the contract, or holds text that is not UTF-8.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kyouko.domain.engine import Arrival
+from kyouko.domain.holdings import Holdings
 from kyouko.domain.networks.catalogue import NetworkLimits, Networks, NewNetwork
 from kyouko.domain.networks.learner import Labels, Rows
 from kyouko.domain.networks.live import LiveNetworks
@@ -19,6 +20,8 @@ from kyouko.domain.networks.workers import Workers
 from kyouko.templates import shipped_templates
 from mesh.access import Role
 from mesh.errors import NotFound
+from mesh.quota_counts import QuotaCounts
+from mesh.quotas import QuotaBook
 from tests.contract.kyouko.in_memory import (
     MemoryJournals,
     MemoryNetworkRepository,
@@ -48,6 +51,7 @@ async def test_a_deletion_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> N
             repository,
             live,
             executor,
+            Holdings(QuotaCounts(QuotaBook())),
             clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
             new_id=lambda: "uid",
             limits=NetworkLimits(),
@@ -99,6 +103,7 @@ async def test_networks_are_built_one_at_a_time() -> None:
             repository,
             live,
             executor,
+            Holdings(QuotaCounts(QuotaBook())),
             clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
             new_id=lambda: next(ids),
             limits=NetworkLimits(),
@@ -109,4 +114,4 @@ async def test_networks_are_built_one_at_a_time() -> None:
         )
 
     assert [0, 0, 0, 0] == executor.under_way
-    assert 4 == await repository.count("flowers")
+    assert 4 == len(await repository.holdings())

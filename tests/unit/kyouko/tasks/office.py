@@ -15,6 +15,7 @@ from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.workers import Workers
+from kyouko.domain.quotas import Quotas
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
 from kyouko.domain.tasks.result import NewDataset
@@ -35,6 +36,8 @@ from kyouko.tracing import OpenTelemetryTracing
 from mesh.access import Role
 from mesh.clients import unavailable
 from mesh.errors import NotFound
+from mesh.quota_counts import QuotaCounts
+from mesh.quotas import QuotaBook
 from tests.contract.kyouko.in_memory import (
     MemoryJournals,
     MemoryNetworkRepository,
@@ -128,6 +131,7 @@ class Office:
 
     def start(self) -> None:
         """Work on these stores with nothing in memory, like a process that begins."""
+        self.quotas = Quotas.over(QuotaCounts(QuotaBook()))
         self.live = LiveNetworks(
             self.networks,
             self._snapshots,
@@ -144,6 +148,7 @@ class Office:
             tracing=OpenTelemetryTracing(),
             clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
             terms=TaskTerms(patience_seconds=3600.0),
+            quotas=self.quotas,
         )
         self.tasks = Tasks(
             self.repository, self.networks, tools, new_id=lambda: f"id-{next(self._ids):014}"

@@ -8,13 +8,15 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Role } from "../../type/v1/access_pb";
 import { file_hanami_type_v1_access } from "../../type/v1/access_pb";
+import type { QuotaLimits } from "../../type/v1/quota_pb";
+import { file_hanami_type_v1_quota } from "../../type/v1/quota_pb";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file hanami/misaki/v1/access_service.proto.
  */
 export const file_hanami_misaki_v1_access_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVoYW5hbWkvbWlzYWtpL3YxL2FjY2Vzc19zZXJ2aWNlLnByb3RvEhBoYW5hbWkubWlzYWtpLnYxIhQKEldhdGNoQWNjZXNzUmVxdWVzdCKaAQoTV2F0Y2hBY2Nlc3NSZXNwb25zZRIQCghjb21wbGV0ZRgBIAEoCBItCgZwb2xpY3kYAiABKAsyHS5oYW5hbWkubWlzYWtpLnYxLlBvbGljeVN0YXRlEjEKC3Jldm9jYXRpb25zGAMgAygLMhwuaGFuYW1pLm1pc2FraS52MS5SZXZvY2F0aW9uEg8KB2tleV9pZHMYBCADKAkiTAoLUG9saWN5U3RhdGUSDwoHdmVyc2lvbhgBIAEoAxIsCgVydWxlcxgCIAMoCzIdLmhhbmFtaS5taXNha2kudjEuTWV0aG9kUm9sZXMiQgoLTWV0aG9kUm9sZXMSDgoGbWV0aG9kGAEgASgJEiMKBXJvbGVzGAIgAygOMhQuaGFuYW1pLnR5cGUudjEuUm9sZSKBAQoKUmV2b2NhdGlvbhIPCgdzdWJqZWN0GAEgASgJEjEKDWlzc3VlZF9iZWZvcmUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDJ4Cg1BY2Nlc3NTZXJ2aWNlEmcKC1dhdGNoQWNjZXNzEiQuaGFuYW1pLm1pc2FraS52MS5XYXRjaEFjY2Vzc1JlcXVlc3QaJS5oYW5hbWkubWlzYWtpLnYxLldhdGNoQWNjZXNzUmVzcG9uc2UiCcraGAUaAQUoATABYgZwcm90bzM", [file_google_protobuf_timestamp, file_hanami_type_v1_access]);
+  fileDesc("CiVoYW5hbWkvbWlzYWtpL3YxL2FjY2Vzc19zZXJ2aWNlLnByb3RvEhBoYW5hbWkubWlzYWtpLnYxIhQKEldhdGNoQWNjZXNzUmVxdWVzdCKDAgoTV2F0Y2hBY2Nlc3NSZXNwb25zZRIQCghjb21wbGV0ZRgBIAEoCBItCgZwb2xpY3kYAiABKAsyHS5oYW5hbWkubWlzYWtpLnYxLlBvbGljeVN0YXRlEjEKC3Jldm9jYXRpb25zGAMgAygLMhwuaGFuYW1pLm1pc2FraS52MS5SZXZvY2F0aW9uEg8KB2tleV9pZHMYBCADKAkSLgoGcXVvdGFzGAUgAygLMh4uaGFuYW1pLm1pc2FraS52MS5TdWJqZWN0UXVvdGESNwoOcXVvdGFfZGVmYXVsdHMYBiABKAsyHy5oYW5hbWkubWlzYWtpLnYxLlF1b3RhRGVmYXVsdHMiTAoMU3ViamVjdFF1b3RhEg8KB3N1YmplY3QYASABKAkSKwoGbGltaXRzGAIgASgLMhsuaGFuYW1pLnR5cGUudjEuUXVvdGFMaW1pdHMiaAoNUXVvdGFEZWZhdWx0cxIsCgdwcm9qZWN0GAEgASgLMhsuaGFuYW1pLnR5cGUudjEuUXVvdGFMaW1pdHMSKQoEdXNlchgCIAEoCzIbLmhhbmFtaS50eXBlLnYxLlF1b3RhTGltaXRzIkwKC1BvbGljeVN0YXRlEg8KB3ZlcnNpb24YASABKAMSLAoFcnVsZXMYAiADKAsyHS5oYW5hbWkubWlzYWtpLnYxLk1ldGhvZFJvbGVzIkIKC01ldGhvZFJvbGVzEg4KBm1ldGhvZBgBIAEoCRIjCgVyb2xlcxgCIAMoDjIULmhhbmFtaS50eXBlLnYxLlJvbGUigQEKClJldm9jYXRpb24SDwoHc3ViamVjdBgBIAEoCRIxCg1pc3N1ZWRfYmVmb3JlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAyeAoNQWNjZXNzU2VydmljZRJnCgtXYXRjaEFjY2VzcxIkLmhhbmFtaS5taXNha2kudjEuV2F0Y2hBY2Nlc3NSZXF1ZXN0GiUuaGFuYW1pLm1pc2FraS52MS5XYXRjaEFjY2Vzc1Jlc3BvbnNlIgnK2hgFGgEFKAEwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_hanami_type_v1_access, file_hanami_type_v1_quota]);
 
 /**
  * The request of WatchAccess.
@@ -64,6 +66,20 @@ export type WatchAccessResponse = Message<"hanami.misaki.v1.WatchAccessResponse"
    * @generated from field: repeated string key_ids = 4;
    */
   keyIds: string[];
+
+  /**
+   * The limits of projects and users whose limits have changed.
+   *
+   * @generated from field: repeated hanami.misaki.v1.SubjectQuota quotas = 5;
+   */
+  quotas: SubjectQuota[];
+
+  /**
+   * The limits of all the others.
+   *
+   * @generated from field: hanami.misaki.v1.QuotaDefaults quota_defaults = 6;
+   */
+  quotaDefaults?: QuotaDefaults | undefined;
 };
 
 /**
@@ -72,6 +88,62 @@ export type WatchAccessResponse = Message<"hanami.misaki.v1.WatchAccessResponse"
  */
 export const WatchAccessResponseSchema: GenMessage<WatchAccessResponse> = /*@__PURE__*/
   messageDesc(file_hanami_misaki_v1_access_service, 1);
+
+/**
+ * How much a project or a user may have.
+ *
+ * @generated from message hanami.misaki.v1.SubjectQuota
+ */
+export type SubjectQuota = Message<"hanami.misaki.v1.SubjectQuota"> & {
+  /**
+   * `projects/{project}` or `users/{user}`.
+   *
+   * @generated from field: string subject = 1;
+   */
+  subject: string;
+
+  /**
+   * All limits that differ from the defaults; none when they do not any more.
+   *
+   * @generated from field: hanami.type.v1.QuotaLimits limits = 2;
+   */
+  limits?: QuotaLimits | undefined;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.SubjectQuota.
+ * Use `create(SubjectQuotaSchema)` to create a new message.
+ */
+export const SubjectQuotaSchema: GenMessage<SubjectQuota> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_access_service, 2);
+
+/**
+ * How much may have who has no limits of their own.
+ *
+ * @generated from message hanami.misaki.v1.QuotaDefaults
+ */
+export type QuotaDefaults = Message<"hanami.misaki.v1.QuotaDefaults"> & {
+  /**
+   * Every project.
+   *
+   * @generated from field: hanami.type.v1.QuotaLimits project = 1;
+   */
+  project?: QuotaLimits | undefined;
+
+  /**
+   * Every user, in all projects together.
+   *
+   * @generated from field: hanami.type.v1.QuotaLimits user = 2;
+   */
+  user?: QuotaLimits | undefined;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.QuotaDefaults.
+ * Use `create(QuotaDefaultsSchema)` to create a new message.
+ */
+export const QuotaDefaultsSchema: GenMessage<QuotaDefaults> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_access_service, 3);
 
 /**
  * The methods whose roles an installation has changed.
@@ -99,7 +171,7 @@ export type PolicyState = Message<"hanami.misaki.v1.PolicyState"> & {
  * Use `create(PolicyStateSchema)` to create a new message.
  */
 export const PolicyStateSchema: GenMessage<PolicyState> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 2);
+  messageDesc(file_hanami_misaki_v1_access_service, 4);
 
 /**
  * Who may call a method.
@@ -127,7 +199,7 @@ export type MethodRoles = Message<"hanami.misaki.v1.MethodRoles"> & {
  * Use `create(MethodRolesSchema)` to create a new message.
  */
 export const MethodRolesSchema: GenMessage<MethodRoles> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 3);
+  messageDesc(file_hanami_misaki_v1_access_service, 5);
 
 /**
  * Ends tokens before their time.
@@ -163,7 +235,7 @@ export type Revocation = Message<"hanami.misaki.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 4);
+  messageDesc(file_hanami_misaki_v1_access_service, 6);
 
 /**
  * Tells the services of the mesh what decides about access, as it changes.

@@ -3,7 +3,7 @@
 import pytest
 
 from mesh.errors import ResourceExhausted
-from shiori.domain.quota import Quota
+from shiori.domain.turns import Turns
 from tests.factories import principal
 
 ALICE, BOB = principal("users/alice"), principal("users/bob")
@@ -11,11 +11,11 @@ ALICE, BOB = principal("users/alice"), principal("users/bob")
 
 def test_one_too_many_is_refused_until_another_ends() -> None:
     """The limit counts what runs now, and the error names it."""
-    quota = Quota(1, what="uploads")
+    turns = Turns(1, what="uploads")
 
-    with quota.taken(ALICE), pytest.raises(ResourceExhausted) as caught, quota.taken(ALICE):
+    with turns.taken(ALICE), pytest.raises(ResourceExhausted) as caught, turns.taken(ALICE):
         pytest.fail("two at once")
-    with quota.taken(ALICE):
+    with turns.taken(ALICE):
         pass
 
     assert ("LIMIT_REACHED", {"limit": "1"}) == (caught.value.reason, caught.value.metadata)
@@ -24,22 +24,22 @@ def test_one_too_many_is_refused_until_another_ends() -> None:
 
 def test_callers_do_not_count_against_each_other() -> None:
     """Everybody has a limit of their own, and a service has none."""
-    quota = Quota(1, what="uploads")
+    turns = Turns(1, what="uploads")
     service = principal("services/kyouko")
 
-    with quota.taken(ALICE), quota.taken(BOB), quota.taken(service), quota.taken(service):
+    with turns.taken(ALICE), turns.taken(BOB), turns.taken(service), turns.taken(service):
         pass
 
-    with quota.taken(BOB), pytest.raises(ResourceExhausted), quota.taken(BOB):
+    with turns.taken(BOB), pytest.raises(ResourceExhausted), turns.taken(BOB):
         pytest.fail("two at once")
 
 
 def test_failed_work_counts_no_longer() -> None:
     """What ends with an error has ended."""
-    quota = Quota(1, what="uploads")
+    turns = Turns(1, what="uploads")
 
-    with pytest.raises(ValueError, match="broken"), quota.taken(ALICE):
+    with pytest.raises(ValueError, match="broken"), turns.taken(ALICE):
         raise ValueError("broken")
 
-    with quota.taken(ALICE):
+    with turns.taken(ALICE):
         pass

@@ -8,7 +8,7 @@ from mesh.access import Principal
 from mesh.errors import ResourceExhausted
 
 
-class Quota:
+class Turns:
     """Counts what runs for each caller. Services are not counted: they limit themselves."""
 
     def __init__(self, limit: int, *, what: str) -> None:
