@@ -130,7 +130,8 @@ class Session:
         async with self._lock:
             fresh = await login
             if self._tokens is not None and self._tokens.user != fresh.user:
-                self._shared = None  # What is kept there is the login of somebody else.
+                # The login that is kept for all, and the one that was given, are another's.
+                self._shared = self._log_in = None
             return self._keep(fresh)
 
     async def switch(self, project: str) -> Tokens:

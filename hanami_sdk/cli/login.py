@@ -14,6 +14,9 @@ from hanami_sdk.cli.output import note, print_json
 from hanami_sdk.cli.secrets import API_KEY, CLIENT_SECRET, PASSWORD
 from hanami_sdk.surroundings import kept_logins, local_state
 
+# Where a browser elsewhere ends: it finds nobody there, and shows the address.
+_NOBODY_LISTENS = "http://127.0.0.1:47811/login"
+
 if TYPE_CHECKING:
     from hanami_sdk.client import Client
     from hanami_sdk.local.state import MeshState
@@ -31,7 +34,10 @@ def login(
         ),
     ] = None,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Print the URL instead of opening it.")
+        bool,
+        typer.Option(
+            "--no-browser", help="Log in with a browser on another machine: it asks for an address."
+        ),
     ] = False,
     api_key: Annotated[
         bool, typer.Option("--api-key", help="Log in as a device, with the secret of its API key.")
@@ -73,7 +79,8 @@ def login(
     target = resolve_url(url, state)
     with open_anonymously(url) as mesh:
         if provider is not None:
-            tokens = _with_provider(mesh, provider, only, no_browser=no_browser)
+            with_provider = _with_browser_elsewhere if no_browser else _with_browser_here
+            tokens = with_provider(mesh, provider, only)
         elif api_key or client is not None:
             tokens = _with_secret(mesh, client, secret_file)
         else:
@@ -138,15 +145,32 @@ def _with_secret(mesh: Client, client: str | None, secret_file: str | None) -> T
         raise CommandFailure(sentence(error), hint=hint) from error
 
 
-def _with_provider(mesh: Client, provider: str, only: str, *, no_browser: bool) -> Tokens:
+def _with_browser_here(mesh: Client, provider: str, only: str) -> Tokens:
     import webbrowser
 
     def show(address: str) -> None:
         note(f"Open this in a browser on this machine:\n\n    {address}\n")
-        if not no_browser and webbrowser.open(address):
+        if webbrowser.open(address):
             note("It opens by itself where that is possible. Waiting for you to come back ...")
 
     return mesh.login_with_provider(provider, project=only, open_url=show)
+
+
+def _with_browser_elsewhere(mesh: Client, provider: str, only: str) -> Tokens:
+    from urllib.parse import parse_qs, urlsplit
+
+    started = mesh.providers.start(provider, _NOBODY_LISTENS)
+    note(f"Open this in a browser on any machine:\n\n    {started.authorization_url}\n")
+    note("It ends at an address that begins like this, and shows no page there:")
+    note(f"\n    {_NOBODY_LISTENS}?...\n")
+    address = str(typer.prompt("The whole address", err=True)).strip()
+    brought = parse_qs(urlsplit(address).query)
+    if "state" not in brought or "code" not in brought:
+        why = brought.get("error_description", brought.get("error", ["it has no code"]))[0]
+        raise CommandFailure(f"Nobody can be logged in with this address: {why}.")
+    return mesh.providers.finish(
+        state=brought["state"][0], code=brought["code"][0], handle=started.handle, project=only
+    )
 
 
 def _ended(url: str | None, kept: Tokens) -> bool:

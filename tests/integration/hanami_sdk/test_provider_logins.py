@@ -61,11 +61,12 @@ class Ended:
 
 
 Command = Callable[..., Awaitable[Ended]]
+Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 
 @pytest.fixture
-def hanami(misaki: RunningMisaki, tmp_path: Path) -> Command:
-    """Return the command at work on the misaki, in a process with a browser beside it."""
+def start(misaki: RunningMisaki, tmp_path: Path) -> Start:
+    """Return what starts the command for the misaki, in a process with a browser beside it."""
     browser = tmp_path / "browser"
     browser.write_text(
         f"#!{sys.executable}\nimport httpx, sys\nhttpx.get(sys.argv[1], follow_redirects=True)\n"
@@ -74,17 +75,24 @@ def hanami(misaki: RunningMisaki, tmp_path: Path) -> Command:
     own = {name: value for name, value in os.environ.items() if not name.startswith("HANAMI_")}
     own |= {"HANAMI_HOME": str(tmp_path / "home"), "HANAMI_URL": f"http://{misaki.address}"}
     own |= {"COLUMNS": "200", "BROWSER": str(browser)}
-    command = (sys.executable, "-c", "from hanami_sdk.cli import main; main()")
 
-    async def run(*words: str) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *words,
-            env=own,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+    async def run(*words: str) -> asyncio.subprocess.Process:
+        call = "from hanami_sdk.cli import main; main()"
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-c", call, *words, env=own, stdin=pipe, stdout=pipe, stderr=pipe
         )
-        out, err = await process.communicate()
+
+    return run
+
+
+@pytest.fixture
+def hanami(start: Start) -> Command:
+    """Return the command from beginning to end."""
+
+    async def run(*words: str, stdin: str = "") -> Ended:
+        process = await start(*words)
+        out, err = await process.communicate(stdin.encode())
         return Ended(process.returncode or 0, out.decode(), err.decode())
 
     return run
@@ -175,6 +183,25 @@ async def test_the_command_logs_in_with_a_provider(
     assert "users/alice" == json.loads(done.stdout)["user"] == json.loads(own.stdout)["name"]
     assert misaki.address in (tmp_path / "home" / "credentials.json").read_text()
     assert "Open this in a browser" in done.stderr
+
+
+async def test_a_browser_elsewhere_brings_an_address(start: Start, hanami: Command) -> None:
+    """The URL is told, and the address that the browser ends at is taken back."""
+    process = await start("login", "--provider", "company", "--no-browser")
+    assert process.stderr is not None
+    url = ""
+    while not url.startswith("http"):
+        url = (await process.stderr.readline()).decode().strip()
+    page = await asyncio.to_thread(httpx.get, url)
+
+    out, _ = await process.communicate(f"{page.headers['location']}\n".encode())
+    refused = await hanami(
+        "login", "--provider", "company", "--no-browser", stdin="http://x/?error=access_denied\n"
+    )
+
+    assert "users/alice is logged in" in out.decode()
+    assert 1 == refused.exit_code
+    assert "access_denied" in refused.stderr
 
 
 async def test_keys_in_wrong_hands_end_every_login(

@@ -280,6 +280,7 @@ async def test_somebody_elses_login_is_not_taken_over() -> None:
     session = mint.session()
     session.use_tokens(alice)
     session.share_tokens(drawer)
+    session.use_login(lambda: mint.login("alice", "secret"))
 
     async def as_bob() -> Tokens:
         return bob
@@ -290,6 +291,10 @@ async def test_somebody_elses_login_is_not_taken_over() -> None:
     await session.access_token()
 
     assert [bob.refresh] == mint.refreshes
+    mint.refuses_refresh = True
+    mint.now += 900
+    with pytest.raises(Unauthenticated):
+        await session.access_token()
 
 
 async def test_who_logs_out_is_nobody() -> None:
