@@ -32,18 +32,14 @@ class ShortTokens:
         access = self._signer.token(roles={"garden": "MEMBER"}, exp=end + 0.8 - LEEWAY_SECONDS)
         return Tokens(access, end + RENEW_BEFORE_SECONDS, "refresh", 9e9, "users/alice")
 
-    async def refresh(self, _: str) -> Tokens:
+    async def refresh(self, _: Tokens, __: str) -> Tokens:
         """Renew a token."""
-        return self.next()
-
-    async def login(self, _: str, __: str) -> Tokens:
-        """Log in."""
         return self.next()
 
 
 def _connected(garden: RunningGarden, short: ShortTokens) -> Connection:
     connection = Connection(ConnectionOptions(f"http://127.0.0.1:{garden.running.port}"))
-    connection.session = Session(login=short.login, refresh=short.refresh)
+    connection.session = Session(refresh=short.refresh)
     connection.session.use_tokens(short.next())
     return connection
 
