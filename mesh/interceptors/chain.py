@@ -1,4 +1,8 @@
-"""Puts layers around gRPC handlers of all four kinds."""
+"""Puts layers around gRPC handlers of all four kinds.
+
+To gRPC all of them take streams: so the one message of a unary call is read here, and what
+does not come, or is no message, is an error like any other (see `decoding`).
+"""
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -11,6 +15,7 @@ from google.protobuf.message import Message
 
 from mesh import calls
 from mesh.calls import CallNote
+from mesh.errors import InvalidArgument
 from mesh.interceptors import decoding
 from mesh.interceptors.expiry import Expiry
 
@@ -27,7 +32,7 @@ else:
 class Call:
     """One call being served.
 
-    `request` is None when the client streams, or has sent what is no message.
+    `request` is None when the client streams, or has sent none that can be read.
     """
 
     method: str
@@ -81,20 +86,22 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
             wrapped = self._around_generator(behaviour, method, handler.request_streaming)
         else:
             wrapped = self._around_coroutine(behaviour, method, handler.request_streaming)
-        make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
-        decoder = decoding.refusing if handler.request_streaming else decoding.kept
+        answers = "stream" if handler.response_streaming else "unary"
+        make: Any = getattr(grpc, f"stream_{answers}_rpc_method_handler")
         result: Handler = make(
             wrapped,
-            request_deserializer=decoder(handler.request_deserializer),
+            request_deserializer=decoding.decoder(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return result
 
     def _around_unary(self, behaviour: Any, method: str) -> Any:
-        async def serve(request: Any, context: Context) -> Any:
-            call = Call(method, context, _message(request), streaming=False)
+        async def serve(_: Any, context: Context) -> Any:
+            request = await decoding.single_message(context)
+            call = Call(method, context, _readable(request), streaming=False)
             async with self._entered(call):
-                decoding.readable(request)
+                if isinstance(request, InvalidArgument):
+                    raise request
                 if self._unary is None:
                     answer = await behaviour(request, context)
                 else:
@@ -107,11 +114,12 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
         return serve
 
     def _around_generator(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
-        async def serve(request: Any, context: Context) -> AsyncIterator[Any]:
-            message = None if request_streaming else _message(request)
-            call = Call(method, context, message, streaming=True)
+        async def serve(requests: Any, context: Context) -> AsyncIterator[Any]:
+            request = requests if request_streaming else await decoding.single_message(context)
+            call = Call(method, context, _readable(request), streaming=True)
             async with self._entered(call):
-                decoding.readable(request)
+                if isinstance(request, InvalidArgument):
+                    raise request
                 async with aclosing(behaviour(request, context)) as responses:
                     async for response in Expiry().bounded(responses):
                         yield response
@@ -119,11 +127,12 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
         return serve
 
     def _around_coroutine(self, behaviour: Any, method: str, request_streaming: bool) -> Any:
-        async def serve(request: Any, context: Context) -> Any:
-            message = None if request_streaming else _message(request)
-            call = Call(method, context, message, streaming=True)
+        async def serve(requests: Any, context: Context) -> Any:
+            request = requests if request_streaming else await decoding.single_message(context)
+            call = Call(method, context, _readable(request), streaming=True)
             async with self._entered(call), Expiry().bounds():
-                decoding.readable(request)
+                if isinstance(request, InvalidArgument):
+                    raise request
                 call.note.answer = await behaviour(request, context)
                 return call.note.answer
 
@@ -138,8 +147,8 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
             yield
 
 
-def _message(request: Any) -> Message | None:
-    return None if isinstance(request, decoding.Unreadable) else request
+def _readable(request: Any) -> Message | None:
+    return request if isinstance(request, Message) else None
 
 
 def _answer_parser(method: str) -> Callable[[bytes], Any]:

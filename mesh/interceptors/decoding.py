@@ -1,61 +1,55 @@
-"""Reads messages off the wire; bytes that are none become an error that a caller understands.
+"""Reads messages off the wire; what is no message becomes an error that a caller understands.
 
-Left alone, gRPC ends the call with UNKNOWN and tells the caller of our classes.
+Left alone, gRPC ends the call with UNKNOWN and tells the caller of our classes, and never
+answers a call whose one message does not come.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.message import DecodeError
+import grpc
+from google.protobuf.message import DecodeError, Message
 
 from mesh.errors import InvalidArgument
 
-Decoder = Callable[[bytes], Any]
+# A caller of a unary call sends the message along with it.
+_PATIENCE_SECONDS = 30.0
 
 
-class Unreadable:
-    """Stands for the request of a call whose bytes are no such message."""
+async def single_message(context: Any) -> Message | InvalidArgument:
+    """Return the one message of a call, or what is wrong with it.
 
-
-def kept(decode: Decoder) -> Decoder:
-    """Return a decoder of single requests that fails later, in `readable`.
-
-    gRPC decodes them before anybody is asked for a token.
+    That is not raised: who has no right to call is told so, and no more.
     """
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            message = await context.read()
+    except InvalidArgument as error:
+        return error
+    except TimeoutError:
+        return _malformed(f"no message came within {_PATIENCE_SECONDS:g} seconds")
+    if message is grpc.aio.EOF:
+        return _malformed("the call came without a message")
+    return message  # type: ignore[no-any-return]
 
-    def decoded(data: bytes) -> Any:
-        try:
-            return decode(data)
-        except DecodeError:
-            return Unreadable()
 
-    return decoded
+def decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return a decoder that refuses bytes as an error of their sender.
 
-
-def refusing(decode: Decoder) -> Decoder:
-    """Return a decoder for the messages of a stream, which are decoded within the call."""
+    It is used within a call, where such errors are turned into statuses.
+    """
 
     def decoded(data: bytes) -> Any:
         try:
             return decode(data)
         except DecodeError as error:
-            raise _malformed() from error
+            raise _malformed(
+                "the bytes are no message of the contract, or hold text that is not UTF-8"
+            ) from error
 
     return decoded
 
 
-def readable(request: Any) -> None:
-    """Refuse a request that could not be decoded.
-
-    Raises:
-        InvalidArgument: MESSAGE_MALFORMED.
-    """
-    if isinstance(request, Unreadable):
-        raise _malformed()
-
-
-def _malformed() -> InvalidArgument:
-    return InvalidArgument(
-        "the bytes are no message of the contract, or hold text that is not UTF-8",
-        reason="MESSAGE_MALFORMED",
-    )
+def _malformed(problem: str) -> InvalidArgument:
+    return InvalidArgument(problem, reason="MESSAGE_MALFORMED")

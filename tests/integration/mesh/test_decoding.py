@@ -19,13 +19,14 @@ DAMAGE = (b"\xff\xff\xff", b"\x0a\x7f", b"\x0a\x02\xff\xfe", b"\x0b" * 50_000)
 
 
 async def ending_of(
-    channel: grpc.aio.Channel, path: str, data: bytes, metadata: Any = None
+    channel: grpc.aio.Channel, path: str, data: bytes | None, metadata: Any = None
 ) -> Refusal:
-    """Send bytes on a call, and return how it was refused."""
-    call: Any = channel.stream_stream(path)(metadata=metadata)
+    """Send bytes on a call, or no message at all, and return how it was refused."""
+    call: Any = channel.stream_stream(path)(metadata=metadata, timeout=20)
 
     async def ended() -> None:
-        await call.write(data)
+        if data is not None:
+            await call.write(data)
         await call.done_writing()
         while await call.read() is not grpc.aio.EOF:
             pass
@@ -51,6 +52,30 @@ async def test_what_is_no_message_is_refused(path: str, data: bytes) -> None:
     assert (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_MALFORMED") == (answer.code, answer.reason)
     assert "DecodeError" not in repr(answer)
     assert [] == [log for log in logs if log["log_level"] == "error"]
+
+
+@pytest.mark.parametrize("path", [UNARY, ANSWERS])
+async def test_a_message_that_does_not_come_is_missed(path: str) -> None:
+    """A call that ends before its one message is answered, at once."""
+    async with planted(Garden()) as garden:
+        answer = await ending_of(garden.channel, path, None, garden.alice())
+
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_MALFORMED") == (answer.code, answer.reason)
+
+
+@pytest.mark.parametrize("path", [UNARY, ANSWERS])
+async def test_a_message_is_not_waited_for_without_end(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens a call and sends nothing holds no call open for long."""
+    monkeypatch.setattr("mesh.interceptors.decoding._PATIENCE_SECONDS", 0.1)
+
+    async with planted(Garden()) as garden:
+        call: Any = garden.channel.stream_stream(path)(metadata=garden.alice(), timeout=20)
+        await call.wait_for_connection()
+        code = await call.code()
+
+    assert grpc.StatusCode.INVALID_ARGUMENT == code
 
 
 @pytest.mark.parametrize("path", [UNARY, ANSWERS, UPLOAD, TWO_WAY])
