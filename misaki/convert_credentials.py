@@ -1,6 +1,6 @@
 """Messages to and from the credentials of projects."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from hanami.misaki.v1 import api_key_service_pb2, client_service_pb2, token_service_pb2
@@ -9,6 +9,7 @@ from mesh import names
 from mesh.access import Action
 from mesh.errors import InvalidArgument
 from mesh.pages import Page
+from mesh.times import moment_of
 from misaki import convert
 from misaki.domain.model import ProjectCredential, project_name
 from misaki.ports import SignedToken
@@ -41,11 +42,14 @@ def network_of(key: api_key_service_pb2.ApiKey, project_id: str) -> str:
 
 
 def expire_time_of(message: Any) -> datetime | None:
-    """Return the end that a message asks for; None for never."""
+    """Return the end that a message asks for; None for never.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID: it is no moment.
+    """
     if not message.HasField("expire_time"):
         return None
-    moment: datetime = message.expire_time.ToDatetime(tzinfo=UTC)
-    return moment
+    return moment_of(message.expire_time, field="expire_time")
 
 
 def api_key_message(key: ProjectCredential) -> api_key_service_pb2.ApiKey:

@@ -1,6 +1,6 @@
 """Between the messages of the logs' contracts and the objects of their domain."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,6 +10,7 @@ from hanami.shiori.v1 import error_service_pb2 as error_pb
 
 from mesh import names
 from mesh.pages import Page
+from mesh.times import moment_of, span_of
 from shiori.domain.logs.records import (
     AuditEntry,
     EntryFilter,
@@ -27,10 +28,8 @@ def entry_of(message: audit_pb.AuditEntry) -> AuditEntry:
     return AuditEntry(
         entry_id=message.entry_id,
         kind=Kind(audit_pb.AuditKind.Name(message.kind).removeprefix("AUDIT_KIND_")),
-        time=_moment(message.time),
-        duration=timedelta(
-            seconds=message.duration.seconds, microseconds=message.duration.nanos // 1000
-        ),
+        time=moment_of(message.time, field="time"),
+        duration=span_of(message.duration, field="duration"),
         principal=message.principal,
         claimed_principal=message.claimed_principal,
         service=message.service,
@@ -92,8 +91,8 @@ def entry_filter(message: audit_pb.AuditFilter) -> EntryFilter:
         method=message.method.lstrip("/"),
         resource=message.resource,
         outcome=Outcome(outcome),
-        start=_moment(message.start_time) if message.HasField("start_time") else None,
-        end=_moment(message.end_time) if message.HasField("end_time") else None,
+        start=_asked_moment(message, "start_time"),
+        end=_asked_moment(message, "end_time"),
     )
 
 
@@ -119,7 +118,7 @@ def error_of(message: error_pb.ErrorRecord) -> ErrorRecord:
     """Return a record that a service sends."""
     return ErrorRecord(
         incident=incident_of(message.name),
-        time=_moment(message.time),
+        time=moment_of(message.time, field="time"),
         service=message.service,
         event=message.event,
         method=message.method,
@@ -160,8 +159,8 @@ def error_filter(message: error_pb.ErrorFilter) -> ErrorFilter:
         project_id=_asked_project(message.project),
         service=message.service,
         method=message.method.lstrip("/"),
-        start=_moment(message.start_time) if message.HasField("start_time") else None,
-        end=_moment(message.end_time) if message.HasField("end_time") else None,
+        start=_asked_moment(message, "start_time"),
+        end=_asked_moment(message, "end_time"),
     )
 
 
@@ -185,8 +184,12 @@ def _project_name(project_id: str) -> str:
     return f"projects/{project_id}" if project_id else ""
 
 
-def _moment(timestamp: Timestamp) -> datetime:
-    return timestamp.ToDatetime(tzinfo=UTC)
+def _asked_moment(
+    message: audit_pb.AuditFilter | error_pb.ErrorFilter, name: str
+) -> datetime | None:
+    if not message.HasField(name):  # type: ignore[arg-type]
+        return None
+    return moment_of(getattr(message, name), field=f"filter.{name}")
 
 
 def _timestamp(moment: datetime) -> Timestamp:

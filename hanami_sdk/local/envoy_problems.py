@@ -77,14 +77,14 @@ PROBLEMS = (
     ),
 )
 
-# The rest keep Envoy's own words: HTTP status to gRPC code.
-PLAIN_PROBLEMS = {
-    400: code_pb2.INVALID_ARGUMENT,
-    404: code_pb2.NOT_FOUND,
-    408: code_pb2.DEADLINE_EXCEEDED,
-    413: code_pb2.RESOURCE_EXHAUSTED,
-    415: code_pb2.INVALID_ARGUMENT,
-    431: code_pb2.RESOURCE_EXHAUSTED,
-    500: code_pb2.INTERNAL,
-    502: code_pb2.UNAVAILABLE,
-}
+# To these Envoy has its own words, which say more.
+PLAIN_PROBLEMS = (
+    Problem((400,), code_pb2.INVALID_ARGUMENT, "MESSAGE_MALFORMED", ""),
+    Problem((404,), code_pb2.NOT_FOUND, "RESOURCE_NOT_FOUND", ""),
+    Problem((408,), code_pb2.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", ""),
+    Problem((413,), code_pb2.RESOURCE_EXHAUSTED, "LIMIT_REACHED", ""),
+    Problem((415,), code_pb2.INVALID_ARGUMENT, "MESSAGE_MALFORMED", ""),
+    Problem((431,), code_pb2.RESOURCE_EXHAUSTED, "LIMIT_REACHED", ""),
+    Problem((500,), code_pb2.INTERNAL, "INTERNAL", ""),
+    Problem((502,), code_pb2.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", ""),
+)

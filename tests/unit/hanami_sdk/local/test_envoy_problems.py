@@ -6,10 +6,10 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from hanami.type.v1 import error_reason_pb2
 
-from hanami_sdk.local.envoy_problems import PROBLEMS, Problem
+from hanami_sdk.local.envoy_problems import PLAIN_PROBLEMS, PROBLEMS, Problem
 
 
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.reason)
+@pytest.mark.parametrize("problem", PROBLEMS + PLAIN_PROBLEMS, ids=lambda problem: problem.reason)
 def test_problem_is_a_rich_status_of_the_contract(problem: Problem) -> None:
     """Code, message and reason are readable, and the reason is one the contracts know."""
     padded = problem.details_binary + "=" * (-len(problem.details_binary) % 4)
