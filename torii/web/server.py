@@ -13,6 +13,7 @@ import structlog
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from websockets import http11
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -36,6 +37,9 @@ _log = structlog.get_logger(__name__)
 # Messages that may wait in each websocket before its sender is held up.
 _QUEUED_MESSAGES = 4
 _CLOSE_SECONDS = 5.0
+# A token with as many roles as misaki gives is longer than what the library takes unasked, and it
+# has no other place to ask.
+http11.MAX_LINE_LENGTH = 2**16
 _INTERNAL = 13
 
 

@@ -4,10 +4,12 @@ import base64
 
 import httpx
 import pytest
+from google.rpc import code_pb2, status_pb2
 from hanami.torii.v1 import mesh_service_pb2
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from mesh.status import error_info
 from tests.integration.envoy.conftest import Gateway
 
 MESH_STATUS = "/hanami.torii.v1.MeshService/GetMeshStatus"
@@ -193,3 +195,45 @@ def test_websocket_elsewhere_is_refused(gateway: Gateway) -> None:
         connect(f"ws://{gateway.address}/elsewhere")
 
     assert 403 == caught.value.response.status_code
+
+
+@pytest.mark.parametrize("verb", ["GET", "PUT"])
+def test_calls_are_made_with_post(gateway: Gateway, web: httpx.Client, verb: str) -> None:
+    """A call by another verb is refused here: a service would end the connection."""
+    headers = {"content-type": "application/grpc", "authorization": gateway.bearer()}
+
+    answer = web.request(verb, MESH_STATUS, headers=headers)
+
+    assert "3" == answer.headers["grpc-status"]
+    assert "gRPC calls are made with POST" == answer.headers["grpc-message"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status"),
+    [("POST", "/nothing", 404), ("PUT", "/", 404), ("GET", "/é", 404), ("POST", "/é", 404)],
+)
+def test_strangers_cannot_send_torii_away(
+    web: httpx.Client, verb: str, path: str, status: int
+) -> None:
+    """What the web server cannot read does not reach it, and pages go on to be served."""
+    answers = {web.request(verb, path).status_code for _ in range(20)}
+
+    assert status in answers or answers <= {200}
+    assert 200 == web.get("/").status_code
+
+
+def test_text_that_is_no_base64_is_the_fault_of_its_sender(
+    gateway: Gateway, web: httpx.Client
+) -> None:
+    """gRPC-web that cannot be read is a bad request, and its details say so."""
+    headers = {
+        "content-type": "application/grpc-web-text",
+        "authorization": gateway.bearer(),
+    }
+
+    answer = web.post(MESH_STATUS, content=b"\x00\xff not base64", headers=headers)
+
+    details = answer.headers["grpc-status-details-bin"]
+    status = status_pb2.Status.FromString(base64.b64decode(details + "=" * (-len(details) % 4)))
+    assert (400, code_pb2.INVALID_ARGUMENT) == (answer.status_code, status.code)
+    assert "MESSAGE_MALFORMED" == error_info(status).reason

@@ -519,3 +519,15 @@ async def test_an_answer_after_the_close_is_not_waited_for(torii: RunningTorii) 
         answers = await learn(socket)
 
     assert answers[-1].WhichOneof("message") == "closed"
+
+
+async def test_long_headers_are_read(torii: RunningTorii) -> None:
+    """A handshake with headers as long as those of a token with many roles is served."""
+    headers = {"x-long": "x" * 40_000}
+
+    async with torii.websocket(token=await torii.token(), additional_headers=headers) as socket:
+        answers = await learn(socket)
+
+    assert ["opened", "result", "result", "result", "closed"] == [
+        answer.WhichOneof("message") for answer in answers
+    ]
