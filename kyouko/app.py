@@ -28,6 +28,7 @@ from kyouko.domain.networks.inference import Inference
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits
 from kyouko.domain.networks.seeing import SeenNetworks
+from kyouko.domain.networks.sessions import MOST_ID_BYTES
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.quotas import Quotas
 from kyouko.domain.streams.pairs import Pairs
@@ -195,7 +196,7 @@ class _Parts:
             clock=_utc_now,
             new_id=_new_id,
             limits=NetworkLimits(
-                min(settings.max_network_memory_bytes, _live_memory(settings)),
+                min(settings.max_network_memory_bytes, _live_memory(settings) - MOST_ID_BYTES),
             ),
             before_deletion=[self.streams.end_network, self.tasks.end_network],
             after_hiding=self.streams.check_network,

@@ -320,7 +320,7 @@ class Ledger:
         """Take down in the session what happened to a frame of it."""
         self.sessions.used(session)
         session.last_sequence = entry.sequence
-        session.remember(entry.message_id)
+        self.sessions.remember(session, entry.message_id)
         if entry.kind is EntryKind.LATE:
             session.late_frames += 1
         if waiting is not None:

@@ -103,17 +103,16 @@ class LiveNetworks:
             yield
 
     @asynccontextmanager
-    async def for_labels(
+    async def for_session(
         self, live: LiveNetwork, key: bytes, horizon_rows: int
     ) -> AsyncIterator[None]:
-        """Hold room for the rows of a session that may wait for labels, till it has been opened.
+        """Hold room for what a session may remember, till it has been opened.
+
+        That is its messages, and the rows that may wait for labels.
 
         Raises:
-            ResourceExhausted: LIMIT_REACHED: networks in use leave no room for them.
+            ResourceExhausted: LIMIT_REACHED: networks in use leave no room for it.
         """
-        if not horizon_rows:
-            yield
-            return
         uid = live.network.uid
         # One after the other: each counts what those before it have taken.
         async with self._gate(uid):

@@ -24,9 +24,11 @@ MOST_SESSIONS: Final = 256
 MOST_TASKS: Final = 16
 MOST_MESSAGE_IDS: Final = 4096
 MOST_WAITING_BYTES: Final = 32 * 2**20
+# For the messages remembered in all sessions of a network: of ten sessions, all.
+MOST_ID_BYTES: Final = 8 * 2**20
 _TOKEN_BYTES: Final = 24
 # What Python keeps of a message.
-_ID_BYTES: Final = 192
+ID_BYTES: Final = 192
 _TASKS: Final = "tasks/"
 Array = npt.NDArray[Any]
 
@@ -97,14 +99,20 @@ class Session:
 
     def remember(self, message_id: str) -> None:
         """Remember a message of the source, and forget the oldest one for it."""
-        if message_id:
-            self.remember_hash(_hash_of(message_id))
+        self.remember_hash(_hash_of(message_id))
 
     def remember_hash(self, number: int) -> None:
         """Remember a message by its hash."""
         self._ids[number] = None
         if len(self._ids) > MOST_MESSAGE_IDS:
             self._ids.popitem(last=False)
+
+    def forget_messages(self, most: int) -> int:
+        """Forget the oldest messages, so many at most; returns how many."""
+        count = min(most, len(self._ids))
+        for _ in range(count):
+            self._ids.popitem(last=False)
+        return count
 
     def wait_for_targets(self, sequence: int, rows: WaitingRows) -> None:
         """Keep the rows of a frame until their targets come, and let the oldest ones go."""
@@ -162,6 +170,7 @@ class SessionBook:
         *,
         row_bytes: int,
         most_waiting_bytes: int = MOST_WAITING_BYTES,
+        most_id_bytes: int = MOST_ID_BYTES,
     ) -> None:
         """Make an empty book.
 
@@ -169,10 +178,13 @@ class SessionBook:
             limit: most sessions of streams.
             row_bytes: what a row takes that waits for its targets.
             most_waiting_bytes: what all of them take, with what Python keeps of their frames.
+            most_id_bytes: what the messages remembered take.
         """
         self._limit = limit
         self._row_bytes = row_bytes
         self._most_waiting_bytes = most_waiting_bytes
+        self._most_ids = most_id_bytes // ID_BYTES
+        self._id_count = 0
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
 
     def __len__(self) -> int:
@@ -192,7 +204,7 @@ class SessionBook:
     def _forget_beyond_limit(self, newest: Session) -> None:
         alike = [each for each in self._sessions.values() if each.is_task is newest.is_task]
         if len(alike) > (MOST_TASKS if newest.is_task else self._limit):
-            del self._sessions[alike[0].key]
+            self._id_count -= self._sessions.pop(alike[0].key).message_id_count
 
     def has(self, key: bytes) -> bool:
         """Tell whether a session is known."""
@@ -213,6 +225,21 @@ class SessionBook:
         """Note that a session was used just now."""
         self._sessions.move_to_end(session.key)
 
+    def remember(self, session: Session, message_id: str) -> None:
+        """Remember a message; those of sessions unused for longest go when it is too many."""
+        if message_id:
+            before = session.message_id_count
+            session.remember(message_id)
+            self._count_ids(session.message_id_count - before)
+
+    def _count_ids(self, more: int) -> None:
+        self._id_count += more
+        if self._id_count > self._most_ids:
+            for each in self._sessions.values():
+                self._id_count -= each.forget_messages(self._id_count - self._most_ids)
+                if self._id_count <= self._most_ids:
+                    return
+
     def wait_for_targets(self, session: Session, sequence: int, rows: WaitingRows) -> None:
         """Keep the rows of a frame; those of sessions unused for longest go when it is too many."""
         if not session.horizon_rows:
@@ -229,16 +256,18 @@ class SessionBook:
     def memory_bytes(self) -> int:
         """What the sessions hold now; may be asked for by any thread, also while they change."""
         return sum(
-            self._waiting_bytes(each) + each.message_id_count * _ID_BYTES
+            self._waiting_bytes(each) + each.message_id_count * ID_BYTES
             for each in tuple(self._sessions.values())
         )
 
     def most_memory_bytes(self, *, key: bytes = b"", horizon_rows: int = 0) -> int:
-        """Return what they may come to hold, if the session of a key gets a horizon."""
+        """Return what they may come to hold, if the session of a key, or of none, is opened."""
         sessions = tuple(self._sessions.values())
         rows = horizon_rows + sum(each.horizon_rows for each in sessions if each.key != key)
         waiting = min(rows * (self._row_bytes + FRAME_BYTES), self._most_waiting_bytes)
-        return waiting + sum(each.message_id_count * _ID_BYTES for each in sessions)
+        streams = {each.key for each in sessions if not each.is_task}
+        ids = len(streams | {key} if key else streams) * MOST_MESSAGE_IDS
+        return waiting + min(ids, self._most_ids) * ID_BYTES
 
     def _waiting_bytes(self, session: Session) -> int:
         return session.waiting_rows * self._row_bytes + len(session.waiting) * FRAME_BYTES
@@ -291,6 +320,7 @@ class SessionBook:
                 session.tally = Tally(**item.get("tally", {}))
                 for message_id in state.arrays.get(f"{number}/message_ids", ()):
                     session.remember_hash(int(message_id))
+                book._count_ids(session.message_id_count)
                 for sequence, rows in unpack(_arrays_of(state.arrays, number)):
                     session.wait_for_targets(sequence, rows)
         except (KeyError, TypeError) as error:

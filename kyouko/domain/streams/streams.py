@@ -225,7 +225,7 @@ class Streams:
         await live.journal.room()
         token = opening.resume_token or new_token()
         hold = Hold(key_of(token), next(self._numbers))
-        async with self._networks.for_labels(live, hold.key, opening.label_horizon_rows):
+        async with self._networks.for_session(live, hold.key, opening.label_horizon_rows):
             last_sequence = await live.owner.run(
                 lambda ledger: ledger.open_session(
                     hold.key,

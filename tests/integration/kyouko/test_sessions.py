@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 
+from kyouko.domain.networks.sessions import MOST_ID_BYTES
 from mesh.tensors import tensor_of
 from tests.integration.kyouko.servers import (
     Request,
@@ -166,7 +167,7 @@ async def test_a_horizon_is_refused_where_memory_has_no_room_for_it(
         "127.0.0.1:1",
         tmp_path / "kyouko",
         shiori.alice,
-        live_memory_bytes=network_bytes + 2**20,
+        live_memory_bytes=network_bytes + MOST_ID_BYTES + 2**20,
     ) as kyouko:
         await kyouko.create_network(template_yaml=template)
         async with kyouko.stream(label_horizon_rows=100_000) as stream:

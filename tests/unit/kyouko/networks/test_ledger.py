@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
 from kyouko.domain.networks.ledger import Duplicate, Ledger, Submission, TaskMark
 from kyouko.domain.networks.network import SnapshotContent
 from kyouko.domain.networks.sessions import (
+    ID_BYTES,
+    MOST_ID_BYTES,
+    MOST_MESSAGE_IDS,
     MOST_SESSIONS,
     MOST_TASKS,
     SessionBook,
@@ -27,7 +31,7 @@ from mesh.errors import Aborted, DomainError, FailedPrecondition, InvalidArgumen
 from tests.contract.kyouko.in_memory import MemoryJournal
 
 STRUCTURE = resolve(shipped_templates()["flat"].template, channels=3)
-KEY = b"k" * 16
+KEY, OTHER = b"k" * 16, b"o" * 16
 ALICE = "users/alice"
 
 
@@ -373,7 +377,7 @@ async def test_what_waits_counts_as_memory_of_its_network(book: Book) -> None:
 
 async def test_a_session_counts_the_rows_that_may_come_to_wait() -> None:
     """As many as its horizon says, each in a frame of its own, up to what all may take."""
-    sessions = SessionBook(row_bytes=100, most_waiting_bytes=10_000)
+    sessions = SessionBook(row_bytes=100, most_waiting_bytes=10_000, most_id_bytes=0)
     before = sessions.most_memory_bytes(key=KEY, horizon_rows=2)
     sessions.open(KEY, ALICE, 2)
 
@@ -381,3 +385,38 @@ async def test_a_session_counts_the_rows_that_may_come_to_wait() -> None:
     assert 3 * before // 2 == sessions.most_memory_bytes(key=KEY, horizon_rows=3)
     assert 2 * before == sessions.most_memory_bytes(key=b"2" * 16, horizon_rows=2)
     assert 10_000 == sessions.most_memory_bytes(key=b"2" * 16, horizon_rows=50)
+
+
+async def test_a_session_counts_the_messages_that_may_come() -> None:
+    """Of every session of a stream as many as it remembers, up to what all may take."""
+    sessions = SessionBook(row_bytes=100)
+    of_one = MOST_MESSAGE_IDS * ID_BYTES
+    empty, first = sessions.most_memory_bytes(), sessions.most_memory_bytes(key=KEY)
+    for number in range(20):
+        sessions.open(f"{number:016}".encode(), ALICE, 0)
+        sessions.open(f"task {number:011}".encode(), "tasks/one", 0)
+    many = sessions.most_memory_bytes()
+
+    assert (0, of_one, MOST_ID_BYTES // ID_BYTES * ID_BYTES) == (empty, first, many)
+
+
+async def test_messages_of_all_sessions_have_a_bound(book: Book) -> None:
+    """Beyond it the oldest ones go of the session used longest ago; so in a replay."""
+    book.ledger.sessions = SessionBook(row_bytes=100, most_id_bytes=5 * ID_BYTES)
+    again = Ledger(Learner(STRUCTURE, None), None)
+    again.sessions = SessionBook(row_bytes=100, most_id_bytes=5 * ID_BYTES)
+    for key in (KEY, OTHER):
+        book.open(key=key)
+    for sequence in (1, 2, 3, 4):
+        book.ledger.take(frame(sequence, message_id=f"message {sequence}"))
+    other = [replace(frame(number, message_id=f"other {number}"), key=OTHER) for number in (1, 2)]
+    for each in other:
+        book.ledger.take(each)
+    for position, data in book.records.items():
+        again.replay(position, data)
+
+    both = [book.ledger.sessions.find(key).message_id_count for key in (KEY, OTHER)]
+    assert [3, 2] == both
+    assert 5 * ID_BYTES == book.ledger.sessions.memory_bytes
+    assert not book.ledger.sessions.find(KEY).knows("message 1")
+    assert same(book.ledger, again)

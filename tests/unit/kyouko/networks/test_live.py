@@ -14,7 +14,7 @@ from kyouko.domain.networks.ledger import Ledger
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits, LiveNetwork
 from kyouko.domain.networks.network import Network, SnapshotContent
-from kyouko.domain.networks.sessions import MOST_WAITING_BYTES
+from kyouko.domain.networks.sessions import ID_BYTES, MOST_MESSAGE_IDS, MOST_WAITING_BYTES
 from kyouko.domain.networks.waiting import FRAME_BYTES
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.template import resolve
@@ -31,6 +31,8 @@ STRUCTURE = resolve(shipped_templates()["flat"].template, channels=3)
 KEY = b"k" * 16
 # So many single rows take all the memory that rows may take which wait for their labels.
 HORIZON = MOST_WAITING_BYTES // FRAME_BYTES
+# What the messages of a session may take.
+MESSAGES = MOST_MESSAGE_IDS * ID_BYTES
 
 
 class House:
@@ -457,7 +459,7 @@ async def open_session(live: LiveNetwork, horizon: int) -> None:
     )
 
 
-async def test_rows_that_wait_for_labels_have_room_of_their_own() -> None:
+async def test_rows_that_wait_for_session_have_room_of_their_own() -> None:
     """Other networks make room for them, and are refused while they may come."""
     limit = STRUCTURE.options.memory_limit_bytes
     house = House(memory_bytes=2 * limit)
@@ -468,7 +470,7 @@ async def test_rows_that_wait_for_labels_have_room_of_their_own() -> None:
 
     async with house.live.using("flowers", "one") as one:
         before = one.memory_bytes
-        async with house.live.for_labels(one, KEY, HORIZON):
+        async with house.live.for_session(one, KEY, HORIZON):
             await open_session(one, HORIZON)
         after = one.memory_bytes
         with pytest.raises(ResourceExhausted) as full:
@@ -477,14 +479,14 @@ async def test_rows_that_wait_for_labels_have_room_of_their_own() -> None:
         closed = two.closed
     await house.live.close()
 
-    assert (limit, limit + MOST_WAITING_BYTES) == (before, after)
+    assert (limit, limit + MOST_WAITING_BYTES + MESSAGES) == (before, after)
     assert ("LIMIT_REACHED", False) == (full.value.reason, closed)
 
 
 async def test_a_horizon_without_room_is_refused() -> None:
     """Nothing waits then, and the network goes on without."""
     limit = STRUCTURE.options.memory_limit_bytes
-    house = House(memory_bytes=limit + MOST_WAITING_BYTES - 1)
+    house = House(memory_bytes=limit + MOST_WAITING_BYTES + MESSAGES - 1)
     for network_id in ("one", "idle"):
         await house.create(network_id)
     async with house.live.using("flowers", "idle") as idle:
@@ -493,10 +495,10 @@ async def test_a_horizon_without_room_is_refused() -> None:
     async with house.live.using("flowers", "one") as one:
         closed = [idle.closed]
         with pytest.raises(ResourceExhausted) as full:
-            async with house.live.for_labels(one, KEY, HORIZON):
+            async with house.live.for_session(one, KEY, HORIZON):
                 raise AssertionError
         closed.append(idle.closed)
-        async with house.live.for_labels(one, KEY, 10):
+        async with house.live.for_session(one, KEY, 10):
             await open_session(one, 10)
         await teach(one)
     await house.live.close()
@@ -509,14 +511,14 @@ async def test_a_horizon_without_room_is_refused() -> None:
 async def test_a_network_comes_back_with_its_rows_that_wait_or_not_at_all() -> None:
     """One for whose sessions there is no room any more is refused, and can be loaded later."""
     limit = STRUCTURE.options.memory_limit_bytes
-    house = House(memory_bytes=limit + MOST_WAITING_BYTES)
+    house = House(memory_bytes=limit + MOST_WAITING_BYTES + MESSAGES)
     await house.create()
     async with house.live.using("flowers", "net") as live:
         await teach(live)
         await open_session(live, HORIZON)
     await house.live.close()
 
-    small = house.restarted(memory_bytes=limit + MOST_WAITING_BYTES - 1)
+    small = house.restarted(memory_bytes=limit + MOST_WAITING_BYTES + MESSAGES - 1)
     with pytest.raises(ResourceExhausted):
         async with small.using("flowers", "net"):
             raise AssertionError
@@ -526,7 +528,7 @@ async def test_a_network_comes_back_with_its_rows_that_wait_or_not_at_all() -> N
         counted = live.memory_bytes
     await restarted.close()
 
-    assert limit + MOST_WAITING_BYTES == counted
+    assert limit + MOST_WAITING_BYTES + MESSAGES == counted
 
 
 async def test_idle_networks_leave_when_memory_runs_out() -> None:
