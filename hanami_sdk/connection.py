@@ -23,7 +23,7 @@ from hanami.misaki.v1 import token_service_pb2, token_service_pb2_grpc
 from hanami_sdk.errors import HanamiError, InvalidArgument, Unauthenticated, error_from_rpc
 from hanami_sdk.names import DEVICE, PROGRAM, USER, kind_of_principal
 from hanami_sdk.retries import RetryPolicy
-from hanami_sdk.sessions import Session, Tokens
+from hanami_sdk.sessions import RENEW_BEFORE_SECONDS, Session, Tokens
 from hanami_sdk.tracing import trace_metadata
 
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ class Connection:
         finally:
             call.cancel()
 
-    async def call_metadata(self) -> list[tuple[str, str]]:
-        """Return the metadata of a call: token and trace context."""
-        return _metadata(await self.session.access_token())
+    async def call_metadata(self, good_for: float = RENEW_BEFORE_SECONDS) -> list[tuple[str, str]]:
+        """Return the metadata of a call that may take so many seconds: token and trace context."""
+        return _metadata(await self.session.access_token(good_for))
 
     @contextmanager
     def translated(self) -> Iterator[None]:

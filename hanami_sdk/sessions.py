@@ -153,13 +153,18 @@ class Session:
         """Go on as nobody."""
         self._tokens = self._log_in = self._shared = None
 
-    async def access_token(self) -> str | None:
-        """Return a token that is good for the next call; `None` without a login."""
-        if not self._is_ending():
+    async def access_token(self, good_for: float = RENEW_BEFORE_SECONDS) -> str | None:
+        """Return a token that is good for the next call; `None` without a login.
+
+        Args:
+            good_for: seconds that the call may take; where no token lasts as long, a new one is
+                the best there is.
+        """
+        if not self._is_ending(good_for):
             return self._tokens.access if self._tokens else None
         async with self._lock:
-            if self._is_ending():
-                await self._renew()
+            if self._is_ending(good_for):
+                await self._renew(good_for)
         return self._tokens.access if self._tokens else None
 
     async def replace(self, refused: str | None) -> bool:
@@ -181,20 +186,20 @@ class Session:
             return None
         return max(0.0, self._tokens.access_expires - RENEW_BEFORE_SECONDS - self._clock())
 
-    def _is_ending(self) -> bool:
+    def _is_ending(self, good_for: float = RENEW_BEFORE_SECONDS) -> bool:
         if self._tokens is None:
             return self._log_in is not None
-        return self._tokens.access_expires - RENEW_BEFORE_SECONDS <= self._clock()
+        return self._tokens.access_expires - good_for <= self._clock()
 
-    async def _renew(self) -> None:
+    async def _renew(self, good_for: float = RENEW_BEFORE_SECONDS) -> None:
         if self._shared is None:
             await self._renew_alone()
             return
         async with self._shared.turn():
-            if not self._takes_over(self._shared.load()):
+            if not self._takes_over(self._shared.load(), good_for):
                 await self._renew_alone()
 
-    def _takes_over(self, kept: Tokens | None) -> bool:
+    def _takes_over(self, kept: Tokens | None, good_for: float = RENEW_BEFORE_SECONDS) -> bool:
         """Use what another process has renewed; returns whether it is good for a while."""
         known = self._tokens
         if kept is None or known is None or kept.user != known.user:
@@ -202,7 +207,7 @@ class Session:
         if kept.access == known.access or kept.refresh_expires < known.refresh_expires:
             return False
         self._tokens = kept
-        return not self._is_ending()
+        return not self._is_ending(good_for)
 
     async def _renew_alone(self) -> None:
         if self._tokens is not None and self._tokens.refresh_expires > self._clock():

@@ -10,10 +10,12 @@ from pathlib import Path
 from hanami.shiori.v1 import dataset_service_pb2 as pb
 
 from hanami_sdk.errors import InvalidArgument
+from hanami_sdk.sessions import RENEW_BEFORE_SECONDS
 
 # Large enough that messages cost little, small enough that progress is smooth;
 # the contract allows 1 MiB.
 CHUNK_BYTES = 256 * 1024
+_SLOW_BYTES_PER_SECOND = 125_000  # One megabit.
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class UploadPlan:
     open: pb.UploadOpen
     sources: tuple[UploadSource, ...]
     total_bytes: int
+
+    @property
+    def most_seconds(self) -> float:
+        """How long it takes over a slow line; the token must not end before."""
+        return RENEW_BEFORE_SECONDS + self.total_bytes / _SLOW_BYTES_PER_SECOND
 
 
 def plan_upload(

@@ -178,7 +178,8 @@ class Datasets:
                 return
 
     async def _upload(self, plan: UploadPlan, progress: UploadProgress | None) -> pb.Dataset:
-        call = self._stub.UploadDataset(metadata=await self._connection.call_metadata())
+        metadata = await self._connection.call_metadata(plan.most_seconds)
+        call = self._stub.UploadDataset(metadata=metadata)
         messages = upload_messages(plan)
         try:
             with self._connection.translated():

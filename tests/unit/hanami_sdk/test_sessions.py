@@ -87,6 +87,20 @@ async def test_a_token_is_renewed_before_it_ends() -> None:
     assert mint.refreshes == ["refresh-1"]
 
 
+async def test_a_long_call_gets_a_token_that_lasts() -> None:
+    """One with little life left is renewed before it; one that lasts longer than it is not."""
+    mint = Mint()
+    session = mint.session()
+    session.use_tokens(await mint.login("alice", "secret"))
+    mint.now += 500
+
+    kept = await session.access_token(good_for=300)
+    renewed = await session.access_token(good_for=500)
+    best = await session.access_token(good_for=5000)
+
+    assert ["access-1", "access-2", "access-3"] == [kept, renewed, best]
+
+
 async def test_many_calls_share_one_renewal() -> None:
     """Calls at the same time do not each renew."""
     mint = Mint()

@@ -7,7 +7,14 @@ import pytest
 from hanami.shiori.v1 import dataset_service_pb2 as pb
 
 from hanami_sdk.errors import InvalidArgument
-from hanami_sdk.uploads import CHUNK_BYTES, UploadSource, plan_upload, upload_messages
+from hanami_sdk.sessions import RENEW_BEFORE_SECONDS
+from hanami_sdk.uploads import (
+    CHUNK_BYTES,
+    UploadPlan,
+    UploadSource,
+    plan_upload,
+    upload_messages,
+)
 
 
 def test_files_are_announced_with_size_and_checksum(tmp_path: Path) -> None:
@@ -56,3 +63,11 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
         plan_upload(
             "projects/demo", "t1", pb.FILE_FORMAT_CSV, [UploadSource("data", tmp_path / "t.csv")]
         )
+
+
+def test_a_large_upload_asks_for_a_token_that_lasts() -> None:
+    """As long as its bytes take over a line of a megabit a second; a small one for any token."""
+    small, large = (UploadPlan(pb.UploadOpen(), (), total) for total in (1_000, 75_000_000))
+
+    assert pytest.approx(RENEW_BEFORE_SECONDS, abs=0.1) == small.most_seconds
+    assert RENEW_BEFORE_SECONDS + 600 == large.most_seconds
