@@ -1,4 +1,8 @@
-"""Page tokens: where a listing goes on, bound to the listing they came from."""
+"""Page tokens: where a listing goes on, bound to the listing they came from.
+
+They are no secret and give no right: whoever makes one up can ask for no more than a page
+of a listing that is theirs to read. But a token that was damaged on its way is noticed.
+"""
 
 import base64
 import binascii
@@ -78,23 +82,25 @@ def page_of(request: PageRequest, items: Sequence[T], key: Callable[[T], str]) -
 
 
 def _token(key: str, listing: str) -> str:
-    content = json.dumps([key, _fingerprint(listing)], separators=(",", ":"))
+    content = json.dumps([key, _fingerprint(key, listing)], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
 def _key_in(token: str, listing: str) -> str:
     try:
         padded = token + "=" * (-len(token) % 4)
-        key, fingerprint = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        key, _ = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _invalid("is damaged; use next_page_token as it came") from error
-    if not isinstance(key, str) or not key.isprintable() or fingerprint != _fingerprint(listing):
-        raise _invalid("belongs to another listing; repeat the first page's request")
+    # The same content can be written in many ways; we write it in one.
+    if not isinstance(key, str) or not key.isprintable() or token != _token(key, listing):
+        raise _invalid("is damaged or of another listing; repeat the first page's request")
     return key
 
 
-def _fingerprint(listing: str) -> str:
-    return hashlib.sha256(listing.encode()).hexdigest()[:16]
+def _fingerprint(key: str, listing: str) -> str:
+    content = f"{len(key)} {key}{listing}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _invalid(problem: str) -> InvalidArgument:

@@ -140,7 +140,7 @@ class TokenVerifier:
     async def _key_of(self, token: str) -> jwt.PyJWK:
         try:
             key_id = jwt.get_unverified_header(token).get("kid", "")
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, UnicodeError) as error:
             raise token_invalid("malformed") from error
         age = self._clock() - self._fetched_at
         if age > _REFRESH_SECONDS or (key_id not in self._keys and age > _LEAST_REFRESH_SECONDS):
@@ -190,7 +190,7 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
             scope=scope,
             since=int(claims.get("since", 0)),
         )
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise token_invalid("malformed") from error
 
 

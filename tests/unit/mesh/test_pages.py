@@ -5,7 +5,7 @@ import json
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mesh import pages
@@ -60,13 +60,42 @@ def test_any_other_token_is_refused(token: str) -> None:
     assert "PAGE_TOKEN_INVALID" == caught.value.reason
 
 
-@pytest.mark.parametrize("key", ["a\x00b", "\ud800", 7, None, ["a"]])
-def test_forged_keys_do_not_reach_a_database(key: object) -> None:
-    """A key that no database could compare with is refused, also with a right fingerprint."""
+@given(
+    key=KEYS.filter(bool),
+    listing=st.text(),
+    place=st.integers(0),
+    characters=st.text(string.ascii_letters + string.digits + "-_=+/. é", max_size=2),
+    cut=st.integers(0, 2),
+)
+def test_no_change_of_a_token_is_taken(
+    key: str, listing: str, place: int, characters: str, cut: int
+) -> None:
+    """A token with characters put in, left out or replaced anywhere is refused, never read."""
+    request = pages.page_request(1, "", listing=listing)
+    token = pages.page_of(request, [key, key + "z"], lambda item: item).next_page_token
+    place %= len(token) + 1
+    changed = token[:place] + characters + token[place + cut :]
+    assume(changed not in ("", token))
+
+    with pytest.raises(InvalidArgument) as caught:
+        pages.page_request(1, changed, listing=listing)
+    assert "PAGE_TOKEN_INVALID" == caught.value.reason
+
+
+@pytest.mark.parametrize("key", ["a\x00b", "\ud800"])
+def test_forged_keys_do_not_reach_a_database(key: str) -> None:
+    """A key that no database could compare with is refused, even as we would have written it."""
     request = pages.page_request(1, "", listing="users")
-    token = pages.page_of(request, ["a", "b"], lambda item: item).next_page_token
-    fingerprint = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))[1]
-    forged = base64.urlsafe_b64encode(json.dumps([key, fingerprint]).encode()).decode()
+    forged = pages.page_of(request, [key, "b"], lambda item: item).next_page_token
+
+    with pytest.raises(InvalidArgument):
+        pages.page_request(1, forged, listing="users")
+
+
+@pytest.mark.parametrize("content", [7, None, ["a"], {"a": 1}, ["a", "b", "c"], [7, "b"]])
+def test_other_content_is_refused(content: object) -> None:
+    """JSON of another form is damage."""
+    forged = base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
     with pytest.raises(InvalidArgument):
         pages.page_request(1, forged, listing="users")
