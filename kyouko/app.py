@@ -59,6 +59,7 @@ from kyouko.tracing import OpenTelemetryTracing
 from mesh.access_feed import feed_of
 from mesh.audit import remote_trail
 from mesh.blobs import BlobStore
+from mesh.clearing import Clearing
 from mesh.clients import RemoteKeys, ServiceTokens, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
@@ -109,6 +110,8 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         await parts.tasks.start()
         watching = asyncio.create_task(parts.live.watch())
         stack.push_async_callback(_stop, watching)
+        clearing = asyncio.create_task(parts.clearing().run())
+        stack.push_async_callback(_stop, clearing)
         stack.enter_context(parts.verifier.access.listening(parts.streams.check_callers))
         yield Application(
             servicers=parts.servicers(),
@@ -200,6 +203,14 @@ class _Parts:
             ),
             before_deletion=[self.streams.end_network, self.tasks.end_network],
             after_hiding=self.streams.check_network,
+        )
+
+    def clearing(self) -> Clearing:
+        """Return what removes the networks of deleted projects."""
+        return Clearing(
+            self.verifier.access,
+            projects=self._networks.projects,
+            clear=self._networks.clear_project,
         )
 
     def servicers(self) -> Sequence[Servicer]:

@@ -13,6 +13,7 @@ from mesh.quotas import PROJECT_DEFAULTS, USER_DEFAULTS, QuotaDefaults
 from mesh.revocations import Revocation
 
 _PREFIX = "ROLE_"
+_PROJECTS = "projects/"
 
 
 def change_message(change: AccessChange) -> pb.WatchAccessResponse:
@@ -21,6 +22,7 @@ def change_message(change: AccessChange) -> pb.WatchAccessResponse:
         complete=change.is_complete,
         revocations=map(_revocation_message, change.revocations),
         key_ids=sorted(change.key_ids or ()),
+        deleted_projects=[_PROJECTS + project for project in sorted(change.deleted_projects)],
     )
     if change.policy is not None:
         message.policy.version = change.policy.version
@@ -44,6 +46,9 @@ def change_of(message: pb.WatchAccessResponse) -> AccessChange:
         key_ids=frozenset(message.key_ids) or None,
         quotas={quota.subject: limits_of(quota.limits) for quota in message.quotas},
         quota_defaults=_quota_defaults_of(message),
+        deleted_projects=frozenset(
+            name.removeprefix(_PROJECTS) for name in message.deleted_projects
+        ),
     )
 
 

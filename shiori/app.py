@@ -17,6 +17,7 @@ from hanami.shiori.v1 import (
 from mesh.access_feed import feed_of
 from mesh.audit import running_trail
 from mesh.blobs import BlobStore
+from mesh.clearing import Clearing
 from mesh.clients import RemoteKeys, channel_to
 from mesh.database import Database
 from mesh.health import Dependency
@@ -102,6 +103,10 @@ async def build(settings: ShioriSettings) -> AsyncIterator[Application]:
         sweeping = asyncio.create_task(logs.sweep_forever(settings.log_sweep_seconds))
         stack.push_async_callback(_stop, sweeping)
         trail = await stack.enter_async_context(running_trail(settings, logs.home()))
+        clearing = Clearing(
+            verifier.access, projects=datasets.projects, clear=datasets.clear_project
+        )
+        stack.push_async_callback(_stop, asyncio.create_task(clearing.run()))
         yield Application(
             servicers=[
                 Servicer(

@@ -58,6 +58,7 @@ class _Known:
     key_ids: frozenset[str] = frozenset()
     quotas: Mapping[str, Limits] = field(default_factory=dict)
     quota_defaults: QuotaDefaults | None = None
+    deleted_projects: frozenset[str] = frozenset()
 
     def since(self, before: "_Known | None") -> AccessChange:
         """Return what a watcher has to hear who knows what was before."""
@@ -74,6 +75,7 @@ class _Known:
             key_ids=self.key_ids if before is None or self.key_ids != known.key_ids else None,
             quotas=self._quotas_since(known),
             quota_defaults=self.quota_defaults if before is None else None,
+            deleted_projects=self.deleted_projects - known.deleted_projects,
         )
 
     def _quotas_since(self, known: "_Known") -> Mapping[str, Limits]:
@@ -134,10 +136,10 @@ class AccessNews:
         revocations = await self._store.revocations(now=self._clock())
         policy = await self._store.policy()
         quotas = await self._quotas.differing()
+        deleted = await self._store.deleted_projects()
         self._mark = mark
-        self._publish(
-            _Known(policy, _furthest(revocations), key_ids, quotas, self._quotas.defaults)
-        )
+        furthest = _furthest(revocations)
+        self._publish(_Known(policy, furthest, key_ids, quotas, self._quotas.defaults, deleted))
 
     def announce(self, revocations: Sequence[Revocation]) -> None:
         """Tell of revocations that have just been committed."""

@@ -9,7 +9,7 @@ from misaki.domain.policy import PolicyVersion
 
 
 class AccessStore(Protocol):
-    """Keeps what decides about access beside the roles: revocations and the policy."""
+    """Keeps what decides about access beside the roles: revocations, policy, what is gone."""
 
     async def record_revocations(self, revocations: Sequence[Revocation]) -> None:
         """Record revocations that no other change goes with."""
@@ -22,6 +22,9 @@ class AccessStore(Protocol):
 
     async def forget_revocations(self, *, now: datetime) -> None:
         """Delete the revocations that have expired."""
+
+    async def deleted_projects(self) -> frozenset[str]:
+        """Return the ids of all projects that have ever been deleted."""
 
     async def mark(self) -> str:
         """Return a text that differs as soon as anything of all this does; cheap to ask for."""

@@ -14,7 +14,7 @@ from mesh.database import Database
 from mesh.errors import NotFound, stale_etag
 from mesh.revocations import Revocation
 from misaki.domain.policy import PolicyVersion
-from misaki.storage.models import PolicyRow, RevocationRow
+from misaki.storage.models import PolicyRow, ProjectRow, RevocationRow
 
 # Opens a session whose transaction records revocations at its end. Every change that ends
 # tokens is made in one, so that neither comes without the other.
@@ -22,7 +22,7 @@ Revoking = Callable[[Sequence[Revocation]], AbstractAsyncContextManager[AsyncSes
 
 
 class SqlAccessStore:
-    """Keeps revocations and the policy."""
+    """Keeps revocations and the policy, and knows of deleted projects."""
 
     def __init__(
         self, database: Database, *, recorded: Callable[[Sequence[Revocation]], None]
@@ -80,6 +80,12 @@ class SqlAccessStore:
         async with self._database.session() as session:
             await session.execute(delete(RevocationRow).where(RevocationRow.expire_time <= now))
 
+    async def deleted_projects(self) -> frozenset[str]:
+        """Return the ids of all projects that have ever been deleted."""
+        query = select(ProjectRow.project_id).where(ProjectRow.delete_time.is_not(None))
+        async with self._database.session() as session:
+            return frozenset(await session.scalars(query))
+
     async def mark(self) -> str:
         """Return a text that differs as soon as anything of all this does."""
         # The highest number alone would not do: on PostgreSQL a lower one can commit later.
@@ -91,6 +97,7 @@ class SqlAccessStore:
             # SQLite gives the numbers of forgotten rows again.
             func.max(RevocationRow.expire_time),
             select(func.max(PolicyRow.version)).scalar_subquery(),
+            select(func.count(ProjectRow.delete_time)).scalar_subquery(),
         )
         async with self._database.session() as session:
             return " ".join(str(value) for value in (await session.execute(query)).one())

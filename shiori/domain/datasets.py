@@ -1,6 +1,6 @@
 """Data sets that are there: get, list, delete and read them."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Sequence, Set
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from mesh.pages import Page, PageRequest, page_of, page_request
 from mesh.quota_counts import QuotaCounts
 from mesh.quotas import Quota, subjects_of
 from mesh.visibility import (
+    EVERYTHING,
     Visibility,
     authorize,
     authorize_change,
@@ -27,6 +28,7 @@ from shiori.ports import DatasetRepository, TableReader, TableStore
 
 # A page of very wide data sets ends early, so that it stays far below the largest message.
 _COLUMNS_PER_PAGE = 50_000
+_CLEARED_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,30 @@ class Datasets:
         """
         dataset = await self.get(caller, name)
         # Not one that has come after the one that the caller may know of.
-        deleted = await self._repository.delete(name, etag=etag or dataset.etag)
-        if deleted is None:
+        if not await self._remove(name, etag or dataset.etag):
             raise NotFound(str(name))
+
+    async def projects(self) -> Set[str]:
+        """Return the projects that have data sets."""
+        return await self._repository.projects()
+
+    async def clear_project(self, project_id: str) -> None:
+        """Remove all data sets of a project that is gone."""
+        while found := await self._repository.list(
+            project_id, sight=EVERYTHING, after="", limit=_CLEARED_AT_ONCE
+        ):
+            for dataset in found:
+                await self._remove(dataset.name, dataset.etag)
+
+    async def _remove(self, name: DatasetName, etag: str) -> bool:
+        """Remove the data set of an etag; returns whether it was there."""
+        deleted = await self._repository.delete(name, etag=etag)
+        if deleted is None:
+            return False
         subjects = subjects_of(name.project_id, deleted.owner)
         self._counts.add(subjects, Quota.DATASET_BYTES, -deleted.size_bytes)
         await self._leases.remove_unused(deleted.sha256)
+        return True
 
     async def read(self, caller: Caller, request: ReadRequest) -> AsyncGenerator[RowBatch, None]:
         """Yield rows in order.

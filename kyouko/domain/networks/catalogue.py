@@ -1,9 +1,10 @@
 """Creates, shows, lists and deletes networks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import Final
 
 from kyouko.domain.engine import EngineStructureError, GrowthEvent, NetworkStructure
 from kyouko.domain.holdings import Holdings
@@ -23,6 +24,7 @@ from mesh.access import Action, Caller
 from mesh.errors import NotFound, ResourceExhausted, stale_etag
 from mesh.quotas import subjects_of
 from mesh.visibility import (
+    EVERYTHING,
     Visibility,
     authorize_change,
     authorize_creation,
@@ -30,6 +32,8 @@ from mesh.visibility import (
     check_listing,
     owner_of,
 )
+
+_CLEARED_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,18 @@ class Networks:
             raise stale_etag(network.name, etag)
         # Half a deletion would be worse than none: it goes on if the caller leaves.
         await asyncio.shield(self._delete(network))
+
+    async def projects(self) -> Set[str]:
+        """Return the projects that have networks."""
+        return await self._repository.projects()
+
+    async def clear_project(self, project_id: str) -> None:
+        """Delete all networks of a project that is gone; what works on them ends first."""
+        while networks := await self._repository.list(
+            project_id, sight=EVERYTHING, after="", limit=_CLEARED_AT_ONCE
+        ):
+            for network in networks:
+                await asyncio.shield(self._delete(network))
 
     async def _delete(self, network: Network) -> None:
         async with self._live.deleting(network.uid):

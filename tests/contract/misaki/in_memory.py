@@ -35,6 +35,7 @@ class InMemoryAccessStore:
         self.recorded: list[Revocation] = []
         self._policies: list[PolicyVersion] = []
         self._changes = 0
+        self.deleted: set[str] = set()
 
     async def record_revocations(self, revocations: Sequence[Revocation]) -> None:
         """Record revocations."""
@@ -56,7 +57,11 @@ class InMemoryAccessStore:
 
     async def mark(self) -> str:
         """Return a text that differs as soon as anything of all this does."""
-        return f"{self._changes} {len(self._policies)}"
+        return f"{self._changes} {len(self._policies)} {len(self.deleted)}"
+
+    async def deleted_projects(self) -> frozenset[str]:
+        """Return the ids of all projects that have ever been deleted."""
+        return frozenset(self.deleted)
 
     async def policy(self, version: int | None = None) -> PolicyVersion:
         """Return a version of the policy."""
@@ -228,6 +233,7 @@ class InMemoryDirectory:
             raise stale_etag(project.name, etag)
         del self._projects[project_id]
         self._deleted[project_id] = delete_time
+        self.access.deleted.add(project_id)
         subjects = [user_name(key[1]) for key in self._members if key[0] == project_id]
         ended = self.sessions.drop(lambda session: session.project_id == project_id)
         subjects += [f"sessions/{session_id}" for session_id in ended]

@@ -84,6 +84,22 @@ async def test_mark_differs_after_every_change(access: AccessStore) -> None:
     assert marks[-1] == await access.mark()
 
 
+async def test_deleted_projects_are_remembered(stores: Stores) -> None:
+    """For ever, and the mark tells of each, also when it had no members."""
+    for project_id in ("attic", "garden", "kitchen"):
+        await stores.directory.create_project(factories.project(project_id))
+    marks = [await stores.access.mark()]
+    found = [await stores.access.deleted_projects()]
+
+    for project_id in ("garden", "attic"):
+        await stores.directory.delete_project(project_id, etag="", delete_time=factories.NOON)
+        marks.append(await stores.access.mark())
+        found.append(await stores.access.deleted_projects())
+
+    assert [frozenset(), {"garden"}, {"attic", "garden"}] == found
+    assert 3 == len(set(marks))
+
+
 async def test_there_is_a_policy_from_the_beginning(access: AccessStore) -> None:
     """Version 0 changes nothing, and stays readable."""
     first = await access.policy()

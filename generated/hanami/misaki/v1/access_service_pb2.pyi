@@ -50,6 +50,7 @@ class WatchAccessResponse(_message.Message):
     KEY_IDS_FIELD_NUMBER: _builtins.int
     QUOTAS_FIELD_NUMBER: _builtins.int
     QUOTA_DEFAULTS_FIELD_NUMBER: _builtins.int
+    DELETED_PROJECTS_FIELD_NUMBER: _builtins.int
     complete: _builtins.bool
     """This is all that counts: forget what was known before. So is the first message."""
     @_builtins.property
@@ -72,6 +73,12 @@ class WatchAccessResponse(_message.Message):
     def quota_defaults(self) -> Global___QuotaDefaults:
         """The limits of all the others."""
 
+    @_builtins.property
+    def deleted_projects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further projects, `projects/{project}`, that have been deleted. Whoever keeps something of
+        theirs removes it; a complete message names all that ever were, for those who were away.
+        """
+
     def __init__(
         self,
         *,
@@ -81,10 +88,11 @@ class WatchAccessResponse(_message.Message):
         key_ids: _abc.Iterable[_builtins.str] | None = ...,
         quotas: _abc.Iterable[Global___SubjectQuota] | None = ...,
         quota_defaults: Global___QuotaDefaults | None = ...,
+        deleted_projects: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "quota_defaults", b"quota_defaults"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "key_ids", b"key_ids", "policy", b"policy", "quota_defaults", b"quota_defaults", "quotas", b"quotas", "revocations", b"revocations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "deleted_projects", b"deleted_projects", "key_ids", b"key_ids", "policy", b"policy", "quota_defaults", b"quota_defaults", "quotas", b"quotas", "revocations", b"revocations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

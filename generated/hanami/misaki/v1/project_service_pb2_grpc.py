@@ -126,9 +126,9 @@ class ProjectServiceServicer:
 
     def DeleteProject(self, request, context):
         """Deletes a project and its memberships; the tokens of its members are refused
-        at once and have to be renewed. Its networks and data sets become
-        unreachable for all but admins, who can delete them. Its id is never used
-        again: no other project can come to own what this one leaves.
+        at once and have to be renewed. Its networks and data sets are gone for
+        everybody within a second, and removed as soon as the services that keep them
+        are there. Its id is never used again.
 
         Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
         """

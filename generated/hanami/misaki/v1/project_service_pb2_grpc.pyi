@@ -57,9 +57,9 @@ class ProjectServiceStub:
     """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.DeleteProjectRequest, _empty_pb2.Empty]
     """Deletes a project and its memberships; the tokens of its members are refused
-    at once and have to be renewed. Its networks and data sets become
-    unreachable for all but admins, who can delete them. Its id is never used
-    again: no other project can come to own what this one leaves.
+    at once and have to be renewed. Its networks and data sets are gone for
+    everybody within a second, and removed as soon as the services that keep them
+    are there. Its id is never used again.
 
     Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
     """
@@ -116,9 +116,9 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_service_pb2.DeleteProjectRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a project and its memberships; the tokens of its members are refused
-    at once and have to be renewed. Its networks and data sets become
-    unreachable for all but admins, who can delete them. Its id is never used
-    again: no other project can come to own what this one leaves.
+    at once and have to be renewed. Its networks and data sets are gone for
+    everybody within a second, and removed as soon as the services that keep them
+    are there. Its id is never used again.
 
     Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
     """
@@ -202,9 +202,9 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Deletes a project and its memberships; the tokens of its members are refused
-        at once and have to be renewed. Its networks and data sets become
-        unreachable for all but admins, who can delete them. Its id is never used
-        again: no other project can come to own what this one leaves.
+        at once and have to be renewed. Its networks and data sets are gone for
+        everybody within a second, and removed as soon as the services that keep them
+        are there. Its id is never used again.
 
         Reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
         """
