@@ -104,7 +104,13 @@ class Landing:
             status, words = self._answer(head.split(b"\r\n", 1)[0].decode("ascii", "replace"))
             writer.write(_response(status, words))
             await writer.drain()
-        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
+        except (
+            TimeoutError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+            OSError,
+            ValueError,  # an address that is none
+        ):
             return  # Whoever this was, it is not the browser that is waited for.
         finally:
             self._open.discard(writer)

@@ -77,7 +77,8 @@ def create(
         as_data=json,
         rows=_fields(made.api_key),
         file=secret_to,
-        usage="HANAMI_API_KEY=... hanami learn NETWORK, or Client(api_key=...) in Python",
+        usage="hanami login --api-key, HANAMI_API_KEY in the environment, "
+        "or Client(api_key=...) in Python",
     )
 
 

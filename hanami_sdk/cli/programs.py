@@ -58,8 +58,8 @@ def create(
         as_data=json,
         rows=_fields(made.client),
         file=secret_to,
-        usage=f"HANAMI_CLIENT_ID={made.client.name} HANAMI_CLIENT_SECRET=... hanami COMMAND, "
-        "or Client(client_id=..., client_secret=...) in Python",
+        usage=f"hanami login --client {made.client.name}, HANAMI_CLIENT_ID and "
+        "HANAMI_CLIENT_SECRET in the environment, or Client(client_id=..., client_secret=...)",
     )
 
 

@@ -109,7 +109,7 @@ def print_secret(
         as_data: print JSON.
         rows: what was made, for people.
         file: where to keep the secret instead of showing it.
-        usage: how the secret is used, a command.
+        usage: how the secret is used, in words.
     """
     from hanami_sdk.private_files import write_private
 

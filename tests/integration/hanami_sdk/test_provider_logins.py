@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -138,16 +139,24 @@ async def test_web_applications_take_the_steps_themselves(client: AsyncClient) -
 async def test_strangers_at_the_door_disturb_nobody(client: AsyncClient) -> None:
     """Other paths and other logins are turned away; the right one still comes in."""
     answers: list[int] = []
+    idle: list[socket.socket] = []
 
     def disturbed(url: str) -> None:
         home = parse_qs(urlsplit(url).query)["redirect_uri"][0]
         answers.append(httpx.get(f"{home.rpartition('/')[0]}/favicon.ico").status_code)
         answers.append(httpx.get(f"{home}?state=guessed&code=stolen").status_code)
         answers.append(httpx.post(home).status_code)
+        port = urlsplit(home).port
+        for noise in (b"", b"GET http://[ HTTP/1.1\r\n\r\n", b"x" * 20_000):
+            with socket.create_connection(("127.0.0.1", port)) as stranger:
+                stranger.sendall(noise)
+        idle.append(socket.create_connection(("127.0.0.1", port)))
         browse(url)
 
     tokens = await client.login_with_provider("company", open_url=disturbed)
 
+    for stranger in idle:
+        stranger.close()
     assert [404, 400, 404] == answers
     assert "users/alice" == tokens.user
 
