@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from hanami_sdk.frames import Frame, split_rows
+    from hanami_sdk.quota_warnings import QuotaWarning
     from hanami_sdk.results import Result, Score
     from hanami_sdk.retries import RetryPolicy
     from hanami_sdk.scoring import Scores, Scoring
@@ -50,6 +51,7 @@ _HOMES = {
     "Client": "client",
     "Frame": "frames",
     "LearnStream": "streams",
+    "QuotaWarning": "quota_warnings",
     "Result": "results",
     "RetryPolicy": "retries",
     "Rows": "areas.datasets",
@@ -78,6 +80,7 @@ __all__ = [
     "LearnStream",
     "NotFound",
     "PermissionDenied",
+    "QuotaWarning",
     "ResourceExhausted",
     "Result",
     "RetryPolicy",

@@ -16,6 +16,7 @@ from hanami_sdk.areas.networks import Networks
 from hanami_sdk.areas.policies import Policies
 from hanami_sdk.areas.projects import Projects
 from hanami_sdk.areas.providers import Providers
+from hanami_sdk.areas.quotas import Quotas
 from hanami_sdk.areas.sessions import Sessions
 from hanami_sdk.areas.signing_keys import SigningKeys
 from hanami_sdk.areas.tasks import Tasks
@@ -103,6 +104,7 @@ class AsyncClient:
         self.providers = Providers(self._connection)
         self.policies = Policies(self._connection)
         self.signing_keys = SigningKeys(self._connection)
+        self.quotas = Quotas(self._connection, self._namespace)
         self.datasets = Datasets(self._connection, self._namespace)
         self.templates = Templates(self._connection)
         self.networks = Networks(self._connection, self._namespace)

@@ -8,6 +8,7 @@ from hanami_sdk.areas import (
     policies,
     projects,
     providers,
+    quotas,
     sessions,
     signing_keys,
     users,
@@ -94,3 +95,14 @@ class SigningKeys(Face[signing_keys.SigningKeys]):
 
     list = blocking_iterator(signing_keys.SigningKeys.list)
     rotate = blocking(signing_keys.SigningKeys.rotate)
+
+
+class Quotas(Face[quotas.Quotas]):
+    """Reads limits and usage; changes limits, as far as the user may."""
+
+    get = blocking(quotas.Quotas.get)
+    get_user = blocking(quotas.Quotas.get_user)
+    update = blocking(quotas.Quotas.update)
+    update_user = blocking(quotas.Quotas.update_user)
+    usage = blocking(quotas.Quotas.usage)
+    user_usage = blocking(quotas.Quotas.user_usage)

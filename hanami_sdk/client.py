@@ -20,6 +20,7 @@ from hanami_sdk.blocking_identity import (
     Policies,
     Projects,
     Providers,
+    Quotas,
     Sessions,
     SigningKeys,
     Users,
@@ -160,6 +161,7 @@ class Client:
         self.clients = Clients(self._core.clients, self._thread)
         self.providers = Providers(self._core.providers, self._thread)
         self.policies = Policies(self._core.policies, self._thread)
+        self.quotas = Quotas(self._core.quotas, self._thread)
         self.signing_keys = SigningKeys(self._core.signing_keys, self._thread)
         self.datasets = Datasets(self._core.datasets, self._thread)
         self.templates = Templates(self._core.templates, self._thread)

@@ -22,6 +22,7 @@ from hanami.misaki.v1 import token_service_pb2, token_service_pb2_grpc
 
 from hanami_sdk.errors import HanamiError, InvalidArgument, Unauthenticated, error_from_rpc
 from hanami_sdk.names import DEVICE, PROGRAM, USER, kind_of_principal
+from hanami_sdk.quota_warnings import warn_of_quotas
 from hanami_sdk.retries import RetryPolicy
 from hanami_sdk.sessions import RENEW_BEFORE_SECONDS, Session, Tokens
 from hanami_sdk.tracing import trace_metadata
@@ -128,7 +129,9 @@ class Connection:
             try:
                 with self.translated():
                     call = method(request, timeout=max(left, 0.001), metadata=_metadata(token))
-                    return cast(ResponseT, await call)
+                    response = await call
+                await warn_of_quotas(call)
+                return cast(ResponseT, response)
             except Unauthenticated:
                 if renewed or not await self.session.replace(token):
                     raise

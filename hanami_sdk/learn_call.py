@@ -10,11 +10,13 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 from hanami.kyouko.v1 import learning_service_pb2 as pb
 from hanami.kyouko.v1 import learning_service_pb2_grpc
 
 from hanami_sdk.connection import Connection
 from hanami_sdk.errors import HanamiError, Unavailable
+from hanami_sdk.quota_warnings import warn_of_quotas
 
 Outbox = asyncio.Queue["pb.LearnRequest | None"]
 
@@ -72,7 +74,8 @@ class LearnCall:
 
     async def ended(self) -> None:
         """Wait until the call is really over."""
-        await self._call.code()
+        if await self._call.code() is grpc.StatusCode.OK:
+            await warn_of_quotas(self._call)
 
     async def _write(self, outbox: Outbox) -> None:
         """Send what is in the outbox, one message after the other."""

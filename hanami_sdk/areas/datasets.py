@@ -18,6 +18,7 @@ from hanami_sdk.areas.pages import walk_pages
 from hanami_sdk.connection import Connection
 from hanami_sdk.errors import HanamiError
 from hanami_sdk.names import Namespace
+from hanami_sdk.quota_warnings import warn_of_quotas
 from hanami_sdk.tensors import decode
 from hanami_sdk.uploads import UploadPlan, UploadSource, plan_upload, upload_messages
 
@@ -194,7 +195,8 @@ class Datasets:
                 else:
                     await call.done_writing()
                 dataset: pb.Dataset = await call
-                return dataset
+            await warn_of_quotas(call)
+            return dataset
         finally:
             messages.close()
             call.cancel()

@@ -23,6 +23,7 @@ from hanami_sdk.cli import (
     programs,
     projects,
     providers,
+    quotas,
     sessions,
     signing_keys,
     streams,
@@ -100,6 +101,7 @@ app.add_typer(api_keys.app, name="key", rich_help_panel=_PEOPLE)
 app.add_typer(programs.app, name="client", rich_help_panel=_PEOPLE)
 app.add_typer(providers.app, name="provider", rich_help_panel=_PEOPLE)
 app.add_typer(policies.app, name="policy", rich_help_panel=_PEOPLE)
+app.add_typer(quotas.app, name="quota", rich_help_panel=_RESOURCES)
 app.add_typer(signing_keys.app, name="signing-key", rich_help_panel=_PEOPLE)
 app.add_typer(datasets.app, name="dataset", rich_help_panel=_RESOURCES)
 app.add_typer(templates.app, name="template", rich_help_panel=_RESOURCES)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from hanami_sdk.cli.quota_warnings import quota_warnings_shown
+
 if TYPE_CHECKING:
     from hanami_sdk.errors import HanamiError
 
@@ -42,7 +44,8 @@ class FriendlyGroup(TyperGroup):
         """Run the subcommand; every expected failure becomes words and an exit code."""
         wants_trace = ctx.params.get("debug") or os.environ.get(_DEBUG_VARIABLE)
         try:
-            return super().invoke(ctx)
+            with quota_warnings_shown():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             print("Stopped.", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -110,6 +113,7 @@ def _hint(error: HanamiError) -> str:
         "CREDENTIALS_INVALID": "Check the user and the password.",
         "LOGIN_THROTTLED": "Wait a moment, and check the password before you try again.",
         "ETAG_MISMATCH": "Somebody else has changed it meanwhile: look again, then repeat.",
+        "QUOTA_EXCEEDED": "See what is used up: hanami quota usage",
         "SCOPE_INSUFFICIENT": "An API key does only what it was made for: hanami key get KEY",
         "ROLE_INSUFFICIENT": "Ask an administrator of the project for the role.",
         "PROJECT_MISSING": "Use --project NAME, or set HANAMI_PROJECT.",

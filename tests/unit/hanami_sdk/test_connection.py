@@ -1,7 +1,7 @@
 """How calls are made: addresses, retries, request ids, tokens."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from typing import Any
 
 import grpc
@@ -10,10 +10,28 @@ from hanami.kyouko.v1 import network_service_pb2 as pb
 
 from hanami_sdk.connection import Connection, ConnectionOptions, parse_url
 from hanami_sdk.errors import InvalidArgument, NotFound, Unauthenticated, Unavailable
+from hanami_sdk.quota_warnings import QuotaWarning
 from hanami_sdk.retries import RetryPolicy
 from hanami_sdk.sessions import Tokens
 
 QUICK = RetryPolicy(attempts=3, first_delay=0.0, longest_delay=0.0)
+
+
+class Call:
+    """A call under way, and what comes with its answer."""
+
+    trailers: Sequence[tuple[str, str]] = ()
+
+    def __init__(self, answer: Coroutine[Any, Any, pb.Network]) -> None:
+        self._answer = answer
+
+    def __await__(self) -> Generator[Any, Any, pb.Network]:
+        """Wait for the answer."""
+        return self._answer.__await__()
+
+    async def trailing_metadata(self) -> Sequence[tuple[str, str]]:
+        """Return what came with it."""
+        return self.trailers
 
 
 class Method:
@@ -30,7 +48,7 @@ class Method:
         copy.CopyFrom(request)
         self.requests.append(copy)
         self.metadata.append(dict(metadata))
-        return self._answer()
+        return Call(self._answer())
 
     async def _answer(self) -> pb.Network:
         if self._failures:
@@ -176,3 +194,17 @@ def _refresh_giving(pair: Tokens) -> Callable[[Tokens, str], Any]:
         return pair
 
     return refresh
+
+
+async def test_quotas_nearly_used_up_are_warned_of(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a service says beside an answer becomes a warning; the answer comes all the same."""
+    connection.session.use_tokens(tokens(1))
+    said = ("hanami-quota-warning", "projects/p1 has 4 of 5 networks")
+    monkeypatch.setattr(Call, "trailers", [("other", "x"), said])
+
+    with pytest.warns(QuotaWarning, match="4 of 5 networks") as warned:
+        network = await connection.unary(Method(), pb.GetNetworkRequest(), pb.Network)
+
+    assert ("projects/p1/networks/n1", 1) == (network.name, len(warned))
