@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from hanami_sdk.cli.failures import CommandFailure
 from hanami_sdk.cli.secrets import SecretSource, new_secret_file, print_secret
@@ -85,3 +87,20 @@ def test_a_secret_is_shown_with_a_clear_word(capsys: pytest.CaptureFixture[str])
     shown = capsys.readouterr()
     assert {"id": 1, "secret": "s3cret"} == json.loads(shown.out)
     assert "shown ONCE" in shown.err
+
+
+def test_a_person_is_asked_twice_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until both are the same, and without showing either."""
+    command = typer.Typer()
+
+    @command.command()
+    def ask() -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        print(f"<{SOURCE.read(None, prompt='New', confirm=True)}>")
+
+    monkeypatch.delenv("HANAMI_TEST_SECRET", raising=False)
+    done = CliRunner().invoke(command, [], input="one\nother\ns3cret\ns3cret\n")
+
+    assert done.stdout.endswith("<s3cret>\n")
+    assert 1 == done.output.count("s3cret")
+    assert 2 == done.stderr.count("New:")
