@@ -31,6 +31,8 @@ LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")
 
 # torii's: learning streams, and direct IO of the prototype.
 _WEBSOCKET_PATHS = ("/v1/learn", "/v1/direct")
+# Headers of calls that services read, with what they can read.
+_GRPC_HEADERS = {"grpc-timeout": "[0-9]{1,8}[HMSmun]", "grpc-encoding": "identity|gzip|deflate"}
 _ANY_PORT = r"(:[0-9]{1,5})?"
 
 
@@ -187,6 +189,7 @@ def _values(parameters: EnvoyParameters, contracts: Contracts) -> dict[str, Any]
         "max_body_bytes": parameters.max_message_bytes * 4 // 3 + 1024 * 1024,
         "problems": PROBLEMS,
         "plain_problems": PLAIN_PROBLEMS,
+        "grpc_headers": _GRPC_HEADERS,
     }
 
 

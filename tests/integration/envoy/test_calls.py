@@ -210,3 +210,29 @@ def test_access_log_is_json_without_query(gateway: Gateway, web: httpx.Client) -
     entry = next(json.loads(line) for line in lines if "/log-me" in line)
     assert ("/log-me", 200) == (entry["path"], entry["response_code"])
     assert not any("secret-value" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("header", "bad", "good"),
+    [
+        ("grpc-timeout", "9" * 300 + "S", "20S"),
+        ("grpc-timeout", "soon", "20S"),
+        ("grpc-encoding", "snappy", "gzip"),
+    ],
+)
+def test_one_callers_headers_are_no_trouble_for_others(
+    gateway: Gateway, header: str, bad: str, good: str
+) -> None:
+    """A header that gRPC cannot read is refused, and the same one of others is read on."""
+    path = "/hanami.torii.v1.MeshService/GetMeshStatus"
+    headers = {"content-type": "application/grpc-web", "authorization": gateway.bearer()}
+
+    def ask(value: str) -> httpx.Response:
+        with httpx.Client(base_url=gateway.url, timeout=20) as client:
+            return client.post(path, content=bytes(5), headers={**headers, header: value})
+
+    refused = [ask(bad) for _ in range(3)]
+    answered = [ask(good) for _ in range(6)]
+
+    assert {400} == {answer.status_code for answer in refused}
+    assert [True] * 6 == [b"grpc-status:0" in answer.content for answer in answered]
