@@ -9,8 +9,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-# users/alice, projects/p/networks/n, signingKeys/k:v; never free text.
-_NAME = re.compile(r"[a-zA-Z]{2,32}/[\w.@-]{1,128}(/[a-zA-Z]{2,32}/[\w.@-]{1,128})*")
+# users/alice, projects/p/networks/n, users/alice/quota; never free text.
+_NAME = re.compile(r"[a-zA-Z]{2,32}/[\w.@-]{1,128}(/[a-zA-Z]{2,32}/[\w.@-]{1,128})*(/quota)?")
 _ID = re.compile(r"[a-z][a-z0-9_.@-]{1,62}")
 _MOST_CHARACTERS = 256
 _RESOURCE_FIELDS = ("name", "resource", "network", "parent", "user")

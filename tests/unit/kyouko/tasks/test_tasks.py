@@ -16,6 +16,7 @@ from kyouko.domain.networks.live_network import LiveLimits
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.tasks.task import Task, TaskState
 from mesh.clients import unavailable
+from mesh.quotas import Quota, QuotaExceeded
 from tests.contract.kyouko.in_memory import MemoryJournal
 from tests.unit.kyouko.tasks.office import (
     ALICE,
@@ -168,3 +169,60 @@ async def test_nothing_is_learned_behind_a_mistake_of_ours(
 
     assert (TaskState.FAILED, 0) == (ended.state, ended.progress.totals.done_rows)
     assert 0 == network.statistics.learned_rows
+
+
+async def test_waiting_tasks_have_a_quota(office: Office) -> None:
+    """One at work does not count; of those made at once so many wait as may; ends make room."""
+    office.archive.most_rows = 0
+    await office.tasks.create(ALICE, replace(LEARNING, task_id="at-work"), token="")
+    await office.archive.silent.wait()
+    office.quotas.counts.book.change({"projects/flowers": {Quota.QUEUED_TASKS: 2}})
+
+    made = await asyncio.gather(
+        *(
+            office.tasks.create(ALICE, replace(LEARNING, task_id=f"task-{number}"), token="")
+            for number in range(4)
+        ),
+        return_exceptions=True,
+    )
+    refused = [error for error in made if isinstance(error, QuotaExceeded)]
+    full = waiting(office)
+    first = next(task for task in made if isinstance(task, Task))
+    await office.tasks.cancel(ALICE, "flowers", "net", first.task_id)
+    after = waiting(office)
+    await office.tasks.drain()
+
+    assert [Quota.QUEUED_TASKS] * 2 == [error.quota for error in refused]
+    assert ((2, 2), (1, 1)) == (full, after)
+
+
+async def test_waiting_tasks_are_counted_again_after_a_restart(office: Office) -> None:
+    """Also those beyond a limit that has been lowered since, and none twice."""
+    office.archive.most_rows = 0
+    for number in range(3):
+        await office.tasks.create(ALICE, replace(LEARNING, task_id=f"task-{number}"), token="")
+    await office.archive.silent.wait()
+    before = waiting(office)
+    await office.tasks.drain()
+    stopped = waiting(office)
+    await office.live.close()
+
+    office.archive.silent.clear()
+    office.archive.most_rows = 0
+    office.start()
+    office.quotas.counts.book.change({"projects/flowers": {Quota.QUEUED_TASKS: 1}})
+    await office.tasks.start()
+    await office.archive.silent.wait()
+    again = waiting(office)
+    await office.tasks.drain()
+
+    assert ((2, 2), (3, 3), (2, 2)) == (before, stopped, again)
+
+
+def waiting(office: Office) -> tuple[int, int]:
+    """Return how many tasks of the project and of alice wait."""
+    counts = office.quotas.counts
+    return (
+        counts.used("projects/flowers", Quota.QUEUED_TASKS),
+        counts.used("users/alice", Quota.QUEUED_TASKS),
+    )

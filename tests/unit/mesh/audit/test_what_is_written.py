@@ -6,6 +6,7 @@ from hanami.kyouko.v1 import learning_service_pb2, network_service_pb2
 from hanami.misaki.v1 import (
     api_key_service_pb2,
     project_service_pb2,
+    quota_service_pb2,
     token_service_pb2,
     user_service_pb2,
 )
@@ -93,6 +94,18 @@ def test_logins_are_the_calls_without_a_token() -> None:
         (network_service_pb2.GetNetworkRequest(name="a secret, not a name"), None, ""),
         (network_service_pb2.GetNetworkRequest(name="projects/" + "p" * 300), None, ""),
         (None, None, ""),
+        (
+            None,
+            quota_service_pb2.UserQuota(name="users/alice/quota"),
+            "users/alice/quota",
+        ),
+        (
+            quota_service_pb2.UpdateProjectQuotaRequest(
+                quota=quota_service_pb2.ProjectQuota(name="projects/p/quota")
+            ),
+            None,
+            "projects/p/quota",
+        ),
     ],
 )
 def test_resource_is_what_is_named(
