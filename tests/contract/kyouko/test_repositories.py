@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from kyouko.domain.holdings import Holding
 from kyouko.domain.networks.network import NetworkStatistics, SnapshotRecord
 from kyouko.domain.tasks.task import Failure, TaskProgress, TaskState, Totals
 from mesh.errors import AlreadyExists, NotFound
@@ -94,6 +95,25 @@ async def test_a_snapshot_takes_the_place_of_a_lost_one(repositories: Repositori
     stored = await repositories.networks.get("flowers", "net")
 
     assert ("second", "again", "first") == (lost, stored.snapshot, stored.snapshot_before)
+
+
+async def test_holdings_are_what_is_stored_of_every_network(repositories: Repositories) -> None:
+    """Synapses as of the last snapshot, snapshots that are there, whose they are; no others."""
+    await repositories.networks.create(network())
+    await repositories.networks.create(network(project_id="rocks", uid="other"))
+    await repositories.networks.create(network("gone"))
+    statistics = NetworkStatistics(input_connections=2**40, output_connections=3)
+    for position, name in enumerate(("first", "second", "third"), start=1):
+        record = SnapshotRecord(name, 5, (), statistics, position)
+        await repositories.networks.record_snapshot("uid-of-net", record)
+    await repositories.networks.delete("uid-of-gone")
+
+    found = await repositories.networks.holdings()
+
+    assert [
+        Holding("other", "rocks", "users/alice", synapses=0, snapshots=0),
+        Holding("uid-of-net", "flowers", "users/alice", synapses=2**40 + 3, snapshots=2),
+    ] == sorted(found, key=lambda holding: holding.uid)
 
 
 async def test_what_was_lost_is_noted(repositories: Repositories) -> None:
