@@ -27,7 +27,6 @@ async def run(source: Nats, line: Line, *, max_under_way: int) -> None:
     async def connected() -> None:
         connection = await nats.connect(source.url, **_options(source, line))
         try:
-            line.tell(f"NATS at {source.url} is connected.")
             if source.stream:
                 await _read_stream(connection, source, line, errors, max_under_way)
             else:
@@ -66,6 +65,7 @@ async def _read_stream(
     )
     consumer = await context.add_consumer(source.stream, wanted)
     left = await context.pull_subscribe_bind(durable=source.durable, stream=source.stream)
+    line.tell(f"NATS at {source.url} is connected.")
 
     async def read() -> None:
         if consumer.num_ack_pending:
@@ -90,6 +90,9 @@ async def _read_core(connection: Any, source: Nats, line: Line) -> None:
     for subject in source.subjects:
         # Full, the client drops messages and says so: core NATS promises nothing else.
         await connection.subscribe(subject, cb=waiting.put, pending_msgs_limit=_MOST_WAITING)
+    # Once the server has answered it knows the subscriptions, and no message passes unseen.
+    await connection.flush()
+    line.tell(f"NATS at {source.url} is connected.")
 
     async def read() -> None:
         while True:

@@ -253,7 +253,6 @@ def test_core_nats_and_unreadable_messages(
             await connection.publish("pumps.1", data)
         await connection.close()
 
-    time.sleep(0.5)
     asyncio.run(publish())
     bridges.wait_until(lambda: learned(client) >= 3)
     bridges.end()

@@ -460,7 +460,7 @@ async def test_an_expired_token_ends_the_stream(
 ) -> None:
     """A stream whose token was not renewed ends with TOKEN_INVALID, "expired"."""
     await kyouko.create_network()
-    short = await _short_lived(misaki)
+    short, _ = await _short_lived(misaki)
 
     async with kyouko.stream(metadata=short) as stream:
         await stream.opened()
@@ -478,13 +478,13 @@ async def test_a_fresh_token_keeps_the_stream(
 ) -> None:
     """With `authentication` in time the stream goes on beyond its first token."""
     await kyouko.create_network()
-    short = await _short_lived(misaki)
+    short, ends_at = await _short_lived(misaki)
 
     async with kyouko.stream(metadata=short) as stream:
         await stream.opened()
         message = pb.LearnAuthentication(access_token=token_of(await misaki.admin()))
         await stream.call.write(Request(authentication=message))
-        await asyncio.sleep(2.2)
+        await asyncio.sleep(ends_at + 0.2 - time.time())
         await stream.send(1, ONE_ROW, ["a"])
         result = await result_of(stream)
 
@@ -535,8 +535,8 @@ async def test_deleting_a_network_ends_its_streams(kyouko: RunningKyouko) -> Non
     assert [] == list(listed.networks)
 
 
-async def _short_lived(misaki: RunningMisaki) -> Metadata:
-    """Return metadata with a token of the admin that ends in about two seconds."""
+async def _short_lived(misaki: RunningMisaki) -> tuple[Metadata, float]:
+    """Return metadata with a token of the admin that ends in about four seconds, and when."""
     import jwt
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -544,9 +544,9 @@ async def _short_lived(misaki: RunningMisaki) -> Metadata:
     header = jwt.get_unverified_header(token_of(await misaki.admin()))
     key_file = next(misaki.settings.data_directory.rglob("*.pem"))
     key = load_pem_private_key(key_file.read_bytes(), password=None)
-    claims["exp"] = int(time.time()) + 2
+    claims["exp"] = int(time.time()) + 4
     token = jwt.encode(claims, key, algorithm="EdDSA", headers=header)  # type: ignore[arg-type]
-    return (("authorization", f"Bearer {token}"),)
+    return (("authorization", f"Bearer {token}"),), claims["exp"]
 
 
 async def test_one_user_does_not_take_all_streams(
