@@ -27,6 +27,7 @@ from kyouko.domain.networks.catalogue import NetworkLimits, Networks
 from kyouko.domain.networks.inference import Inference
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits
+from kyouko.domain.networks.recovery import Recovery
 from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.networks.sessions import MOST_ID_BYTES
 from kyouko.domain.networks.workers import Workers
@@ -105,7 +106,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         parts.quotas.holdings.begin(await parts.repository.holdings())
         growing = asyncio.create_task(parts.growth.run())
         stack.push_async_callback(_stop, growing)
-        recovering = asyncio.create_task(parts.live.recover(await parts.live.unsaved()))
+        recovering = asyncio.create_task(parts.recovery.recover(await parts.recovery.unsaved()))
         stack.push_async_callback(_stop, recovering)
         await parts.tasks.start()
         watching = asyncio.create_task(parts.live.watch())
@@ -155,6 +156,7 @@ class _Parts:
             executor,
             limits=_live_limits(settings),
         )
+        self.recovery = Recovery(repository, journals, self.live)
         self.datasets = ShioriDatasets(shiori, _service_tokens(settings, misaki))
         self.tasks = Tasks(
             SqlTaskRepository(database),

@@ -118,6 +118,10 @@ class DeadlineExceeded(DomainError):
     """The call did not end in time."""
 
 
+class Internal(DomainError):
+    """A mistake of ours, of which there is something to tell a caller."""
+
+
 def stale_etag(resource: str, etag: str) -> Aborted:
     """Return the error of a resource that has changed since it was read."""
     return Aborted(

@@ -6,7 +6,7 @@ A change that breaks off half-way, by a lack of memory or a mistake of ours, lea
 that nobody knows: it is broken then, changes no more, and has to be loaded again.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -28,11 +28,13 @@ from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent
 from kyouko.domain.networks.sessions import Session, SessionBook, SessionsState, Tally
 from kyouko.domain.networks.waiting import WaitingRows, count_row_bytes
 from kyouko.domain.pipeline.lags import widest_row
-from mesh.errors import DomainError, FailedPrecondition, Unavailable
+from mesh.errors import DomainError, FailedPrecondition, Internal, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 RELOADING: Final = "NETWORK_RELOADING"
+# A frame that breaks its network each time must not do so for ever.
+_MOST_BREAKS: Final = 3
 _log = structlog.get_logger(__name__)
 
 
@@ -128,6 +130,8 @@ class Ledger:
     Attributes:
         position: of the last change in the journal.
         is_broken: whether a change broke off half-way; memory and journal may differ then.
+        breaks: how often frames broke the network, by session and sequence; whoever loads it
+            again hands them on.
     """
 
     def __init__(self, learner: Learner, content: SnapshotContent | None) -> None:
@@ -137,6 +141,7 @@ class Ledger:
         self.sessions = SessionBook.restore(state, row_bytes=row_bytes)
         self.position = 0 if content is None else content.journal_position
         self.is_broken = False
+        self.breaks: Counter[tuple[bytes, int]] = Counter()
         self._journal: Appendable | None = None
         # Learned rows by position, of what may not be durable yet; read by the event loop.
         self._undurable: deque[tuple[int, int]] = deque()
@@ -261,12 +266,18 @@ class Ledger:
         if session.knows(frame.message_id):
             self._skip(session, frame, EntryKind.SKIPPED)
             return Duplicate(self.learner.learned_rows)
+        if self.breaks and self.breaks[frame.key, frame.sequence] >= _MOST_BREAKS:
+            self._skip(session, frame, EntryKind.SKIPPED)
+            return _breaks_each_time(frame.sequence)
         try:
             return self._learn(session, frame)
         except DomainError as error:
             is_late = error.reason == "LABEL_TOO_LATE"
             self._skip(session, frame, EntryKind.LATE if is_late else EntryKind.SKIPPED)
             return error
+        except BaseException:
+            self.breaks[frame.key, frame.sequence] += 1
+            raise
 
     def _learn(self, session: Session, frame: Submission) -> RowResults:
         if isinstance(frame.rows, DomainError):
@@ -361,6 +372,15 @@ def _check_next(session: Session, sequence: int) -> None:
             reason="SEQUENCE_GAP",
             metadata={"expected": str(expected), "actual": str(sequence)},
         )
+
+
+def _breaks_each_time(sequence: int) -> Internal:
+    return Internal(
+        f"learning the frame {sequence} broke off {_MOST_BREAKS} times by a mistake of ours, of "
+        "which the log has the story; it is left out, and the network is as if it had never come",
+        reason="INTERNAL",
+        metadata={"sequence": str(sequence)},
+    )
 
 
 def broken_network() -> Unavailable:

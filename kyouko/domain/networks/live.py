@@ -10,7 +10,8 @@ while others pass those of other networks.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -27,7 +28,7 @@ from kyouko.domain.networks.owner import LeftMemory, Owner
 from kyouko.domain.networks.room import Room
 from kyouko.domain.networks.workers import Workers
 from kyouko.ports import Journals, NetworkRepository, SnapshotStore
-from mesh.errors import DomainError, NotFound
+from mesh.errors import NotFound
 
 _log = structlog.get_logger(__name__)
 _WATCH_SECONDS: Final = 0.25
@@ -58,6 +59,8 @@ class LiveNetworks:
         self._deleting: set[str] = set()
         self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._leaving = Leaving()
+        # How often frames broke a network that is to be loaded again.
+        self._breaks: dict[str, Counter[tuple[bytes, int]]] = {}
         self._room = Room(limits.networks, limits.memory_bytes)
         self._making_room = asyncio.Lock()
         self._snapshots_at_once = asyncio.Semaphore(_SNAPSHOTS_AT_ONCE)
@@ -182,38 +185,6 @@ class LiveNetworks:
         """Delete the snapshots that no network points to; see `Keeper.sweep`."""
         await self._keeper.sweep()
 
-    async def unsaved(self) -> Sequence[Network]:
-        """Return the networks whose journal has more than their snapshot: a crash came between.
-
-        Only for a process that has no network in memory yet.
-        """
-        uids = await self._journals.uids()
-        networks = await self._repository.by_uid(uids)
-        if len(networks) < len(uids):
-            # They may belong to another database with the same journals: they are left alone.
-            _log.warning("journals of no network here", count=len(uids) - len(networks))
-        return [network for network in networks if await self._is_unsaved(network)]
-
-    async def _is_unsaved(self, network: Network) -> bool:
-        try:
-            journal = await self._journals.open(network.uid, after=network.journal_position)
-        except DomainError as error:
-            _log.error("cannot open a journal", network=network.name, error=str(error))
-            return False
-        is_ahead = journal.last_position > network.journal_position
-        await journal.close()
-        return is_ahead
-
-    async def recover(self, networks: Sequence[Network]) -> None:
-        """Bring back what a crash left in journals, so that everybody sees all that was learned."""
-        for network in networks:
-            try:
-                async with self.using(network.project_id, network.network_id) as live:
-                    await self.keep(live)
-            except Exception as error:
-                # One that cannot be brought back must not keep the others away.
-                _log.exception("cannot recover", network=network.name, error=repr(error))
-
     async def drop(self, uid: str) -> None:
         """Forget a network that has been deleted, snapshots and all."""
         live = self._live.pop(uid, None)
@@ -222,6 +193,7 @@ class LiveNetworks:
                 live.deleted = True
                 await self._close(live)
             await self._leaving.wait(uid)
+            self._breaks.pop(uid, None)
             for name in await self._snapshots.names(uid):
                 await self._snapshots.delete(name)
             await self._journals.delete(uid)
@@ -290,6 +262,7 @@ class LiveNetworks:
         if network.uid != known.uid:
             raise NotFound(known.name)
         loaded = await self._loader.load(network)
+        loaded.ledger.breaks = self._breaks.pop(network.uid, loaded.ledger.breaks)
         try:
             network = await self._as_loaded(network, loaded)
         except BaseException:
@@ -310,6 +283,7 @@ class LiveNetworks:
         uid = live.network.uid
         _log.error("network is loaded again", network=live.network.name)
         live.closed = True
+        self._breaks[uid] = live.owner.ledger.breaks
         if self._live.get(uid) is live:
             del self._live[uid]
             self._leaving.begin(uid, self._close(live))

@@ -6,14 +6,17 @@ from contextlib import AsyncExitStack, contextmanager
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hanami.kyouko.v1 import task_service_pb2
 
+from kyouko.domain.networks.entries import Entry, EntryKind
 from kyouko.domain.networks.ledger import Ledger
 from tests.integration.kyouko.servers import (
     RunningKyouko,
     Stream,
     info_of,
+    reason_in,
     rows_of_two_kinds,
     upload_two_kinds,
 )
@@ -27,11 +30,11 @@ def breaking(monkeypatch: pytest.MonkeyPatch, times: int) -> Iterator[list[int]]
     """Let the next changes break off between learning and journal; tells after how many rows."""
     append, broken = Ledger._append, list[int]()
 
-    def failing(ledger: Ledger, entry: object) -> None:
-        if len(broken) < times:
+    def failing(ledger: Ledger, entry: Entry) -> None:
+        if entry.kind is EntryKind.LEARNED and len(broken) < times:
             broken.append(ledger.learner.learned_rows)
             raise MemoryError
-        append(ledger, entry)  # type: ignore[arg-type]
+        append(ledger, entry)
 
     with monkeypatch.context() as patched:
         patched.setattr(Ledger, "_append", failing)
@@ -43,6 +46,24 @@ async def end_of(stream: Stream) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await asyncio.wait_for(stream.read(), 10)
     return error.value
+
+
+async def say(
+    kyouko: RunningKyouko,
+    network_id: str,
+    token: str,
+    sequence: int,
+    frame: tuple[npt.NDArray[np.float32], list[str]],
+) -> tuple[str, str]:
+    """Send a frame by a stream of its own; returns the session, and the reason of a refusal."""
+    async with kyouko.stream(network_id=network_id, resume_token=token) as stream:
+        token = (await stream.opened()).resume_token
+        await stream.send(sequence, *frame)
+        try:
+            answer = await stream.read()
+        except grpc.aio.AioRpcError as error:
+            return token, info_of(error).reason
+    return token, reason_in(answer.fault.status).reason if answer.HasField("fault") else ""
 
 
 async def outputs_of(kyouko: RunningKyouko, network_id: str) -> bytes:
@@ -90,6 +111,29 @@ async def test_streams_hear_of_a_break_and_go_on(
         (error.code(), info_of(error).reason) for error in errors
     ]
     assert ([4 * ROWS], 3, 3) == (broken, again.last_sequence, again.durable_sequence)
+    assert await outputs_of(kyouko, "twin") == await outputs_of(kyouko, "net")
+
+
+async def test_a_frame_that_always_breaks_is_left_out(
+    kyouko: RunningKyouko, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that goes on by itself is not caught with it for ever: it is told, and goes on."""
+    inputs, labels = rows_of_two_kinds(4 * ROWS)
+    await kyouko.create_network()
+    await kyouko.create_network("twin")
+    frames = [(inputs[at : at + ROWS], labels[at : at + ROWS]) for at in range(0, 3 * ROWS, ROWS)]
+    await say(kyouko, "twin", "", 1, frames[0])
+    token, _ = await say(kyouko, "net", "", 1, frames[0])
+    with breaking(monkeypatch, 3):
+        tries = [(await say(kyouko, "net", token, 2, frames[1]))[1] for _ in range(4)]
+    _, last = await say(kyouko, "net", token, 3, frames[2])
+    async with kyouko.stream(network_id="twin") as stream:
+        await stream.opened()
+        await stream.send(1, *frames[2])
+        await stream.read()
+
+    assert ["NETWORK_RELOADING"] * 3 + ["INTERNAL"] == tries
+    assert "" == last
     assert await outputs_of(kyouko, "twin") == await outputs_of(kyouko, "net")
 
 
