@@ -118,7 +118,7 @@ class DeadlineExceeded(DomainError):
     """The call did not end in time."""
 
 
-class Internal(DomainError):
+class InternalError(DomainError):
     """A mistake of ours, of which there is something to tell a caller."""
 
 

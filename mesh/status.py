@@ -11,7 +11,7 @@ from mesh.errors import (
     DeadlineExceeded,
     DomainError,
     FailedPrecondition,
-    Internal,
+    InternalError,
     InvalidArgument,
     NotFound,
     PermissionDenied,
@@ -34,7 +34,7 @@ _CODES: dict[type[DomainError], int] = {
     Unauthenticated: code_pb2.UNAUTHENTICATED,
     Unavailable: code_pb2.UNAVAILABLE,
     DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
-    Internal: code_pb2.INTERNAL,
+    InternalError: code_pb2.INTERNAL,
 }
 # Details travel in trailers, and gRPC drops a whole answer whose trailers pass 8 KiB.
 _MAX_TEXT = 500

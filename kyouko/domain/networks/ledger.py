@@ -28,7 +28,7 @@ from kyouko.domain.networks.network import NetworkStatistics, SnapshotContent
 from kyouko.domain.networks.sessions import Session, SessionBook, SessionsState, Tally
 from kyouko.domain.networks.waiting import WaitingRows, count_row_bytes
 from kyouko.domain.pipeline.lags import widest_row
-from mesh.errors import DomainError, FailedPrecondition, Internal, Unavailable
+from mesh.errors import DomainError, FailedPrecondition, InternalError, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -374,8 +374,8 @@ def _check_next(session: Session, sequence: int) -> None:
         )
 
 
-def _breaks_each_time(sequence: int) -> Internal:
-    return Internal(
+def _breaks_each_time(sequence: int) -> InternalError:
+    return InternalError(
         f"learning the frame {sequence} broke off {_MOST_BREAKS} times by a mistake of ours, of "
         "which the log has the story; it is left out, and the network is as if it had never come",
         reason="INTERNAL",

@@ -18,6 +18,7 @@ KINDS = {
     errors.Unauthenticated("m", reason="TOKEN_INVALID"): grpc.StatusCode.UNAUTHENTICATED,
     errors.Unavailable("m", reason="SHUTTING_DOWN"): grpc.StatusCode.UNAVAILABLE,
     errors.DeadlineExceeded("m", reason="DEADLINE_EXCEEDED"): grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.InternalError("m", reason="INTERNAL"): grpc.StatusCode.INTERNAL,
 }
 
 
