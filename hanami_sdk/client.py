@@ -43,6 +43,7 @@ class Datasets(Face[datasets.Datasets]):
     get = blocking(datasets.Datasets.get)
     list = blocking_iterator(datasets.Datasets.list)
     read = blocking_iterator(datasets.Datasets.read)
+    update = blocking(datasets.Datasets.update)
     delete = blocking(datasets.Datasets.delete)
 
 
@@ -61,6 +62,7 @@ class Networks(Face[networks.Networks]):
     get = blocking(networks.Networks.get)
     list = blocking_iterator(networks.Networks.list)
     growth_events = blocking_iterator(networks.Networks.growth_events)
+    update = blocking(networks.Networks.update)
     snapshot = blocking(networks.Networks.snapshot)
     delete = blocking(networks.Networks.delete)
 

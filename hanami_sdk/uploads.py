@@ -11,6 +11,7 @@ from hanami.shiori.v1 import dataset_service_pb2 as pb
 
 from hanami_sdk.errors import InvalidArgument
 from hanami_sdk.sessions import RENEW_BEFORE_SECONDS
+from hanami_sdk.visibility import Visibility, visibility_number
 
 # Large enough that messages cost little, small enough that progress is smooth;
 # the contract allows 1 MiB.
@@ -53,6 +54,7 @@ def plan_upload(
     sources: Sequence[UploadSource],
     *,
     target_column: str = "",
+    visibility: Visibility | None = None,
 ) -> UploadPlan:
     """Measure and check-sum the files of an upload.
 
@@ -61,7 +63,11 @@ def plan_upload(
         OSError: a file cannot be read.
     """
     opening = pb.UploadOpen(
-        parent=parent, dataset_id=dataset_id, format=file_format, target_column=target_column
+        parent=parent,
+        dataset_id=dataset_id,
+        format=file_format,
+        target_column=target_column,
+        visibility=visibility_number(visibility),
     )
     total = 0
     for source in sources:

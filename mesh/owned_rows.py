@@ -1,14 +1,12 @@
 """Tables whose rows belong to somebody: their columns, and the query for what somebody sees."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import BigInteger, ColumnElement, String, and_, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mesh.database import UtcTimestamp
-from mesh.visibility import Sight
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from mesh.visibility import Sight, from_microseconds
 
 
 class OwnedRow:
@@ -25,7 +23,7 @@ def in_sight(row: type[OwnedRow], sight: Sight) -> ColumnElement[bool]:
     seen = row.visibility.in_(sorted(each.value for each in sight.visibilities))
     if not sight.owner or not sight.owner_since:
         return seen
-    since = _EPOCH + timedelta(microseconds=sight.owner_since)
+    since = from_microseconds(sight.owner_since)
     is_older = and_(row.owner_since == 0, row.create_time >= since)
     is_own = or_(row.owner_since == sight.owner_since, is_older)
     return or_(seen, and_(row.owner == sight.owner, is_own))

@@ -6,13 +6,14 @@ which is answered here. Who may not gets the answer for a resource that does not
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from mesh.access import Action, Caller, Principal, Role
 from mesh.errors import NotFound, PermissionDenied
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SEES_ALL: Final = frozenset({Role.ADMIN, Role.PROJECT_ADMIN, Role.SERVICE, Role.DEVICE})
 _MANAGES: Final = frozenset({Role.ADMIN, Role.PROJECT_ADMIN})
 _VIEWER: Final = frozenset({Role.VIEWER})
@@ -88,6 +89,11 @@ EVERYTHING: Final = Sight(frozenset(Visibility))
 def microseconds(moment: datetime) -> int:
     """Return a moment as whole microseconds since 1970."""
     return round(moment.timestamp() * 1_000_000)
+
+
+def from_microseconds(since: int) -> datetime:
+    """Return the moment that `microseconds` was made of."""
+    return _EPOCH + timedelta(microseconds=since)
 
 
 def sight_of(caller: Caller, project_id: str) -> Sight:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, field_mask_pb2
 from hanami.shiori.v1 import dataset_service_pb2 as pb
 from hanami.shiori.v1 import dataset_service_pb2_grpc
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from hanami_sdk.names import Namespace
 from hanami_sdk.quota_warnings import warn_of_quotas
 from hanami_sdk.tensors import decode
 from hanami_sdk.uploads import UploadPlan, UploadSource, plan_upload, upload_messages
+from hanami_sdk.visibility import Visibility, visibility_number
 
 # Called with the bytes sent so far and the bytes to send in all.
 UploadProgress = Callable[[int, int], None]
@@ -57,6 +58,7 @@ class Datasets:
         *,
         project: str | None = None,
         target_column: str = "",
+        visibility: Visibility | None = None,
         progress: UploadProgress | None = None,
     ) -> pb.Dataset:
         """Upload a CSV file with a header line.
@@ -66,6 +68,7 @@ class Datasets:
             path: the file, in UTF-8.
             project: where to keep it; the client's project by default.
             target_column: the column to learn by default.
+            visibility: who may know of it; SHARED by default.
             progress: called after every chunk.
 
         Raises:
@@ -82,6 +85,7 @@ class Datasets:
             pb.FILE_FORMAT_CSV,
             sources,
             target_column=target_column,
+            visibility=visibility,
         )
         return await self._upload(plan, progress)
 
@@ -92,6 +96,7 @@ class Datasets:
         labels: str | Path,
         *,
         project: str | None = None,
+        visibility: Visibility | None = None,
         progress: UploadProgress | None = None,
     ) -> pb.Dataset:
         """Upload a pair of IDX files, pictures and their labels, as MNIST has them.
@@ -101,6 +106,7 @@ class Datasets:
             images: unsigned bytes of shape [rows, height, width].
             labels: unsigned bytes of shape [rows].
             project: where to keep it; the client's project by default.
+            visibility: who may know of it; SHARED by default.
             progress: called after every chunk.
 
         Raises:
@@ -109,7 +115,14 @@ class Datasets:
         """
         sources = [UploadSource("images", Path(images)), UploadSource("labels", Path(labels))]
         parent = self._namespace.parent(project)
-        plan = await asyncio.to_thread(plan_upload, parent, dataset_id, pb.FILE_FORMAT_IDX, sources)
+        plan = await asyncio.to_thread(
+            plan_upload,
+            parent,
+            dataset_id,
+            pb.FILE_FORMAT_IDX,
+            sources,
+            visibility=visibility,
+        )
         return await self._upload(plan, progress)
 
     async def get(self, dataset: str) -> pb.Dataset:
@@ -126,6 +139,21 @@ class Datasets:
             pb.ListDatasetsResponse,
             lambda page: page.datasets,
         )
+
+    async def update(self, dataset: str, *, visibility: Visibility, etag: str = "") -> pb.Dataset:
+        """Change who may know of a data set (its owner, project admins).
+
+        Reads of those who may not any more end. With an etag, only if it is still the same.
+        """
+        request = pb.UpdateDatasetRequest(
+            dataset=pb.Dataset(
+                name=self._namespace.dataset(dataset),
+                visibility=visibility_number(visibility),
+                etag=etag,
+            ),
+            update_mask=field_mask_pb2.FieldMask(paths=["visibility"]),
+        )
+        return await self._connection.unary(self._stub.UpdateDataset, request, pb.Dataset)
 
     async def delete(self, dataset: str, *, etag: str = "") -> None:
         """Delete a data set; with an etag, only if it is still the same."""

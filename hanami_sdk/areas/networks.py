@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, field_mask_pb2
 from hanami.kyouko.v1 import network_service_pb2 as pb
 from hanami.kyouko.v1 import network_service_pb2_grpc, template_service_pb2
 
@@ -12,6 +12,7 @@ from hanami_sdk.areas.pages import walk_pages
 from hanami_sdk.connection import Connection
 from hanami_sdk.errors import InvalidArgument
 from hanami_sdk.names import Namespace, template_name
+from hanami_sdk.visibility import Visibility, visibility_number
 
 
 class Networks:
@@ -32,6 +33,7 @@ class Networks:
         structure: template_service_pb2.NetworkTemplate | None = None,
         channels: int | None = None,
         seed: int | None = None,
+        visibility: Visibility | None = None,
     ) -> pb.Network:
         """Create a network that has not one connection yet.
 
@@ -44,6 +46,7 @@ class Networks:
             structure: a template as a message.
             channels: inputs of the one population whose number is left open.
             seed: where randomness starts, instead of the template's seed.
+            visibility: who may know of it; SHARED by default.
 
         Raises:
             AlreadyExists: the id is taken (RESOURCE_EXISTS).
@@ -60,6 +63,7 @@ class Networks:
             structure=structure,
             channels=channels,
             seed=seed,
+            visibility=visibility_number(visibility),
         )
         if template is not None:
             request.template = template_name(template)
@@ -91,6 +95,21 @@ class Networks:
             pb.ListGrowthEventsResponse,
             lambda page: page.events,
         )
+
+    async def update(self, network: str, *, visibility: Visibility, etag: str = "") -> pb.Network:
+        """Change who may know of a network (its owner, project admins).
+
+        Streams of those who may not any more end. With an etag, only if it is still the same.
+        """
+        request = pb.UpdateNetworkRequest(
+            network=pb.Network(
+                name=self._namespace.network(network),
+                visibility=visibility_number(visibility),
+                etag=etag,
+            ),
+            update_mask=field_mask_pb2.FieldMask(paths=["visibility"]),
+        )
+        return await self._connection.unary(self._stub.UpdateNetwork, request, pb.Network)
 
     async def snapshot(self, network: str) -> pb.NetworkSnapshot:
         """Take a snapshot now; one that holds all that was learned already is the answer itself."""

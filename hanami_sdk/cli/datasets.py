@@ -24,10 +24,18 @@ from hanami_sdk.cli.output import (
     print_messages,
     progress_bar,
 )
+from hanami_sdk.cli.visibility import (
+    WIRE_VISIBILITIES,
+    OnCreation,
+    OnUpdate,
+    Visibility,
+    visibility_text,
+)
 
 if TYPE_CHECKING:
     from hanami.shiori.v1.dataset_service_pb2 import Dataset
 
+    from hanami_sdk import visibility as visibilities
     from hanami_sdk.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="Stored tables of rows.")
@@ -50,6 +58,7 @@ def upload(
     target: Annotated[str, typer.Option(help="The column to learn by default.")] = "",
     images: ExistingFile = None,
     labels: ExistingFile = None,
+    visibility: OnCreation = Visibility.SHARED,
     project: options.Project = "",
     url: options.Url = None,
     json: options.Json = False,
@@ -75,11 +84,12 @@ def upload(
             hint="hanami dataset upload --help shows examples.",
             exit_code=EXIT_USAGE,
         )
+    wanted = WIRE_VISIBILITIES[visibility]
     with open_client(url, project) as client:
         if csv is not None:
-            made = upload_with_bar(client, dataset, csv=csv, target=target)
+            made = upload_with_bar(client, dataset, csv=csv, target=target, visibility=wanted)
         else:
-            made = upload_with_bar(client, dataset, images=images, labels=labels)
+            made = upload_with_bar(client, dataset, images=images, labels=labels, visibility=wanted)
     if json:
         print_json(as_json(made))
         return
@@ -119,6 +129,7 @@ def upload_with_bar(
     target: str = "",
     images: Path | None = None,
     labels: Path | None = None,
+    visibility: visibilities.Visibility | None = None,
 ) -> Dataset:
     """Upload a CSV file or a pair of IDX files and show how far it is."""
     with progress_bar(unit="bytes") as bar:
@@ -129,10 +140,14 @@ def upload_with_bar(
             bar.update(task, completed=sent, total=total, facts=facts)
 
         if csv is not None:
-            return client.datasets.upload_csv(dataset, csv, target_column=target, progress=show)
+            return client.datasets.upload_csv(
+                dataset, csv, target_column=target, visibility=visibility, progress=show
+            )
         if images is None or labels is None:
             raise ValueError("an upload is a CSV file or a pair of IDX files")
-        return client.datasets.upload_idx(dataset, images, labels, progress=show)
+        return client.datasets.upload_idx(
+            dataset, images, labels, visibility=visibility, progress=show
+        )
 
 
 @app.command("list")
@@ -147,12 +162,19 @@ def list_datasets(
     with open_client(url, project) as client:
         datasets = list(client.datasets.list())
     rows = [
-        (d.name, str(d.row_count), str(len(d.columns)), bytes_text(d.size_bytes)) for d in datasets
+        (
+            d.name,
+            visibility_text(d.visibility),
+            str(d.row_count),
+            str(len(d.columns)),
+            bytes_text(d.size_bytes),
+        )
+        for d in datasets
     ]
     print_messages(
         datasets,
         as_data=json,
-        columns=("DATA SET", "ROWS", "COLUMNS", "SIZE"),
+        columns=("DATA SET", "VISIBILITY", "ROWS", "COLUMNS", "SIZE"),
         rows=rows,
         nothing="No data sets. Upload one: hanami dataset upload NAME FILE.csv",
     )
@@ -173,6 +195,24 @@ def get(
     with open_client(url, project) as client:
         found = client.datasets.get(dataset)
     print_message(found, as_data=json, rows=_fields(found))
+
+
+@app.command()
+def update(
+    dataset: DatasetArgument,
+    visibility: OnUpdate,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Change who may know of a data set (its owner, and the project's administrators).
+
+    Example:
+        hanami dataset update iris --visibility private --project demo
+    """
+    with open_client(url, project) as client:
+        changed = client.datasets.update(dataset, visibility=WIRE_VISIBILITIES[visibility])
+    print_message(changed, as_data=json, rows=_fields(changed))
 
 
 @app.command()
@@ -203,6 +243,8 @@ def _fields(dataset: Dataset) -> list[tuple[str, str]]:
 
     fields = [
         ("Data set", dataset.name),
+        ("Owner", dataset.owner),
+        ("Visibility", visibility_text(dataset.visibility)),
         ("Rows", str(dataset.row_count)),
         ("Size", bytes_text(dataset.size_bytes)),
         ("SHA-256", dataset.sha256),

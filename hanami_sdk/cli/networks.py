@@ -13,6 +13,13 @@ from hanami_sdk.cli.columns import fed_channels
 from hanami_sdk.cli.failures import EXIT_USAGE, CommandFailure
 from hanami_sdk.cli.output import bytes_text, print_json, print_message, print_messages
 from hanami_sdk.cli.templates import read_template
+from hanami_sdk.cli.visibility import (
+    WIRE_VISIBILITIES,
+    OnCreation,
+    OnUpdate,
+    Visibility,
+    visibility_text,
+)
 
 if TYPE_CHECKING:
     from hanami.kyouko.v1.network_service_pb2 import (
@@ -49,6 +56,7 @@ def create(
     seed: Annotated[
         int | None, typer.Option(help="Same seed and same rows: same network.", min=0)
     ] = None,
+    visibility: OnCreation = Visibility.SHARED,
     project: options.Project = "",
     url: options.Url = None,
     json: options.Json = False,
@@ -75,7 +83,12 @@ def create(
         if for_dataset:
             channels = fed_channels(client.datasets.get(for_dataset))
         made = client.networks.create(
-            network, template=template, template_yaml=text, channels=channels, seed=seed
+            network,
+            template=template,
+            template_yaml=text,
+            channels=channels,
+            seed=seed,
+            visibility=WIRE_VISIBILITIES[visibility],
         )
     print_message(made, as_data=json, rows=_fields(made))
 
@@ -94,6 +107,7 @@ def list_networks(
     rows = [
         (
             n.name,
+            visibility_text(n.visibility),
             str(n.statistics.learned_rows),
             str(n.statistics.neurons),
             str(n.statistics.connections),
@@ -104,7 +118,7 @@ def list_networks(
     print_messages(
         networks,
         as_data=json,
-        columns=("NETWORK", "LEARNED ROWS", "NEURONS", "CONNECTIONS", "MEMORY"),
+        columns=("NETWORK", "VISIBILITY", "LEARNED ROWS", "NEURONS", "CONNECTIONS", "MEMORY"),
         rows=rows,
         nothing="No networks. Make one: hanami network create NAME",
     )
@@ -125,6 +139,26 @@ def get(
     with open_client(url, project) as client:
         found = client.networks.get(network)
     print_message(found, as_data=json, rows=_fields(found))
+
+
+@app.command()
+def update(
+    network: NetworkArgument,
+    visibility: OnUpdate,
+    project: options.Project = "",
+    url: options.Url = None,
+    json: options.Json = False,
+) -> None:
+    """Change who may know of a network (its owner, and the project's administrators).
+
+    Streams of those who may not any more end.
+
+    Example:
+        hanami network update digits --visibility public --project demo
+    """
+    with open_client(url, project) as client:
+        changed = client.networks.update(network, visibility=WIRE_VISIBILITIES[visibility])
+    print_message(changed, as_data=json, rows=_fields(changed))
 
 
 @app.command()
@@ -207,6 +241,8 @@ def _fields(network: Network) -> list[tuple[str, str]]:
     statistics = network.statistics
     return [
         ("Network", network.name),
+        ("Owner", network.owner),
+        ("Visibility", visibility_text(network.visibility)),
         ("Channels", str(row_channels(network))),
         ("Learned rows", f"{statistics.learned_rows} ({network.kept_rows} safe from a crash)"),
         ("Lost by damage", network.problem),

@@ -40,7 +40,10 @@ class Idempotency:
         request_id = getattr(call.request, "request_id", "")
         if not request_id or call.request is None:
             return await proceed()
-        key = RequestKey(calls.current_caller().principal.name, call.method, request_id)
+        who = calls.current_caller().principal
+        # A later user of the same name has made no call before.
+        principal = f"{who.name}/{who.since:x}" if who.since else who.name
+        key = RequestKey(principal, call.method, request_id)
         stored = await self._store.begin(key, self._fingerprint(call.request))
         if stored is not None:
             return parse(stored)

@@ -125,8 +125,8 @@ def filled_project(mesh: RunningMesh, folder: Path) -> tuple[Ids, Metadata]:
     login = make_member(mesh, project, "PROJECT_ADMIN", new_id("u-"))
     with Client(mesh.url, project=ids["project"], user=login.user_id, password=PASSWORD) as client:
         rows = write(folder / "rows.csv", "a,b,kind\n" + "0.5,1.5,x\n2.5,0.25,y\n" * 50)
-        client.datasets.upload_csv(ids["dataset"], rows, target_column="kind")
-        client.networks.create(ids["network"], template="flat", channels=2)
+        client.datasets.upload_csv(ids["dataset"], rows, target_column="kind", visibility="PRIVATE")
+        client.networks.create(ids["network"], template="flat", channels=2, visibility="PRIVATE")
         task = client.tasks.create(
             ids["network"], "LEARN", ids["dataset"], epochs=1, task_id=ids["task"]
         )
@@ -171,6 +171,16 @@ def record_error(mesh: RunningMesh, ids: Ids) -> None:
         error_service_pb2_grpc.ErrorServiceStub(channel).RecordErrors(
             error_service_pb2.RecordErrorsRequest(errors=[record]), metadata=service
         )
+
+
+def private_ids(stage: Stage) -> Mapping[str, Ids]:
+    """Return the ids of what is private, by the type of resource that they name."""
+    network = {"network": stage.hidden["network"]}
+    return {
+        "hanami.dev/Network": network,
+        "hanami.dev/Task": {**network, "task": stage.hidden["task"]},
+        "hanami.dev/Dataset": {"dataset": stage.hidden["dataset"]},
+    }
 
 
 def mixes_of(stage: Stage) -> Iterator[tuple[Ids, Ids]]:
@@ -269,6 +279,35 @@ def test_what_is_hidden_answers_as_what_is_not_there(
 
     assert {} == differing
     assert asked > len(RPCS)
+
+
+@pytest.mark.parametrize("door", [GATEWAY, SERVICE])
+@pytest.mark.parametrize("who", ["MEMBER", "VIEWER"])
+def test_what_is_private_is_hidden_within_its_project_too(
+    mesh: RunningMesh, stage: Stage, who: str, door: str
+) -> None:
+    """Its members cannot tell a private network or data set from one that does not exist."""
+    caller = make_member(mesh, f"projects/{stage.hidden['project']}", who).metadata
+    here = {**stage.absent, "project": stage.hidden["project"]}
+    probes = [
+        Probe(
+            rpc,
+            reference,
+            with_reference(request, reference, names_of({**here, **private})[kind]),
+            with_reference(request, reference, names_of(here)[kind]),
+        )
+        for rpc in RPCS
+        for request in [request_for(rpc, names_of({**here, "user": stage.own["user"]}))]
+        for reference in references_of(rpc)
+        for kind, private in private_ids(stage).items()
+        if reference.resource_type == kind and (rpc.method.name, str(reference)) not in UNREAD
+    ]
+
+    with open_doors(mesh) as doors:
+        asked, differing = differences(doors, stage, probes, caller, door)
+
+    assert {} == differing
+    assert asked > 20
 
 
 @pytest.mark.parametrize("door", [GATEWAY, SERVICE])

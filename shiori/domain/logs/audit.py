@@ -8,7 +8,7 @@ from mesh.access import Caller
 from mesh.errors import Unavailable
 from mesh.pages import Page, page_of, page_request
 from shiori.domain.logs.records import AuditEntry, EntryFilter, Position, Retention
-from shiori.domain.logs.sight import position_in, sight_of
+from shiori.domain.logs.sight import position_in, sight_of, since_birth
 from shiori.domain.turns import Turns
 from shiori.ports import AuditRepository, Clock
 
@@ -58,6 +58,7 @@ class AuditLog:
             InvalidArgument: PAGE_TOKEN_INVALID.
         """
         own = sight_of(caller, user=wanted.user, project_id=wanted.project_id)
+        wanted = since_birth(caller, wanted, own=own)
         listing = f"audit {caller.principal.name} {wanted}"
         request = page_request(page_size, page_token, listing=listing)
         found = await self._repository.newest(
@@ -82,6 +83,7 @@ class AuditLog:
             Unavailable: SHUTTING_DOWN.
         """
         own = sight_of(caller, user=wanted.user, project_id=wanted.project_id)
+        wanted = since_birth(caller, wanted, own=own)
         with self._watches.taken(caller.principal):
             position = await self._repository.last_sequence() if after is None else after
             while not self._closed:

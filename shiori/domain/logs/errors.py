@@ -7,7 +7,7 @@ from mesh.access import Caller, Role
 from mesh.errors import NotFound
 from mesh.pages import Page, page_of, page_request
 from shiori.domain.logs.records import ErrorFilter, ErrorRecord, Position, Retention
-from shiori.domain.logs.sight import position_in, runs_installation, sight_of
+from shiori.domain.logs.sight import born_at, position_in, runs_installation, sight_of, since_birth
 from shiori.ports import Clock, ErrorRepository
 
 # Stack traces are long, and a page has to stay far below the largest message.
@@ -48,6 +48,7 @@ class ErrorLog:
             InvalidArgument: PAGE_TOKEN_INVALID.
         """
         own = sight_of(caller, user=wanted.user, project_id=wanted.project_id)
+        wanted = since_birth(caller, wanted, own=own)
         listing = f"errors {caller.principal.name} {wanted}"
         request = page_request(page_size, page_token, listing=listing)
         request = replace(request, limit=min(request.limit, _MAX_PAGE_SIZE))
@@ -69,7 +70,9 @@ class ErrorLog:
 
 def _may_see(caller: Caller, record: ErrorRecord) -> bool:
     principal = caller.principal
+    born = born_at(principal)
     own = bool(record.principal) and record.principal == principal.name
+    own = own and (born is None or record.time >= born)
     manages = bool(record.project_id) and Role.PROJECT_ADMIN in principal.roles_in(
         record.project_id
     )

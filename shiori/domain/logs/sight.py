@@ -1,11 +1,16 @@
 """Who may read which records of the mesh, and where a page of them begins."""
 
+from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
-from mesh.access import Caller, Role
+from mesh.access import Caller, Principal, Role
 from mesh.errors import InvalidArgument, PermissionDenied
 from mesh.pages import PageRequest
-from shiori.domain.logs.records import Position
+from mesh.visibility import from_microseconds
+from shiori.domain.logs.records import EntryFilter, ErrorFilter, Position
+
+Filter = TypeVar("Filter", EntryFilter, ErrorFilter)
 
 
 def sight_of(caller: Caller, *, user: str, project_id: str) -> str:
@@ -32,6 +37,25 @@ def sight_of(caller: Caller, *, user: str, project_id: str) -> str:
             metadata={"method": caller.rule.method, "roles": "ADMIN, PROJECT_ADMIN"},
         )
     return principal.name
+
+
+def since_birth(caller: Caller, wanted: Filter, *, own: str) -> Filter:
+    """Return a filter that leaves out what an earlier user of the caller's name has done.
+
+    Args:
+        caller: Who asks.
+        wanted: What is asked for.
+        own: What `sight_of` returned; nothing is left out for who may read everybody's.
+    """
+    born = born_at(caller.principal)
+    if not own or born is None or (wanted.start is not None and wanted.start >= born):
+        return wanted
+    return replace(wanted, start=born)
+
+
+def born_at(principal: Principal) -> datetime | None:
+    """Return when whom the name names was made; None when the token does not say."""
+    return from_microseconds(principal.since) if principal.since else None
 
 
 def runs_installation(caller: Caller) -> bool:

@@ -87,6 +87,27 @@ def test_data_sets_by_command(hanami: Command, rows_csv: Path) -> None:
     assert json.loads(hanami("dataset", "list", "--json").stdout) == []
 
 
+def test_who_may_know_of_a_data_set_and_a_network(hanami: Command, rows_csv: Path) -> None:
+    """Chosen when they are made, changed later, and shown in tables."""
+    hanami("dataset", "upload", "rows", str(rows_csv), "--visibility", "private")
+    hanami("network", "create", "open", "--channels", "2", "--visibility", "public")
+    hanami("network", "create", "usual", "--channels", "2")
+
+    before = [hanami(kind, "list").stdout for kind in ("dataset", "network")]
+    rows = hanami("dataset", "update", "rows", "--visibility", "shared", "--json")
+    network = hanami("network", "update", "open", "--visibility", "private", "--json")
+    unknown = hanami("network", "update", "open", "--visibility", "secret")
+
+    assert "private" in before[0]
+    assert "public" in before[1]
+    assert "shared" in before[1]
+    assert json.loads(rows.stdout)["visibility"] == "VISIBILITY_SHARED"
+    assert json.loads(network.stdout)["visibility"] == "VISIBILITY_PRIVATE"
+    assert json.loads(network.stdout)["owner"].startswith("users/")
+    assert "private" in hanami("network", "get", "open").stdout
+    assert unknown.exit_code == 2
+
+
 def test_a_file_alone_becomes_a_data_set_that_a_network_is_made_for(
     hanami: Command, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from mesh.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from mesh.visibility import microseconds
 from shiori.domain.logs.audit import AuditLog
 from shiori.domain.logs.errors import ErrorLog
 from shiori.domain.logs.records import (
@@ -75,6 +77,32 @@ async def test_people_read_their_own(log: AuditLog) -> None:
     assert [1, 2] == await read(log, ALICE)
     assert [] == await read(log, STRANGER)
     assert [] == await read(log, GARDENER)
+
+
+async def test_nobody_reads_what_an_earlier_user_of_the_name_did() -> None:
+    """Neither entries nor errors, in lists, watches and by name; admins read it all."""
+    times = [NOON - DAY / 2, NOON - DAY / 4]
+    alice = replace(ALICE.principal, since=microseconds(NOON - DAY / 3))
+    later = replace(ALICE, principal=alice)
+    log, errors = audit_log(), error_log()
+    await log.record("kyouko", [entry(i, time=time) for i, time in enumerate(times)])
+    old, new = (
+        ErrorRecord(incident=f"{i:032x}", time=time, principal="users/alice")
+        for i, time in enumerate(times)
+    )
+    await errors.record("kyouko", [old, new])
+
+    listed = await errors.list(later, ErrorFilter(), page_size=0, page_token="")
+    async with aclosing(log.watch(later, EntryFilter(), after=0)) as watched:
+        first = await anext(watched)
+
+    assert [1] == await read(log, later)
+    assert [1] == await read(log, later, EntryFilter(start=times[0]))
+    assert [0, 1] == await read(log, ADMIN)
+    assert 1 == int(first.entry_id, 16)
+    assert [new.incident] == [record.incident for record in listed.items]
+    with pytest.raises(NotFound):
+        await errors.get(later, old.incident)
 
 
 async def test_admins_read_everything(log: AuditLog) -> None:
