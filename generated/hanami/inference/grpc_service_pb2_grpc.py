@@ -128,7 +128,8 @@ class GRPCInferenceServiceServicer:
         BYTES of shape [outputs]: whose probabilities the outputs are.
 
         Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-        LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
+        LIMIT_REACHED, QUOTA_EXCEEDED, TOKEN_INVALID, SCOPE_INSUFFICIENT,
+        DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

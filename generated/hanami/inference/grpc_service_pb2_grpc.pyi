@@ -67,7 +67,8 @@ class GRPCInferenceServiceStub:
     BYTES of shape [outputs]: whose probabilities the outputs are.
 
     Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-    LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
+    LIMIT_REACHED, QUOTA_EXCEEDED, TOKEN_INVALID, SCOPE_INSUFFICIENT,
+    DEPENDENCY_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -106,7 +107,8 @@ class GRPCInferenceServiceAsyncStub(GRPCInferenceServiceStub):
     BYTES of shape [outputs]: whose probabilities the outputs are.
 
     Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-    LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
+    LIMIT_REACHED, QUOTA_EXCEEDED, TOKEN_INVALID, SCOPE_INSUFFICIENT,
+    DEPENDENCY_UNAVAILABLE.
     """
 
 class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -178,7 +180,8 @@ class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         BYTES of shape [outputs]: whose probabilities the outputs are.
 
         Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-        LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
+        LIMIT_REACHED, QUOTA_EXCEEDED, TOKEN_INVALID, SCOPE_INSUFFICIENT,
+        DEPENDENCY_UNAVAILABLE.
         """
 
 def add_GRPCInferenceServiceServicer_to_server(servicer: GRPCInferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

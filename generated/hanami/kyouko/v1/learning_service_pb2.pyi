@@ -623,7 +623,7 @@ class LearnOpened(_message.Message):
     max_outstanding_rows: _builtins.int
     """The most rows that may be under way unanswered."""
     max_frame_rows: _builtins.int
-    """The most rows in one frame."""
+    """The most rows in one frame: not more than the quota lets in within ten seconds."""
     resume_token: _builtins.str
     """Names the session, to go on with it after a break. A secret like a password
     of this session. Empty in the mode PREDICT.

@@ -82,7 +82,8 @@ class NetworkServiceServicer:
         inputs yet.
 
         Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
-        TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
+        TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, QUOTA_EXCEEDED,
+        FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,8 +132,8 @@ class NetworkServiceServicer:
         """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
         newest one holds all that the network has learned, that one is the answer.
 
-        Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
-        REQUEST_ID_REUSED, FIELD_INVALID.
+        Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, QUOTA_EXCEEDED,
+        DEPENDENCY_UNAVAILABLE, REQUEST_ID_REUSED, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

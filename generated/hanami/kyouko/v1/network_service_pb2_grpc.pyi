@@ -39,7 +39,8 @@ class NetworkServiceStub:
     inputs yet.
 
     Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
-    TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
+    TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, QUOTA_EXCEEDED,
+    FIELD_INVALID.
     """
     GetNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.GetNetworkRequest, _network_service_pb2.Network]
     """Returns one network.
@@ -68,8 +69,8 @@ class NetworkServiceStub:
     """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
     newest one holds all that the network has learned, that one is the answer.
 
-    Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
-    REQUEST_ID_REUSED, FIELD_INVALID.
+    Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, QUOTA_EXCEEDED,
+    DEPENDENCY_UNAVAILABLE, REQUEST_ID_REUSED, FIELD_INVALID.
     """
     DeleteNetwork: _grpc.UnaryUnaryMultiCallable[_network_service_pb2.DeleteNetworkRequest, _empty_pb2.Empty]
     """Deletes a network with its snapshot and its tasks. Running tasks are
@@ -88,7 +89,8 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
     inputs yet.
 
     Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
-    TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
+    TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, QUOTA_EXCEEDED,
+    FIELD_INVALID.
     """
     GetNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.GetNetworkRequest, _network_service_pb2.Network]  # type: ignore[assignment]
     """Returns one network.
@@ -117,8 +119,8 @@ class NetworkServiceAsyncStub(NetworkServiceStub):
     """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
     newest one holds all that the network has learned, that one is the answer.
 
-    Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
-    REQUEST_ID_REUSED, FIELD_INVALID.
+    Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, QUOTA_EXCEEDED,
+    DEPENDENCY_UNAVAILABLE, REQUEST_ID_REUSED, FIELD_INVALID.
     """
     DeleteNetwork: _aio.UnaryUnaryMultiCallable[_network_service_pb2.DeleteNetworkRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a network with its snapshot and its tasks. Running tasks are
@@ -140,7 +142,8 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
         inputs yet.
 
         Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
-        TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
+        TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, QUOTA_EXCEEDED,
+        FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -199,8 +202,8 @@ class NetworkServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a snapshot of a network at once, beside those that are taken by themselves. When the
         newest one holds all that the network has learned, that one is the answer.
 
-        Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
-        REQUEST_ID_REUSED, FIELD_INVALID.
+        Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, QUOTA_EXCEEDED,
+        DEPENDENCY_UNAVAILABLE, REQUEST_ID_REUSED, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

@@ -72,7 +72,8 @@ class TaskServiceServicer:
         """Queues a task. It runs whether or not somebody watches.
 
         Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (network or data set),
-        WIDTH_MISMATCH, REQUEST_ID_REUSED, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+        WIDTH_MISMATCH, LIMIT_REACHED, QUOTA_EXCEEDED, REQUEST_ID_REUSED,
+        DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,8 @@ class TaskServiceStub:
     """Queues a task. It runs whether or not somebody watches.
 
     Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (network or data set),
-    WIDTH_MISMATCH, REQUEST_ID_REUSED, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+    WIDTH_MISMATCH, LIMIT_REACHED, QUOTA_EXCEEDED, REQUEST_ID_REUSED,
+    DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
     """
     GetTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.GetTaskRequest, _task_service_pb2.Task]
     """Returns one task.
@@ -76,7 +77,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """Queues a task. It runs whether or not somebody watches.
 
     Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (network or data set),
-    WIDTH_MISMATCH, REQUEST_ID_REUSED, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+    WIDTH_MISMATCH, LIMIT_REACHED, QUOTA_EXCEEDED, REQUEST_ID_REUSED,
+    DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
     """
     GetTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.GetTaskRequest, _task_service_pb2.Task]  # type: ignore[assignment]
     """Returns one task.
@@ -116,7 +118,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         """Queues a task. It runs whether or not somebody watches.
 
         Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (network or data set),
-        WIDTH_MISMATCH, REQUEST_ID_REUSED, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+        WIDTH_MISMATCH, LIMIT_REACHED, QUOTA_EXCEEDED, REQUEST_ID_REUSED,
+        DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
         """
 
     @_abc_1.abstractmethod

@@ -82,7 +82,7 @@ class DatasetServiceServicer:
 
         Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
         STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
-        LIMIT_REACHED (too large, too many at once, or no room), FIELD_INVALID,
+        LIMIT_REACHED (too large, too many at once, or no room), QUOTA_EXCEEDED, FIELD_INVALID,
         DEADLINE_EXCEEDED (nothing came for long), DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

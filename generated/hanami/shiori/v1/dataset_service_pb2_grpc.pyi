@@ -44,7 +44,7 @@ class DatasetServiceStub:
 
     Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
     STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
-    LIMIT_REACHED (too large, too many at once, or no room), FIELD_INVALID,
+    LIMIT_REACHED (too large, too many at once, or no room), QUOTA_EXCEEDED, FIELD_INVALID,
     DEADLINE_EXCEEDED (nothing came for long), DEPENDENCY_UNAVAILABLE.
     """
     GetDataset: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.Dataset]
@@ -92,7 +92,7 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
 
     Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
     STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
-    LIMIT_REACHED (too large, too many at once, or no room), FIELD_INVALID,
+    LIMIT_REACHED (too large, too many at once, or no room), QUOTA_EXCEEDED, FIELD_INVALID,
     DEADLINE_EXCEEDED (nothing came for long), DEPENDENCY_UNAVAILABLE.
     """
     GetDataset: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.Dataset]  # type: ignore[assignment]
@@ -143,7 +143,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Reasons: RESOURCE_NOT_FOUND (the project), RESOURCE_EXISTS,
         STREAM_PROTOCOL, CHECKSUM_MISMATCH, UPLOAD_TRUNCATED, FILE_MALFORMED,
-        LIMIT_REACHED (too large, too many at once, or no room), FIELD_INVALID,
+        LIMIT_REACHED (too large, too many at once, or no room), QUOTA_EXCEEDED, FIELD_INVALID,
         DEADLINE_EXCEEDED (nothing came for long), DEPENDENCY_UNAVAILABLE.
         """
 

@@ -754,7 +754,8 @@ export const GRPCInferenceService: GenService<{
    * BYTES of shape [outputs]: whose probabilities the outputs are.
    *
    * Reasons: FIELD_INVALID, RESOURCE_NOT_FOUND, WIDTH_MISMATCH, TENSOR_INVALID,
-   * LIMIT_REACHED, TOKEN_INVALID, SCOPE_INSUFFICIENT, DEPENDENCY_UNAVAILABLE.
+   * LIMIT_REACHED, QUOTA_EXCEEDED, TOKEN_INVALID, SCOPE_INSUFFICIENT,
+   * DEPENDENCY_UNAVAILABLE.
    *
    * @generated from rpc inference.GRPCInferenceService.ModelInfer
    */

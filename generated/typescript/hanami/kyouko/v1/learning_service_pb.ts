@@ -598,7 +598,7 @@ export type LearnOpened = Message<"hanami.kyouko.v1.LearnOpened"> & {
   maxOutstandingRows: number;
 
   /**
-   * The most rows in one frame.
+   * The most rows in one frame: not more than the quota lets in within ten seconds.
    *
    * @generated from field: int32 max_frame_rows = 3;
    */
@@ -1489,7 +1489,7 @@ export const LearningService: GenService<{
    * nothing; the stream lives on. A broken protocol ends the stream.
    *
    * Reasons: RESOURCE_NOT_FOUND, STREAM_PROTOCOL, WIDTH_MISMATCH,
-   * TENSOR_INVALID, TARGET_INVALID, LIMIT_REACHED, TOKEN_INVALID,
+   * TENSOR_INVALID, TARGET_INVALID, LIMIT_REACHED, QUOTA_EXCEEDED, TOKEN_INVALID,
    * TOKEN_REVOKED, ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT, SHUTTING_DOWN,
    * DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
    * SEQUENCE_GAP, SESSION_UNKNOWN, SESSION_TAKEN_OVER, JOURNAL_UNAVAILABLE,

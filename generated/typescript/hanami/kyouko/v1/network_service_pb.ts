@@ -943,7 +943,8 @@ export const NetworkService: GenService<{
    * inputs yet.
    *
    * Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (the template),
-   * TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, FIELD_INVALID.
+   * TEMPLATE_INVALID, REQUEST_ID_REUSED, LIMIT_REACHED, QUOTA_EXCEEDED,
+   * FIELD_INVALID.
    *
    * @generated from rpc hanami.kyouko.v1.NetworkService.CreateNetwork
    */
@@ -1007,8 +1008,8 @@ export const NetworkService: GenService<{
    * Takes a snapshot of a network at once, beside those that are taken by themselves. When the
    * newest one holds all that the network has learned, that one is the answer.
    *
-   * Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, DEPENDENCY_UNAVAILABLE,
-   * REQUEST_ID_REUSED, FIELD_INVALID.
+   * Reasons: RESOURCE_NOT_FOUND, LIMIT_REACHED, QUOTA_EXCEEDED,
+   * DEPENDENCY_UNAVAILABLE, REQUEST_ID_REUSED, FIELD_INVALID.
    *
    * @generated from rpc hanami.kyouko.v1.NetworkService.SnapshotNetwork
    */

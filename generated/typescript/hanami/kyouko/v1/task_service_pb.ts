@@ -542,7 +542,8 @@ export const TaskService: GenService<{
    * Queues a task. It runs whether or not somebody watches.
    *
    * Reasons: RESOURCE_EXISTS, RESOURCE_NOT_FOUND (network or data set),
-   * WIDTH_MISMATCH, REQUEST_ID_REUSED, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+   * WIDTH_MISMATCH, LIMIT_REACHED, QUOTA_EXCEEDED, REQUEST_ID_REUSED,
+   * DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
    *
    * @generated from rpc hanami.kyouko.v1.TaskService.CreateTask
    */
