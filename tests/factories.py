@@ -3,7 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 from mesh.access import AccessRule, Action, Caller, Principal, Role
-from misaki.domain.model import CredentialKind, Member, Project, ProjectCredential, Session, User
+from misaki.domain.model import (
+    CredentialKind,
+    Credentials,
+    Member,
+    Project,
+    ProjectCredential,
+    Session,
+    User,
+)
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ALL_ROLES = frozenset(Role)
@@ -41,6 +49,11 @@ def user(
         uid=f"uid-of-{user_id}"[:32],
         disabled=disabled,
     )
+
+
+def credentials(user_id: str = "alice", stored: str = "hash") -> Credentials:
+    """Return what a user of misaki logs in with, as it is stored."""
+    return Credentials(user(user_id), stored)
 
 
 def project(project_id: str = "garden", *, etag: str = "e1") -> Project:

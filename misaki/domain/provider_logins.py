@@ -187,10 +187,10 @@ class ProviderLogins:
         )
         user_id = await self._user_of(provider, identity)
         issue_time = await self._sessions.issue_time(user_id)
-        user = await self._directory.get_user(user_id)
-        if user.disabled:
+        credentials = await self._directory.find_credentials(user_id)
+        if credentials is None or credentials.user.disabled:
             raise login_refused("this user may not log in")
-        return await self._sessions.open(user, where, issue_time)
+        return await self._sessions.open(credentials, where, issue_time)
 
     async def _user_of(self, provider: Provider, identity: Identity) -> str:
         """Return the id of the user that an account belongs to, or now begins to."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from mesh.access import Caller
 from mesh.errors import FailedPrecondition, NotFound, Unauthenticated
 from misaki.domain import rules
-from misaki.domain.model import Session, User, user_name
+from misaki.domain.model import Credentials, Session, User, user_name
 from misaki.domain.narrowing import check_may_enter, grants_of
 from misaki.domain.revocations import Revoker
 from misaki.domain.throttle import Throttle
@@ -111,18 +111,25 @@ class Sessions:
             raise credentials_invalid("user and password do not fit together")
         await self._throttle.check(attempt)
         await self._throttle.succeeded(attempt)
-        return await self.open(credentials.user, where, issue_time)
+        return await self.open(credentials, where, issue_time)
 
     async def issue_time(self, user_id: str) -> datetime:
         """Return the date for tokens of a user; to be called before the user is read."""
         return await self._revoker.issue_time(user_name(user_id))
 
-    async def open(self, user: User, where: Where, issue_time: datetime) -> TokenPair:
+    async def open(self, credentials: Credentials, where: Where, issue_time: datetime) -> TokenPair:
         """Begin a session of a user who has proved who they are.
 
+        Args:
+            credentials: What was known of the user when that was decided.
+            where: Where the login is from, and for what.
+            issue_time: From `issue_time`, before the credentials were read.
+
         Raises:
+            Unauthenticated: CREDENTIALS_INVALID: they have changed since.
             NotFound: RESOURCE_NOT_FOUND: no such project for this user.
         """
+        user = credentials.user
         await check_may_enter(self._directory, user, where.project_id)
         now = self._clock()
         session = Session(
@@ -137,7 +144,7 @@ class Sessions:
             client=where.client,
         )
         await self._store.forget_sessions(now=now)
-        await self._store.create_session(session)
+        await self._store.create_session(session, credentials)
         return await self._pair(user, session, issue_time)
 
     async def renew(self, refresh_token: str, *, project_id: str | None = None) -> TokenPair:
@@ -294,6 +301,13 @@ def session_of_principal(revocable_as: Sequence[str]) -> str | None:
 def credentials_invalid(message: str) -> Unauthenticated:
     """Return the error of somebody who has not proved who they are."""
     return Unauthenticated(message, reason="CREDENTIALS_INVALID")
+
+
+def login_overtaken() -> Unauthenticated:
+    """Return the error of a login during which its user was changed."""
+    return credentials_invalid(
+        "the user was disabled, or has another password, since this login began"
+    )
 
 
 def _session_ended() -> Unauthenticated:

@@ -6,17 +6,23 @@ from typing import Protocol
 
 from mesh.revocations import Revocation
 from misaki.domain.attempts import Attempts, Limits
-from misaki.domain.model import Session
+from misaki.domain.model import Credentials, Session
 
 
 class SessionStore(Protocol):
     """Keeps logins. Each method is one transaction."""
 
-    async def create_session(self, session: Session) -> None:
+    async def create_session(self, session: Session, credentials: Credentials) -> None:
         """Store a new session.
 
+        Args:
+            session: The session.
+            credentials: What the login was decided on. To prove who one is takes time,
+                in which the password may be changed, or the user disabled.
+
         Raises:
-            NotFound: RESOURCE_NOT_FOUND: its user is gone.
+            Unauthenticated: CREDENTIALS_INVALID: its user is gone, is disabled, or has
+                another password by now.
         """
 
     async def find_session(self, session_id: str) -> Session | None:

@@ -1,17 +1,17 @@
 """Logins in SQL; see `misaki.ports.SessionStore` for what each method promises."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, insert, literal, select, update
 
 from mesh.database import Database
-from mesh.errors import NotFound
 from mesh.revocations import Revocation
-from misaki.domain.model import Session, user_name
+from misaki.domain.model import Credentials, Session
+from misaki.domain.sessions import login_overtaken
 from misaki.storage.access import Revoking
-from misaki.storage.models import SessionRow
+from misaki.storage.models import SessionRow, UserRow
 
 # A script that logs in for every call must not fill the disk; whoever has more logins
 # loses the one that was renewed longest ago.
@@ -25,34 +25,34 @@ class SqlSessionStore:
         self._database = database
         self._revoking = revoking
 
-    async def create_session(self, session: Session) -> None:
+    async def create_session(self, session: Session, credentials: Credentials) -> None:
         """Store a new session."""
-        row = SessionRow(
-            session_id=session.session_id,
-            user_id=session.user_id,
-            project_id=session.project_id,
-            generation=session.generation,
-            create_time=session.create_time,
-            renew_time=session.renew_time,
-            expire_time=session.expire_time,
-            origin=session.origin,
-            client=session.client,
+        values = asdict(session)
+        user = credentials.user
+        # One statement, which locks the user: a change at the same time either comes first,
+        # and then nothing fits any more, or finds the session and ends it.
+        still_so = (
+            select(
+                *(literal(value, SessionRow.__table__.c[key].type) for key, value in values.items())
+            )
+            .where(UserRow.user_id == session.user_id, UserRow.uid == user.uid, ~UserRow.disabled)
+            .where(UserRow.password_hash == credentials.password_hash)
+            .with_for_update(key_share=True)
         )
+        statement = insert(SessionRow).from_select(list(values), still_so)
         surplus = (
             select(SessionRow.session_id)
             .where(SessionRow.user_id == session.user_id)
             .order_by(SessionRow.renew_time.desc(), SessionRow.session_id)
             .offset(SESSIONS_PER_USER)
         )
-        try:
-            async with self._database.session() as database:
-                database.add(row)
-                await database.flush()
-                ids = (await database.scalars(surplus)).all()
-                if ids:
-                    await database.execute(delete(SessionRow).where(SessionRow.session_id.in_(ids)))
-        except IntegrityError as error:
-            raise NotFound(user_name(session.user_id)) from error
+        async with self._database.session() as database:
+            stored = await database.scalar(statement.returning(SessionRow.session_id))
+            if stored is None:
+                raise login_overtaken()
+            ids = (await database.scalars(surplus)).all()
+            if ids:
+                await database.execute(delete(SessionRow).where(SessionRow.session_id.in_(ids)))
 
     async def find_session(self, session_id: str) -> Session | None:
         """Return a session, or None."""

@@ -97,7 +97,7 @@ class InMemoryDirectory:
             get_user=self.get_user, create_user=self.create_user
         )
         self.credentials = InMemoryCredentialStore(self.access, get_project=self.get_project)
-        self.sessions = InMemorySessionStore(self.access, is_user=self._users.__contains__)
+        self.sessions = InMemorySessionStore(self.access, credentials_of=self._users.get)
         self.quotas = InMemoryQuotaStore(check=self._check_subject)
         self.quota_news = StoredQuotaNews(self.quotas, SHIPPED_DEFAULTS)
 

@@ -3,25 +3,28 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from mesh.errors import NotFound
 from mesh.revocations import Revocation
 from misaki.domain.attempts import Attempts, Limits
-from misaki.domain.model import Session, user_name
+from misaki.domain.model import Credentials, Session
+from misaki.domain.sessions import login_overtaken
 from misaki.ports import AccessStore
 
 
 class InMemorySessionStore:
     """Keeps logins in a dictionary."""
 
-    def __init__(self, access: AccessStore, *, is_user: Callable[[str], bool]) -> None:
+    def __init__(
+        self, access: AccessStore, *, credentials_of: Callable[[str], Credentials | None]
+    ) -> None:
         self._access = access
-        self._is_user = is_user
+        self._credentials_of = credentials_of
         self._sessions: dict[str, Session] = {}
 
-    async def create_session(self, session: Session) -> None:
+    async def create_session(self, session: Session, credentials: Credentials) -> None:
         """Store a new session."""
-        if not self._is_user(session.user_id):
-            raise NotFound(user_name(session.user_id))
+        now = self._credentials_of(session.user_id)
+        if now is None or _decisive(now) != _decisive(credentials) or now.user.disabled:
+            raise login_overtaken()
         self._sessions[session.session_id] = session
 
     async def find_session(self, session_id: str) -> Session | None:
@@ -56,6 +59,10 @@ class InMemorySessionStore:
         for session_id in ids:
             del self._sessions[session_id]
         return ids
+
+
+def _decisive(credentials: Credentials) -> tuple[str, str]:
+    return credentials.user.uid, credentials.password_hash
 
 
 class InMemoryAttemptStore:

@@ -300,11 +300,15 @@ async def test_deleted_project_ends_what_speaks_of_it(stores: Stores) -> None:
     directory = stores.directory
     for user_id in ("alice", "bob", "carol"):
         await directory.create_user(factories.user(user_id), "hash")
-        await stores.sessions.create_session(factories.session(f"s-{user_id}", user_id))
+        await stores.sessions.create_session(
+            factories.session(f"s-{user_id}", user_id), factories.credentials(user_id)
+        )
     await directory.create_project(factories.project("garden"))
     for user_id in ("alice", "bob"):
         await directory.create_member(factories.member("garden", user_id), limit=9)
-    await stores.sessions.create_session(factories.session("narrow", "bob", "garden"))
+    await stores.sessions.create_session(
+        factories.session("narrow", "bob", "garden"), factories.credentials("bob")
+    )
 
     await directory.delete_project(
         "garden",

@@ -257,7 +257,7 @@ async def test_disabled_users_sessions_end_with_their_tokens(stores: Stores) -> 
     """Sessions and revocation belong to the change: all of it, or nothing."""
     revocation = Revocation("users/alice", factories.NOON, factories.NOON)
     await stores.directory.create_user(factories.user("alice"), "hash")
-    await stores.sessions.create_session(factories.session("s1", "alice"))
+    await stores.sessions.create_session(factories.session("s1", "alice"), factories.credentials())
 
     with pytest.raises(Aborted):
         await stores.directory.update_user(
@@ -281,7 +281,9 @@ async def test_new_password_ends_all_sessions(stores: Stores) -> None:
     """Who holds a login made with the old password loses it, others do not."""
     for user_id in ("alice", "bob"):
         await stores.directory.create_user(factories.user(user_id), "hash")
-        await stores.sessions.create_session(factories.session(f"s-{user_id}", user_id))
+        await stores.sessions.create_session(
+            factories.session(f"s-{user_id}", user_id), factories.credentials(user_id)
+        )
     revocation = Revocation("users/alice", factories.NOON, factories.NOON)
 
     await stores.directory.set_password("alice", "new hash", revocations=[revocation])

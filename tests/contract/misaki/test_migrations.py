@@ -131,14 +131,15 @@ async def test_users_and_members_of_the_third_schema_live_on(database_url: str) 
     user = await directory.get_user("alice")
     credentials = await directory.find_credentials("alice")
     (member,) = await directory.list_members("garden", after="", limit=9)
-    await SqlSessionStore(database, revoking).create_session(factories.session("s1", "alice"))
+    assert credentials is not None
+    session = factories.session("s1", "alice")
+    await SqlSessionStore(database, revoking).create_session(session, credentials)
     changed = await directory.update_member(
         "garden", "alice", role=Role.VIEWER, etag=member.etag, new_etag="e2", revocations=[]
     )
 
     await database.close()
     assert not user.disabled
-    assert credentials is not None
     assert "hash" == credentials.password_hash
     assert (Role.MEMBER, Role.VIEWER) == (member.role, changed.role)
 

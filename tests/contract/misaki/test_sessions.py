@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from mesh.errors import NotFound
+from mesh.errors import Unauthenticated
 from mesh.revocations import Revocation
+from misaki.domain.model import Credentials, UserChange
 from misaki.ports import Directory, SessionStore
 from tests import factories
 from tests.contract.misaki.conftest import Stores
@@ -23,7 +24,7 @@ async def test_session_comes_back_as_stored(sessions: SessionStore) -> None:
     """A session read again equals the one stored, time zones included."""
     session = factories.session("s1", "alice", "garden")
 
-    await sessions.create_session(session)
+    await sessions.create_session(session, factories.credentials())
 
     assert session == await sessions.find_session("s1")
     assert await sessions.find_session("s2") is None
@@ -31,14 +32,69 @@ async def test_session_comes_back_as_stored(sessions: SessionStore) -> None:
 
 async def test_nobody_has_no_session(sessions: SessionStore) -> None:
     """A user deleted in the middle of a login is not logged in."""
-    with pytest.raises(NotFound):
-        await sessions.create_session(factories.session("s1", "nobody"))
+    with pytest.raises(Unauthenticated):
+        await sessions.create_session(
+            factories.session("s1", "nobody"), factories.credentials("nobody")
+        )
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        factories.credentials("alice", "the hash before"),
+        Credentials(replace(factories.user("alice"), uid="an earlier alice"), "hash"),
+    ],
+    ids=["another password", "another user"],
+)
+async def test_login_with_what_was_true_before_is_refused(
+    sessions: SessionStore, before: Credentials
+) -> None:
+    """Whoever proved to know the former password, or to be a namesake, is not logged in."""
+    with pytest.raises(Unauthenticated) as caught:
+        await sessions.create_session(factories.session("s1", "alice"), before)
+
+    assert "CREDENTIALS_INVALID" == caught.value.reason
+    assert await sessions.find_session("s1") is None
+
+
+async def test_login_of_a_user_disabled_meanwhile_is_refused(stores: Stores) -> None:
+    """Whoever was disabled while proving who they are is not logged in."""
+    await stores.directory.update_user("alice", UserChange(disabled=True), etag="", new_etag="e2")
+
+    with pytest.raises(Unauthenticated):
+        await stores.sessions.create_session(
+            factories.session("s1", "alice"), factories.credentials()
+        )
+
+    assert await stores.sessions.find_session("s1") is None
+
+
+async def test_login_at_the_time_of_a_new_password_leaves_no_session(stores: Stores) -> None:
+    """Whichever comes first: no session with the old password is left over."""
+    for number in range(8):
+        before = factories.credentials("alice", f"hash {number}")
+        await stores.directory.set_password("alice", f"hash {number}", revocations=[])
+
+        await asyncio.gather(
+            *(
+                stores.sessions.create_session(factories.session(f"s{n}", "alice"), before)
+                for n in range(3)
+            ),
+            stores.directory.set_password("alice", "new hash", revocations=[]),
+            *(
+                stores.sessions.create_session(factories.session(f"s{n}", "alice"), before)
+                for n in range(3, 6)
+            ),
+            return_exceptions=True,
+        )
+
+        assert [] == list(await stores.sessions.list_sessions("alice", after="", limit=9))
 
 
 async def test_renewal_goes_from_one_generation_to_the_next(sessions: SessionStore) -> None:
     """A session of another generation than the one expected stays as it is."""
     session = factories.session("s1", "alice")
-    await sessions.create_session(session)
+    await sessions.create_session(session, factories.credentials())
     later = factories.NOON + timedelta(minutes=15)
     second = replace(session, generation=2, renew_time=later, project_id="garden")
 
@@ -52,7 +108,7 @@ async def test_renewal_goes_from_one_generation_to_the_next(sessions: SessionSto
 async def test_one_of_many_renewals_at_once_goes_through(sessions: SessionStore) -> None:
     """Two renewals of one generation never both succeed."""
     session = factories.session("s1", "alice")
-    await sessions.create_session(session)
+    await sessions.create_session(session, factories.credentials())
     second = replace(session, generation=2)
 
     outcomes = await asyncio.gather(
@@ -64,7 +120,7 @@ async def test_one_of_many_renewals_at_once_goes_through(sessions: SessionStore)
 
 async def test_ended_session_is_gone_with_its_tokens(stores: Stores) -> None:
     """The end and the revocation are one; ending it again finds nothing."""
-    await stores.sessions.create_session(factories.session("s1", "alice"))
+    await stores.sessions.create_session(factories.session("s1", "alice"), factories.credentials())
     revocation = Revocation("sessions/s1", factories.NOON, factories.NOON)
 
     first = await stores.sessions.end_session("s1", revocations=[revocation])
@@ -77,7 +133,7 @@ async def test_ended_session_is_gone_with_its_tokens(stores: Stores) -> None:
 
 async def test_sessions_go_with_their_user(directory: Directory, sessions: SessionStore) -> None:
     """A later user of the same id finds no login of the earlier one."""
-    await sessions.create_session(factories.session("s1", "alice"))
+    await sessions.create_session(factories.session("s1", "alice"), factories.credentials())
 
     await directory.delete_user("alice", etag="")
 
@@ -87,8 +143,10 @@ async def test_sessions_go_with_their_user(directory: Directory, sessions: Sessi
 async def test_sessions_are_listed_by_user_and_page(sessions: SessionStore) -> None:
     """In the order of their ids, each once, and nobody else's."""
     for number in (3, 1, 2):
-        await sessions.create_session(factories.session(f"s{number}", "alice"))
-    await sessions.create_session(factories.session("s0", "bob"))
+        await sessions.create_session(
+            factories.session(f"s{number}", "alice"), factories.credentials()
+        )
+    await sessions.create_session(factories.session("s0", "bob"), factories.credentials("bob"))
 
     first = await sessions.list_sessions("alice", after="", limit=2)
     rest = await sessions.list_sessions("alice", after="s2", limit=2)
@@ -100,9 +158,10 @@ async def test_sessions_are_listed_by_user_and_page(sessions: SessionStore) -> N
 async def test_expired_sessions_are_forgotten(sessions: SessionStore) -> None:
     """What no token can renew any more does not stay."""
     session = factories.session("s1", "alice")
-    await sessions.create_session(session)
+    await sessions.create_session(session, factories.credentials())
     await sessions.create_session(
-        replace(session, session_id="s2", expire_time=factories.NOON + timedelta(hours=48))
+        replace(session, session_id="s2", expire_time=factories.NOON + timedelta(hours=48)),
+        factories.credentials(),
     )
 
     await sessions.forget_sessions(now=session.expire_time)

@@ -30,7 +30,9 @@ async def changes(
 ) -> PasswordChanges:
     """Return the rules over Alice, who is logged in."""
     await directory.create_user(factories.user("alice"), "hash of open sesame")
-    await directory.sessions.create_session(factories.session("s1", "alice"))
+    await directory.sessions.create_session(
+        factories.session("s1", "alice"), factories.credentials("alice", "hash of open sesame")
+    )
     return PasswordChanges(directory, passwords, throttle, revoker)
 
 

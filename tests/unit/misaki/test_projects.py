@@ -221,8 +221,12 @@ async def test_deleted_project_ends_the_tokens_of_its_members(
 ) -> None:
     """Nobody's token speaks of a project that is gone; logins narrowed to it end."""
     await garden.create_member(factories.member("garden", "bob"), limit=9)
-    await garden.sessions.create_session(factories.session("s1", "bob", "garden"))
-    await garden.sessions.create_session(factories.session("s2", "bob", "kitchen"))
+    await garden.sessions.create_session(
+        factories.session("s1", "bob", "garden"), factories.credentials("bob")
+    )
+    await garden.sessions.create_session(
+        factories.session("s2", "bob", "kitchen"), factories.credentials("bob")
+    )
 
     await projects.delete(admin(), "garden", etag="")
 

@@ -1,7 +1,7 @@
 """The rules of logins with other providers; the wire is tested with a real one."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -117,6 +117,26 @@ async def test_wrong_code_makes_no_user(
         await _log_in(logins, "another code")
 
     assert await directory.find_credentials("alice") is None
+
+
+async def test_login_ends_with_a_new_password_that_came_in_between(
+    logins: ProviderLogins, directory: InMemoryDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An admin who gives somebody a new password ends the logins under way, too."""
+    await _log_in(logins)
+    forget_sessions = directory.sessions.forget_sessions
+
+    async def reset_first(*, now: datetime) -> None:
+        await directory.set_password("alice", "hash of close sesame", revocations=())
+        await forget_sessions(now=now)
+
+    monkeypatch.setattr(directory.sessions, "forget_sessions", reset_first)
+
+    with pytest.raises(Unauthenticated) as caught:
+        await _log_in(logins)
+
+    assert "CREDENTIALS_INVALID" == caught.value.reason
+    assert [] == await directory.sessions.list_sessions("alice", after="", limit=9)
 
 
 async def test_slow_login_is_over(logins: ProviderLogins, clock: SettableClock) -> None:

@@ -1,6 +1,8 @@
 """Turning credentials into tokens."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -14,6 +16,7 @@ from mesh.errors import FailedPrecondition, NotFound, Unauthenticated
 from mesh.tokens import TokenVerifier
 from misaki.crypto.keys import new_key
 from misaki.crypto.tokens import JwtMint
+from misaki.domain.model import UserChange
 from misaki.domain.revocations import Revoker
 from misaki.domain.sessions import SessionLimits, Sessions, Where
 from misaki.domain.throttle import Throttle
@@ -154,6 +157,61 @@ async def test_disabled_user_looks_like_a_wrong_password(
 
     assert "CREDENTIALS_INVALID" == caught.value.reason
     assert [("open sesame", "hash of open sesame")] == passwords.compared
+
+
+class SlowPasswords(PlainPasswords):
+    """Passwords during whose comparison something else happens."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    async def matches(self, password: str, password_hash: str | None) -> bool:
+        """Compare, after the other thing."""
+        await self._meanwhile()
+        return await super().matches(password, password_hash)
+
+
+@pytest.mark.parametrize("change", ["password", "disabled", "another alice"])
+async def test_login_ends_with_a_change_that_came_in_between(
+    directory: InMemoryDirectory,
+    throttle: Throttle,
+    mint: JwtMint,
+    revoker: Revoker,
+    clock: SettableClock,
+    new_id: NewId,
+    change: str,
+) -> None:
+    """Who proves to know a password that is replaced meanwhile is not logged in with it."""
+
+    async def meanwhile() -> None:
+        if change == "password":
+            await directory.set_password("alice", "hash of close sesame", revocations=())
+        elif change == "disabled":
+            await directory.update_user("alice", UserChange(disabled=True), etag="", new_etag="e2")
+        else:
+            await directory.delete_user("alice", etag="")
+            later = replace(factories.user("alice"), uid="later")
+            await directory.create_user(later, "hash of open sesame")
+
+    await directory.create_user(factories.user("alice"), "hash of open sesame")
+    sessions = Sessions(
+        directory,
+        directory.sessions,
+        SlowPasswords(meanwhile),
+        throttle,
+        mint,
+        revoker,
+        limits=LIMITS,
+        clock=clock,
+        new_id=new_id,
+    )
+
+    with pytest.raises(Unauthenticated) as caught:
+        await sessions.log_in("alice", "open sesame", Where())
+
+    assert "CREDENTIALS_INVALID" == caught.value.reason
+    assert [] == await directory.sessions.list_sessions("alice", after="", limit=9)
 
 
 async def test_each_renewal_makes_the_next_refresh_token(
