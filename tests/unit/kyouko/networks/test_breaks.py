@@ -211,6 +211,7 @@ def bits_of(content: SnapshotContent) -> dict[str, object]:
     }
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "change",
     [learned, waiting, late, refused, repeated, of_a_task, opened],
