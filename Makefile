@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos protos-check baseline lint format test bench soak pictures demo up down dashboard manifests clean
+.PHONY: help setup protos protos-check baseline lint format test bench soak fuzz pictures demo up down dashboard manifests clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench: $(VENV)/.bench-ready ## Measure speed and accuracy; T=mnist runs a part, 
 
 soak: setup ## Learn for a while under random kills, and compare the networks bit for bit
 	$(BIN)/python -m tests.soak $(T)
+
+fuzz: setup ## Send malformed messages to every service; T=--help lists what can be chosen
+	$(BIN)/python -m tests.fuzz $(T)
 
 pictures: $(VENV)/.bench-ready ## Draw docs/pictures anew from real runs
 	$(BIN)/python -m tests.bench.pictures $(T)

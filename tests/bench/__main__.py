@@ -14,6 +14,7 @@ from tests.bench import (
     adversarial,
     compiling,
     experts,
+    identity,
     idle,
     incremental,
     journal,
@@ -60,6 +61,7 @@ PARTS = {
     "journal": Part(journal.measure, "the file journal against bare write and fdatasync"),
     "idle": Part(idle.measure, "500 networks that nobody uses, and how soon one is back"),
     "start": Part(start.measure, "how long `hanami up` takes"),
+    "identity": Part(identity.measure, "logins, authorised calls, the rotation of a key"),
     "mesh": Part(mesh.measure, "learning through Envoy and gRPC against the engine alone"),
 }
 
