@@ -12,15 +12,9 @@ from typing import Any
 from urllib.parse import unquote
 
 Network = IPv4Network | IPv6Network
-# Loopback, and the private networks in which a mesh keeps its own gateway.
-PRIVATE_NETWORKS = (
-    "127.0.0.0/8",
-    "::1/128",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "fc00::/7",
-)
+# The gateway of a mesh on one machine. A gateway elsewhere has to be named: whoever is believed
+# can call from any address, and so guess passwords as often as there are addresses.
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 # One customer of a provider has at least this much of IPv6.
 _IPV6_PREFIX = 64
 # Where the gateway writes the address of a caller.
@@ -48,7 +42,7 @@ class Origins:
 
     def __init__(
         self,
-        trusted_proxies: Iterable[str] = PRIVATE_NETWORKS,
+        trusted_proxies: Iterable[str] = LOOPBACK,
         trusted_names: Iterable[str] = (),
     ) -> None:
         """Take the proxies.

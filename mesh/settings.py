@@ -19,7 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from mesh.origins import PRIVATE_NETWORKS, Origins
+from mesh.origins import LOOPBACK, Origins
 from mesh.tls import MeshTls, TlsError
 
 
@@ -69,8 +69,9 @@ class MeshSettings(BaseSettings):
         default=10.0, ge=0, description="how long running calls may go on after SIGTERM"
     )
     trusted_proxies: tuple[str, ...] = Field(
-        default=PRIVATE_NETWORKS,
-        description="addresses and networks of proxies whose x-forwarded-for is believed",
+        default=LOOPBACK,
+        description="addresses and networks of proxies whose x-forwarded-for is believed; those "
+        "of this machine unless set",
     )
     trusted_proxy_names: tuple[str, ...] = Field(
         default=("envoy", "torii"),

@@ -81,3 +81,14 @@ def test_certificate_tells_a_proxy_where_there_are_any() -> None:
     service = origins.seen("127.0.0.1", "192.0.2.7", ["kyouko"])
 
     assert (Origin("192.0.2.7", via="10.1.2.3"), Origin("127.0.0.1")) == (gateway, service)
+
+
+@pytest.mark.parametrize(
+    "neighbour", ["10.0.0.7", "172.16.4.4", "192.168.1.9", "fd00::7", "169.254.1.1", "100.64.0.1"]
+)
+def test_neighbours_are_no_proxies_unless_named(neighbour: str) -> None:
+    """Who only shares a private network is not believed: nobody may choose their address."""
+    expected = Origin(neighbour)
+
+    assert expected == Origins().seen(neighbour, "198.51.100.9")
+    assert "198.51.100.9" == Origins([neighbour]).seen(neighbour, "198.51.100.9").address
