@@ -326,6 +326,7 @@ class DatasetDescription:
     columns: Sequence[DatasetColumn]
     row_count: int
     visibility: Visibility = Visibility.SHARED
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -360,14 +361,16 @@ class Datasets(Protocol):
         """
 
     def read(
-        self, name: str, columns: Sequence[str], start_row: int, *, together: int
+        self, name: str, columns: Sequence[str], start_row: int, *, together: int, etag: str
     ) -> AsyncGenerator[RowRange, None]:
         """Yield the rows of some columns from a row on, in order, as this service.
 
-        The first `together` columns, of numbers, may share one array of one type.
+        The first `together` columns, of numbers, may share one array of one type. With an
+        `etag` only the data set of this etag is read.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
+            Aborted: ETAG_MISMATCH.
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
 

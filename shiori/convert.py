@@ -43,6 +43,7 @@ def read_request(request: pb.ReadDatasetRequest) -> ReadRequest:
         start_row=request.start_row,
         row_limit=request.row_limit,
         matrix_columns=request.matrix_columns,
+        etag=request.etag,
     )
 
 

@@ -50,11 +50,11 @@ class ShioriDatasets:
         return description_of(answer)
 
     async def read(
-        self, name: str, columns: Sequence[str], start_row: int, *, together: int
+        self, name: str, columns: Sequence[str], start_row: int, *, together: int, etag: str
     ) -> AsyncGenerator[RowRange, None]:
         """Yield the rows of some columns from a row on; the first ones come in one array."""
         request = pb.ReadDatasetRequest(
-            name=name, columns=columns, start_row=start_row, matrix_columns=together
+            name=name, columns=columns, start_row=start_row, matrix_columns=together, etag=etag
         )
         metadata = call_metadata(await self._tokens.token())
         call = self._stub.ReadDataset(request, metadata=metadata)

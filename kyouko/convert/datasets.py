@@ -36,6 +36,7 @@ def description_of(message: pb.Dataset) -> DatasetDescription:
         ],
         row_count=message.row_count,
         visibility=visibility_of(message.visibility),
+        etag=message.etag,
     )
 
 

@@ -79,6 +79,7 @@ class TaskRow(Base):
     task_id: Mapped[str] = mapped_column(_identifier())
     work: Mapped[str] = mapped_column(String(16))
     dataset: Mapped[str] = mapped_column(String(160))
+    dataset_etag: Mapped[str] = mapped_column(String(64), server_default="")
     epochs: Mapped[int]
     input_columns: Mapped[list[str]] = mapped_column(JSON)
     target_column: Mapped[str] = mapped_column(String(256))

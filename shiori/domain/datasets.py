@@ -40,6 +40,7 @@ class ReadRequest:
     start_row: int = 0
     row_limit: int = 0
     matrix_columns: int = 0
+    etag: str = ""
 
 
 class Datasets:
@@ -154,9 +155,12 @@ class Datasets:
             InvalidArgument: FIELD_INVALID: an unknown column, rows that are not there, or
                 a matrix of text.
             ResourceExhausted: LIMIT_REACHED: the caller reads too many at once.
+            Aborted: ETAG_MISMATCH.
         """
         with self._running.following(caller, request.name) as still:
             dataset = await self.get(caller, request.name)
+            if request.etag not in ("", dataset.etag):
+                raise stale_etag(str(request.name), request.etag)
             async with aclosing(self._rows(caller, dataset, request)) as batches:
                 async for batch in batches:
                     still.check()

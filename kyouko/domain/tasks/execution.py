@@ -241,6 +241,7 @@ class TaskExecution:
             self._tools.datasets,
             ReadingPlan(
                 dataset=task.dataset,
+                etag=task.dataset_etag,
                 columns=[*task.input_columns, *others],
                 together=len(task.input_columns),
                 row_count=task.progress.total_rows // task.epochs,

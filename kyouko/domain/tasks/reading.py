@@ -27,6 +27,7 @@ class ReadingPlan:
         done_rows: over all epochs, rows to leave out at the beginning.
         frame_rows: most rows in a piece.
         patience_seconds: how long the archive may be away.
+        etag: of the data set; a later one of its name is not read. Empty for any.
     """
 
     dataset: str
@@ -37,6 +38,7 @@ class ReadingPlan:
     done_rows: int
     frame_rows: int
     patience_seconds: float
+    etag: str = ""
 
 
 class RowReader:
@@ -93,7 +95,7 @@ class RowReader:
         while row < plan.row_count:
             try:
                 batches = self._datasets.read(
-                    plan.dataset, plan.columns, row, together=plan.together
+                    plan.dataset, plan.columns, row, together=plan.together, etag=plan.etag
                 )
                 async with aclosing(batches) as read:
                     async for batch in read:

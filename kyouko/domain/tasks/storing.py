@@ -70,7 +70,9 @@ class ResultStore:
         task = self._task
         network = await self._networks.get(task.project_id, task.network_id)
         try:
-            of_rows = (await self._datasets.describe(task.dataset)).visibility
+            rows = await self._datasets.describe(task.dataset)
+            is_same = task.dataset_etag in ("", rows.etag)
+            of_rows = rows.visibility if is_same else Visibility.PRIVATE
         except NotFound:
             of_rows = Visibility.PRIVATE
         return result_of(task, network=network.visibility, rows=of_rows)

@@ -106,6 +106,7 @@ class Task:
         time_column: empty when no times are read.
         is_classes: whether the network tells classes apart.
         result_dataset_id: empty when no predictions are kept.
+        dataset_etag: tells the data set from a later one of its name; empty where it was not noted.
         creator_since: tells the creator from a later one of the same name.
         trace: the trace context (W3C) of the call that queued the task.
     """
@@ -132,6 +133,7 @@ class Task:
     trace: Mapping[str, str] = field(default_factory=dict)
     number: int = 0
     creator_since: int = 0
+    dataset_etag: str = ""
 
     @property
     def name(self) -> str:

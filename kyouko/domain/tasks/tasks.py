@@ -128,6 +128,7 @@ class Tasks:
             create_time=self._tools.clock(),
             creator=caller.principal.name,
             creator_since=caller.principal.since,
+            dataset_etag=dataset.etag,
             progress=TaskProgress(total_rows=dataset.row_count * new.epochs),
             trace=self._tools.tracing.current(),
         )

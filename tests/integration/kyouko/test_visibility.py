@@ -18,13 +18,15 @@ from tests.integration.kyouko.servers import (
     NETWORK,
     PARENT,
     RunningKyouko,
+    csv_of_two_kinds,
     info_of,
+    reason_in,
     rows_of_two_kinds,
     upload_two_kinds,
 )
 from tests.integration.kyouko.test_inference import infer_request
 from tests.integration.meshes import Metadata, RunningMisaki
-from tests.integration.shiori.servers import RunningShiori
+from tests.integration.shiori.servers import RunningShiori, messages_of
 from tests.integration.statuses import refusal
 
 PRIVATE = visibility_pb2.VISIBILITY_PRIVATE
@@ -414,3 +416,28 @@ async def test_a_device_reaches_what_its_key_names(
 
     assert all_of([infer, stream], grpc.StatusCode.OK) == of_inside
     assert all_of([infer, stream], MISSING) == of_outside
+
+
+async def test_a_task_reads_no_later_data_set_of_the_name(
+    kyouko: RunningKyouko, shiori: RunningShiori, people: People
+) -> None:
+    """Whoever made the task was never asked whether they may read that one."""
+    await kyouko.create_network()
+    await shiori.upload_csv("slow", csv_of_two_kinds(100_000), target_column="kind")
+    await upload_two_kinds(shiori)
+    first = await kyouko.create_task("slow")
+    waiting = await kyouko.create_task("kinds")
+    await shiori.stub.DeleteDataset(
+        dataset_service_pb2.DeleteDatasetRequest(name=KINDS), metadata=people.bob
+    )
+    later = {"data": csv_of_two_kinds(300).encode()}
+    await shiori.stub.UploadDataset(
+        messages_of("kinds", later, target_column="kind", visibility=PRIVATE), metadata=people.bob
+    )
+
+    await kyouko.cancel(first.name)
+    ended = await kyouko.finish(waiting)
+
+    assert task_service_pb2.TASK_STATE_FAILED == ended.state
+    assert "ETAG_MISMATCH" == reason_in(ended.error).reason
+    assert 0 == ended.progress.done_rows

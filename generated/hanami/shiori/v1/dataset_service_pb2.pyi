@@ -542,6 +542,7 @@ class ReadDatasetRequest(_message.Message):
     START_ROW_FIELD_NUMBER: _builtins.int
     ROW_LIMIT_FIELD_NUMBER: _builtins.int
     MATRIX_COLUMNS_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The data set, `projects/{project}/datasets/{dataset}`."""
     start_row: _builtins.int
@@ -555,6 +556,10 @@ class ReadDatasetRequest(_message.Message):
     holds them all, so integers beside floating-point numbers may lose digits
     above 2^53.
     """
+    etag: _builtins.str
+    """When set, rows are read only if this is still the etag of the data set: of this
+    one, and of no later one of its name.
+    """
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The columns to read, in the order wanted; all when empty."""
@@ -567,10 +572,11 @@ class ReadDatasetRequest(_message.Message):
         start_row: _builtins.int = ...,
         row_limit: _builtins.int = ...,
         matrix_columns: _builtins.int = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "matrix_columns", b"matrix_columns", "name", b"name", "row_limit", b"row_limit", "start_row", b"start_row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "etag", b"etag", "matrix_columns", b"matrix_columns", "name", b"name", "row_limit", b"row_limit", "start_row", b"start_row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -132,7 +132,7 @@ class DatasetServiceServicer:
 
         Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, a range
         outside the data set, text in a matrix), LIMIT_REACHED (too many reads of
-        one user at once), DEPENDENCY_UNAVAILABLE.
+        one user at once), ETAG_MISMATCH, DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

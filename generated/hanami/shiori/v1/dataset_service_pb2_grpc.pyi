@@ -74,7 +74,7 @@ class DatasetServiceStub:
 
     Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, a range
     outside the data set, text in a matrix), LIMIT_REACHED (too many reads of
-    one user at once), DEPENDENCY_UNAVAILABLE.
+    one user at once), ETAG_MISMATCH, DEPENDENCY_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -122,7 +122,7 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
 
     Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, a range
     outside the data set, text in a matrix), LIMIT_REACHED (too many reads of
-    one user at once), DEPENDENCY_UNAVAILABLE.
+    one user at once), ETAG_MISMATCH, DEPENDENCY_UNAVAILABLE.
     """
 
 class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -203,7 +203,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Reasons: RESOURCE_NOT_FOUND, FIELD_INVALID (an unknown column, a range
         outside the data set, text in a matrix), LIMIT_REACHED (too many reads of
-        one user at once), DEPENDENCY_UNAVAILABLE.
+        one user at once), ETAG_MISMATCH, DEPENDENCY_UNAVAILABLE.
         """
 
 def add_DatasetServiceServicer_to_server(servicer: DatasetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

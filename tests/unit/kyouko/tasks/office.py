@@ -90,7 +90,7 @@ class Archive:
         return DatasetDescription(name, columns, ROWS)
 
     async def read(
-        self, name: str, columns: Sequence[str], start_row: int, *, together: int
+        self, name: str, columns: Sequence[str], start_row: int, *, together: int, etag: str
     ) -> AsyncGenerator[RowRange, None]:
         """Yield all rows at once, as far as there may be more."""
         stop = min(ROWS, start_row + self.most_rows)

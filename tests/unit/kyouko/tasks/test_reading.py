@@ -29,7 +29,7 @@ class Archive:
         return DatasetDescription(name, [], self._row_count)
 
     async def read(
-        self, name: str, columns: Sequence[str], start_row: int, *, together: int
+        self, name: str, columns: Sequence[str], start_row: int, *, together: int, etag: str
     ) -> AsyncGenerator[RowRange, None]:
         """Yield the rows in batches of seven."""
         self.starts.append(start_row)
