@@ -1,8 +1,10 @@
 """Builders of domain objects with sensible defaults, for all tiers."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from mesh.access import AccessRule, Action, Caller, Principal, Role
+from mesh.revocations import Revocation
 from misaki.domain.model import (
     CredentialKind,
     Credentials,
@@ -85,6 +87,11 @@ def session(session_id: str = "s1", user_id: str = "alice", project_id: str = ""
         origin="203.0.113.7",
         client="test",
     )
+
+
+def revocations_of(subjects: Sequence[str]) -> Sequence[Revocation]:
+    """Return revocations made at noon, which last for a minute."""
+    return [Revocation(subject, NOON, NOON + timedelta(minutes=1)) for subject in subjects]
 
 
 def api_key(key_id: str = "sensor", project_id: str = "garden") -> ProjectCredential:

@@ -36,7 +36,8 @@ class PasswordChanges:
         Raises:
             NotFound: RESOURCE_NOT_FOUND: it is not the caller's own.
             InvalidArgument: FIELD_INVALID.
-            Unauthenticated: CREDENTIALS_INVALID: the old password is another one.
+            Unauthenticated: CREDENTIALS_INVALID: the old password is another one, or was
+                replaced by somebody else meanwhile.
             ResourceExhausted: LOGIN_THROTTLED.
         """
         caller.authorize_method()
@@ -50,9 +51,9 @@ class PasswordChanges:
         password_hash = credentials.password_hash if credentials else None
         if not await self._passwords.matches(old, password_hash):
             await self._throttle.failed(attempt)
-            raise Unauthenticated("this is not the password so far", reason="CREDENTIALS_INVALID")
+            raise not_the_old_password()
         await self._throttle.check(attempt)
-        await self._set(own_id, new)
+        await self._set(own_id, new, expected=password_hash)
 
     async def reset(self, caller: Caller, user_id: str, *, new: str) -> None:
         """Give another user a new password.
@@ -82,7 +83,13 @@ class PasswordChanges:
             field="new_password",
         )
 
-    async def _set(self, user_id: str, new: str) -> None:
+    async def _set(self, user_id: str, new: str, *, expected: str | None = None) -> None:
         password_hash = await self._passwords.hash(new)
-        revocations = self._revoker.of(user_name(user_id))
-        await self._directory.set_password(user_id, password_hash, revocations=revocations)
+        await self._directory.set_password(
+            user_id, password_hash, revocations_of=self._revoker.of, expected=expected
+        )
+
+
+def not_the_old_password() -> Unauthenticated:
+    """Return the error of somebody who does not know the password so far."""
+    return Unauthenticated("this is not the password so far", reason="CREDENTIALS_INVALID")

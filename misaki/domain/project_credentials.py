@@ -163,9 +163,7 @@ class ProjectCredentials:
         """
         caller.authorize_project(project_id)
         credential = await self._store.get_credential(kind, project_id, credential_id)
-        await self._store.delete_credential(
-            credential, etag=etag, revocations=self._revoker.of(credential.subject)
-        )
+        await self._store.delete_credential(credential, etag=etag, revocations_of=self._revoker.of)
 
     async def exchange(
         self, kind: CredentialKind, secret: str, *, name: str | None = None

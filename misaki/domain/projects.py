@@ -90,7 +90,7 @@ class Projects:
             project_id,
             etag=etag,
             delete_time=self._clock(),
-            revocations_of=lambda subjects: self._revoker.of(*subjects),
+            revocations_of=self._revoker.of,
         )
 
     async def add_member(
@@ -136,7 +136,7 @@ class Projects:
             role=role,
             etag=etag,
             new_etag=self._new_id(),
-            revocations=self._revoker.of(user_name(user_id)),
+            revocations_of=self._revoker.of,
         )
 
     async def list_members(
@@ -158,8 +158,7 @@ class Projects:
             PermissionDenied: ROLE_INSUFFICIENT.
         """
         caller.authorize_project(project_id)
-        revocations = self._revoker.of(user_name(user_id))
-        await self._directory.delete_member(project_id, user_id, revocations=revocations)
+        await self._directory.delete_member(project_id, user_id, revocations_of=self._revoker.of)
 
 
 def _check_role(role: Role) -> None:

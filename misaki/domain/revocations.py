@@ -36,18 +36,19 @@ class Revoker:
         self._clock = clock
         self._lasts = REACH + longest_token + timedelta(seconds=LEEWAY_SECONDS)
 
-    def of(self, *subjects: str) -> Sequence[Revocation]:
+    def of(self, subjects: Sequence[str]) -> Sequence[Revocation]:
         """Return what ends all tokens there are about some subjects.
 
-        To be given to the method of a store that makes the change which they follow
-        from, so that both are one transaction.
+        The method itself is given to that of a store which makes the change they follow
+        from: so that both are one transaction, and dated when others can no longer come
+        in between.
         """
         now = self._clock()
         return [Revocation(subject, now + REACH, now + self._lasts) for subject in subjects]
 
     async def revoke(self, *subjects: str) -> None:
         """End all tokens there are about some subjects, when nothing else changes."""
-        await self._store.record_revocations(self.of(*subjects))
+        await self._store.record_revocations(self.of(subjects))
 
     async def issue_time(self, *subjects: str) -> datetime:
         """Return the date for a fresh token about some subjects.

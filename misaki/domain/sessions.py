@@ -184,7 +184,9 @@ class Sessions:
                 reason="STATE_CONFLICT",
                 metadata={"resource": caller.principal.name, "state": "NO_SESSION"},
             )
-        await self._end(session_id)
+        if not await self._end(session_id):
+            # The token is good all the same: the user has so many logins that this one is gone.
+            await self._revoker.revoke(f"sessions/{session_id}")
 
     async def revoke(self, token: str) -> None:
         """Take a token back: a refresh token with its session, any other one alone.
@@ -279,8 +281,7 @@ class Sessions:
         return TokenPair(user, session, access, self._mint.refresh_for(session))
 
     async def _end(self, session_id: str) -> bool:
-        revocations = self._revoker.of(f"sessions/{session_id}")
-        return await self._store.end_session(session_id, revocations=revocations)
+        return await self._store.end_session(session_id, revocations_of=self._revoker.of)
 
     async def _revoke_access(self, token: str) -> None:
         try:

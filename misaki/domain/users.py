@@ -98,9 +98,8 @@ class Users:
         if change.display_name is not None:
             name = rules.check_display_name(change.display_name, default=user_id)
             change = replace(change, display_name=name)
-        revocations = self._revoker.of(user_name(user_id)) if change.takes_away else ()
         return await self._directory.update_user(
-            user_id, change, etag=etag, new_etag=self._new_id(), revocations=revocations
+            user_id, change, etag=etag, new_etag=self._new_id(), revocations_of=self._revoker.of
         )
 
     async def delete(self, caller: Caller, user_id: str, *, etag: str) -> None:
@@ -115,8 +114,7 @@ class Users:
         caller.authorize_method()
         if caller.principal.name == user_name(user_id):
             raise _not_oneself(user_id, "delete themselves")
-        revocations = self._revoker.of(user_name(user_id))
-        await self._directory.delete_user(user_id, etag=etag, revocations=revocations)
+        await self._directory.delete_user(user_id, etag=etag, revocations_of=self._revoker.of)
 
 
 def reachable_user(caller: Caller, user_id: str) -> str:

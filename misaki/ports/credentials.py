@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from mesh.revocations import Revocation
 from misaki.domain.model import CredentialKind, ProjectCredential
+from misaki.ports.directory import RevocationsOf
 
 
 class CredentialStore(Protocol):
@@ -44,9 +44,9 @@ class CredentialStore(Protocol):
         """
 
     async def delete_credential(
-        self, credential: ProjectCredential, *, etag: str, revocations: Sequence[Revocation]
+        self, credential: ProjectCredential, *, etag: str, revocations_of: RevocationsOf
     ) -> None:
-        """Delete a credential.
+        """Delete a credential with its tokens.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.

@@ -8,7 +8,9 @@ from mesh.access import Role
 from mesh.revocations import Revocation
 from misaki.domain.model import Credentials, Member, Project, User, UserChange
 
-# Makes the revocations of some subjects.
+# Makes the revocations of some subjects, as of now. Stores call it when the change is made and
+# nobody can come in between any more: a date from before they waited for others would spare
+# tokens that were issued meanwhile.
 RevocationsOf = Callable[[Sequence[str]], Sequence[Revocation]]
 
 
@@ -21,8 +23,8 @@ class Directory(Protocol):
     """Keeps users, projects and memberships. Each method is one transaction.
 
     Lists are in the order of ids, byte by byte, and hold at most `limit` items
-    after the id `after` (from the beginning when it is empty). `revocations` are
-    recorded if the change is made, and only then.
+    after the id `after` (from the beginning when it is empty). What `revocations_of`
+    makes of those whose tokens end is recorded if the change is made, and only then.
     """
 
     async def create_user(self, user: User, password_hash: str) -> None:
@@ -55,9 +57,11 @@ class Directory(Protocol):
         *,
         etag: str,
         new_etag: str,
-        revocations: Sequence[Revocation] = (),
+        revocations_of: RevocationsOf = no_revocations,
     ) -> User:
         """Change a user; who is disabled by it loses all sessions.
+
+        Tokens end if the change takes something away.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
@@ -66,23 +70,35 @@ class Directory(Protocol):
         """
 
     async def set_password(
-        self, user_id: str, password_hash: str, *, revocations: Sequence[Revocation]
+        self,
+        user_id: str,
+        password_hash: str,
+        *,
+        revocations_of: RevocationsOf,
+        expected: str | None = None,
     ) -> None:
         """Replace a user's password, and end all sessions of the user.
 
+        Args:
+            user_id: The user.
+            password_hash: Of the new password.
+            revocations_of: Ends the user's tokens.
+            expected: When given, the hash that the user has to have so far.
+
         Raises:
-            NotFound: RESOURCE_NOT_FOUND.
+            NotFound: RESOURCE_NOT_FOUND: there is no such user, and nothing was expected.
+            Unauthenticated: CREDENTIALS_INVALID: there is none with the expected hash.
         """
 
     async def delete_user(
-        self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
+        self, user_id: str, *, etag: str, revocations_of: RevocationsOf = no_revocations
     ) -> None:
         """Delete a user with all memberships and sessions.
 
         Args:
             user_id: The user.
             etag: When not empty, the etag that the user has to have.
-            revocations: What ends with the user.
+            revocations_of: Ends the user's tokens.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
@@ -163,7 +179,7 @@ class Directory(Protocol):
         role: Role,
         etag: str,
         new_etag: str,
-        revocations: Sequence[Revocation],
+        revocations_of: RevocationsOf,
     ) -> Member:
         """Give a member another role.
 
@@ -180,7 +196,7 @@ class Directory(Protocol):
         """
 
     async def delete_member(
-        self, project_id: str, user_id: str, *, revocations: Sequence[Revocation] = ()
+        self, project_id: str, user_id: str, *, revocations_of: RevocationsOf = no_revocations
     ) -> None:
         """Delete a membership.
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from mesh.revocations import Revocation
 from misaki.domain.attempts import Attempts, Limits
 from misaki.domain.model import Credentials, Session
+from misaki.ports.directory import RevocationsOf
 
 
 class SessionStore(Protocol):
@@ -35,8 +35,8 @@ class SessionStore(Protocol):
             Whether it was; nothing is stored otherwise.
         """
 
-    async def end_session(self, session_id: str, *, revocations: Sequence[Revocation]) -> bool:
-        """End a session; returns whether there was one."""
+    async def end_session(self, session_id: str, *, revocations_of: RevocationsOf) -> bool:
+        """End a session with its tokens; returns whether there was one."""
 
     async def list_sessions(self, user_id: str, *, after: str, limit: int) -> Sequence[Session]:
         """Return a user's sessions in the order of their ids, `limit` after an id."""

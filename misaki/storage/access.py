@@ -14,11 +14,13 @@ from mesh.database import Database
 from mesh.errors import NotFound, stale_etag
 from mesh.revocations import Revocation
 from misaki.domain.policy import PolicyVersion
+from misaki.ports import RevocationsOf
 from misaki.storage.models import PolicyRow, ProjectRow, RevocationRow
 
-# Opens a session whose transaction records revocations at its end. Every change that ends
-# tokens is made in one, so that neither comes without the other.
-Revoking = Callable[[Sequence[Revocation]], AbstractAsyncContextManager[AsyncSession]]
+# Opens a session whose transaction records revocations at its end, and a list to be filled with
+# the subjects. Every change that ends tokens is made in one, so that neither comes without the
+# other.
+Revoking = Callable[[RevocationsOf], AbstractAsyncContextManager[tuple[AsyncSession, list[str]]]]
 
 
 class SqlAccessStore:
@@ -37,19 +39,25 @@ class SqlAccessStore:
         self._recorded = recorded
 
     @asynccontextmanager
-    async def revoking(self, revocations: Sequence[Revocation]) -> AsyncIterator[AsyncSession]:
+    async def revoking(
+        self, revocations_of: RevocationsOf
+    ) -> AsyncIterator[tuple[AsyncSession, list[str]]]:
         """Open a session in one transaction that ends with recording revocations."""
+        ended: list[str] = []
         async with self._database.session() as session:
-            yield session
-            if revocations:
-                await session.execute(insert(RevocationRow), [_values(r) for r in revocations])
+            yield session, ended
+            # Dated only now, when the transaction has waited for all who hold its rows.
+            revocations = revocations_of(ended) if ended else ()
+            await _record(session, revocations)
         if revocations:
             self._recorded(revocations)
 
     async def record_revocations(self, revocations: Sequence[Revocation]) -> None:
         """Record revocations that no other change goes with."""
-        async with self.revoking(revocations):
-            pass
+        async with self._database.session() as session:
+            await _record(session, revocations)
+        if revocations:
+            self._recorded(revocations)
 
     async def last_revocation(self, subjects: Collection[str]) -> datetime | None:
         """Return the latest `issued_before` of any of these subjects."""
@@ -139,6 +147,11 @@ class SqlAccessStore:
                 session.add(row)
         except IntegrityError as error:  # Somebody else was faster.
             raise stale_etag("policy", str(policy.version - 1)) from error
+
+
+async def _record(session: AsyncSession, revocations: Sequence[Revocation]) -> None:
+    if revocations:
+        await session.execute(insert(RevocationRow), [_values(r) for r in revocations])
 
 
 def _values(revocation: Revocation) -> dict[str, object]:

@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from mesh.access import Action, Role
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound, stale_etag
-from mesh.revocations import Revocation
 from misaki.domain.model import CredentialKind, ProjectCredential, credential_name
 from misaki.domain.project_credentials import too_many_credentials
+from misaki.ports import RevocationsOf
 from misaki.storage.access import Revoking
 from misaki.storage.models import CredentialRow
 from misaki.storage.repository import existing_project
@@ -101,19 +101,20 @@ class SqlCredentialStore:
             return [_credential(row) for row in await session.scalars(query)]
 
     async def delete_credential(
-        self, credential: ProjectCredential, *, etag: str, revocations: Sequence[Revocation]
+        self, credential: ProjectCredential, *, etag: str, revocations_of: RevocationsOf
     ) -> None:
         """Delete a credential."""
         statement = delete(CredentialRow).where(_is(credential))
         if etag:
             statement = statement.where(CredentialRow.etag == etag)
-        async with self._revoking(revocations) as session:
+        async with self._revoking(revocations_of) as (session, ended):
             deleted = await session.scalars(statement.returning(CredentialRow.uid))
             if deleted.first() is None:
                 there = await session.scalar(select(CredentialRow.uid).where(_is(credential)))
                 if there is None:
                     raise NotFound(credential.name)
                 raise stale_etag(credential.name, etag)
+            ended.append(credential.subject)
 
     async def note_use(self, credential: ProjectCredential, *, now: datetime) -> None:
         """Note when a credential was used last."""

@@ -14,7 +14,6 @@ from sqlalchemy.sql.selectable import ForUpdateArg
 from mesh.access import Role
 from mesh.database import Database
 from mesh.errors import AlreadyExists, DomainError, NotFound, stale_etag
-from mesh.revocations import Revocation
 from misaki.domain.model import (
     Credentials,
     Member,
@@ -24,6 +23,7 @@ from misaki.domain.model import (
     project_name,
     user_name,
 )
+from misaki.domain.password_changes import not_the_old_password
 from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.users import last_admin
 from misaki.ports import RevocationsOf, no_revocations
@@ -85,16 +85,17 @@ class SqlDirectory:
             return bool(await session.scalar(query))
 
     async def delete_user(
-        self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
+        self, user_id: str, *, etag: str, revocations_of: RevocationsOf = no_revocations
     ) -> None:
         """Delete a user and the user's memberships."""
         statement = delete(UserRow).where(UserRow.user_id == user_id, _can_be_spared(user_id))
         if etag:
             statement = statement.where(UserRow.etag == etag)
-        async with self._revoking(revocations) as session:
+        async with self._revoking(revocations_of) as (session, ended):
             await _lock_admins(session)
             if not await _finds(session, statement, UserRow.user_id):
                 raise await _not_spared(session, user_id, etag)
+            ended.append(user_name(user_id))
 
     async def update_user(
         self,
@@ -103,7 +104,7 @@ class SqlDirectory:
         *,
         etag: str,
         new_etag: str,
-        revocations: Sequence[Revocation] = (),
+        revocations_of: RevocationsOf = no_revocations,
     ) -> User:
         """Change a user; who is disabled by it loses all sessions."""
         values = {field: value for field, value in asdict(change).items() if value is not None}
@@ -112,8 +113,9 @@ class SqlDirectory:
             statement = statement.where(_can_be_spared(user_id))
         if etag:
             statement = statement.where(UserRow.etag == etag)
-        async with self._revoking(revocations) as session:
+        async with self._revoking(revocations_of) as (session, ended):
             if change.takes_away:
+                ended.append(user_name(user_id))
                 await _lock_admins(session)
             statement = statement.values(etag=new_etag, **values)
             if not await _finds(session, statement, UserRow.user_id):
@@ -123,15 +125,22 @@ class SqlDirectory:
             return _user(await session.get_one(UserRow, user_id, populate_existing=True))
 
     async def set_password(
-        self, user_id: str, password_hash: str, *, revocations: Sequence[Revocation]
+        self,
+        user_id: str,
+        password_hash: str,
+        *,
+        revocations_of: RevocationsOf,
+        expected: str | None = None,
     ) -> None:
         """Replace a user's password, and end all sessions of the user."""
-        statement = (
-            update(UserRow).where(UserRow.user_id == user_id).values(password_hash=password_hash)
-        )
-        async with self._revoking(revocations) as session:
+        statement = update(UserRow).where(UserRow.user_id == user_id)
+        if expected is not None:
+            statement = statement.where(UserRow.password_hash == expected)
+        statement = statement.values(password_hash=password_hash)
+        async with self._revoking(revocations_of) as (session, ended):
             if not await _finds(session, statement, UserRow.user_id):
-                raise NotFound(user_name(user_id))
+                raise NotFound(user_name(user_id)) if expected is None else not_the_old_password()
+            ended.append(user_name(user_id))
             await session.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
 
     async def create_project(self, project: Project) -> None:
@@ -203,24 +212,21 @@ class SqlDirectory:
         )
         if etag:
             statement = statement.where(ProjectRow.etag == etag)
-        # Filled below, when nobody can become a member any more, and recorded at the end.
-        revocations: list[Revocation] = []
-        async with self._revoking(revocations) as session:
+        async with self._revoking(revocations_of) as (session, ended):
             if not await _finds(session, statement, ProjectRow.project_id):
                 await existing_project(session, project_id)
                 raise stale_etag(project_name(project_id), etag)
             members = delete(MemberRow).where(MemberRow.project_id == project_id)
             removed = await session.scalars(members.returning(MemberRow.user_id))
-            subjects = [user_name(user_id) for user_id in removed]
+            ended += [user_name(user_id) for user_id in removed]
             sessions = delete(SessionRow).where(SessionRow.project_id == project_id)
-            ended = await session.scalars(sessions.returning(SessionRow.session_id))
-            subjects += [f"sessions/{session_id}" for session_id in ended]
+            narrowed = await session.scalars(sessions.returning(SessionRow.session_id))
+            ended += [f"sessions/{session_id}" for session_id in narrowed]
             credentials = delete(CredentialRow).where(CredentialRow.project_id == project_id)
             gone = await session.execute(
                 credentials.returning(CredentialRow.kind, CredentialRow.uid)
             )
-            subjects += [f"{kind}/{uid}" for kind, uid in gone]
-            revocations += revocations_of(subjects)
+            ended += [f"{kind}/{uid}" for kind, uid in gone]
 
     async def create_member(self, member: Member, *, limit: int) -> None:
         """Store a new membership."""
@@ -253,7 +259,7 @@ class SqlDirectory:
         role: Role,
         etag: str,
         new_etag: str,
-        revocations: Sequence[Revocation],
+        revocations_of: RevocationsOf,
     ) -> Member:
         """Give a member another role."""
         name = f"{project_name(project_id)}/members/{user_id}"
@@ -264,11 +270,12 @@ class SqlDirectory:
         )
         if etag:
             statement = statement.where(MemberRow.etag == etag)
-        async with self._revoking(revocations) as session:
+        async with self._revoking(revocations_of) as (session, ended):
             if not await _finds(session, statement, MemberRow.user_id):
                 if await session.get(MemberRow, (project_id, user_id)) is None:
                     raise NotFound(name)
                 raise stale_etag(name, etag)
+            ended.append(user_name(user_id))
             key = (project_id, user_id)
             return _member(await session.get_one(MemberRow, key, populate_existing=True))
 
@@ -285,15 +292,16 @@ class SqlDirectory:
             return [_member(row) for row in await session.scalars(query)]
 
     async def delete_member(
-        self, project_id: str, user_id: str, *, revocations: Sequence[Revocation] = ()
+        self, project_id: str, user_id: str, *, revocations_of: RevocationsOf = no_revocations
     ) -> None:
         """Delete a membership."""
         statement = delete(MemberRow).where(
             MemberRow.project_id == project_id, MemberRow.user_id == user_id
         )
-        async with self._revoking(revocations) as session:
+        async with self._revoking(revocations_of) as (session, ended):
             if not await _finds(session, statement, MemberRow.user_id):
                 raise NotFound(f"{project_name(project_id)}/members/{user_id}")
+            ended.append(user_name(user_id))
 
     async def roles_of(self, user_id: str) -> Mapping[str, Role]:
         """Return a user's role in each project."""

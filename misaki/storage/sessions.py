@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import delete, insert, literal, select, update
 
 from mesh.database import Database
-from mesh.revocations import Revocation
 from misaki.domain.model import Credentials, Session
 from misaki.domain.sessions import login_overtaken
+from misaki.ports import RevocationsOf
 from misaki.storage.access import Revoking
 from misaki.storage.models import SessionRow, UserRow
 
@@ -80,12 +80,13 @@ class SqlSessionStore:
             )
             return found.first() is not None
 
-    async def end_session(self, session_id: str, *, revocations: Sequence[Revocation]) -> bool:
+    async def end_session(self, session_id: str, *, revocations_of: RevocationsOf) -> bool:
         """End a session."""
         statement = delete(SessionRow).where(SessionRow.session_id == session_id)
-        async with self._revoking(revocations) as database:
+        async with self._revoking(revocations_of) as (database, ended):
             found = await database.execute(statement.returning(SessionRow.session_id))
-            return found.first() is not None
+            ended += [f"sessions/{found_id}" for found_id in found.scalars()]
+        return bool(ended)
 
     async def list_sessions(self, user_id: str, *, after: str, limit: int) -> Sequence[Session]:
         """Return a user's sessions."""

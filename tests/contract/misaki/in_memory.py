@@ -17,6 +17,7 @@ from misaki.domain.model import (
     project_name,
     user_name,
 )
+from misaki.domain.password_changes import not_the_old_password
 from misaki.domain.policy import PolicyVersion
 from misaki.domain.projects import id_is_spent, too_many_memberships
 from misaki.domain.quota_news import StoredQuotaNews
@@ -137,7 +138,7 @@ class InMemoryDirectory:
         *,
         etag: str,
         new_etag: str,
-        revocations: Sequence[Revocation] = (),
+        revocations_of: RevocationsOf = no_revocations,
     ) -> User:
         """Change a user; who is disabled by it loses all sessions."""
         user = await self.get_user(user_id)
@@ -147,18 +148,28 @@ class InMemoryDirectory:
             self._check_can_be_spared(user)
         values = {field: value for field, value in asdict(change).items() if value is not None}
         changed = replace(user, etag=new_etag, **values)
-        await self.access.record_revocations(revocations)
+        if change.takes_away:
+            await self.access.record_revocations(revocations_of([user.name]))
         self._users[user_id] = Credentials(changed, self._users[user_id].password_hash)
         if change.disabled:
             self.sessions.drop(lambda session: session.user_id == user_id)
         return changed
 
     async def set_password(
-        self, user_id: str, password_hash: str, *, revocations: Sequence[Revocation]
+        self,
+        user_id: str,
+        password_hash: str,
+        *,
+        revocations_of: RevocationsOf,
+        expected: str | None = None,
     ) -> None:
         """Replace a user's password, and end all sessions of the user."""
+        credentials = self._users.get(user_id)
+        so_far = credentials and credentials.password_hash
+        if expected is not None and expected != so_far:
+            raise not_the_old_password()
         user = await self.get_user(user_id)
-        await self.access.record_revocations(revocations)
+        await self.access.record_revocations(revocations_of([user.name]))
         self._users[user_id] = Credentials(user, password_hash)
         self.sessions.drop(lambda session: session.user_id == user_id)
 
@@ -169,14 +180,14 @@ class InMemoryDirectory:
             raise last_admin(user.user_id)
 
     async def delete_user(
-        self, user_id: str, *, etag: str, revocations: Sequence[Revocation] = ()
+        self, user_id: str, *, etag: str, revocations_of: RevocationsOf = no_revocations
     ) -> None:
         """Delete a user and the user's memberships."""
         user = await self.get_user(user_id)
         if etag and user.etag != etag:
             raise stale_etag(user.name, etag)
         self._check_can_be_spared(user)
-        await self.access.record_revocations(revocations)
+        await self.access.record_revocations(revocations_of([user.name]))
         del self._users[user_id]
         self.quotas.forget(user_name(user_id))
         self.identities.drop_user(user_id)
@@ -260,7 +271,7 @@ class InMemoryDirectory:
         role: Role,
         etag: str,
         new_etag: str,
-        revocations: Sequence[Revocation],
+        revocations_of: RevocationsOf,
     ) -> Member:
         """Give a member another role."""
         member = self._members.get((project_id, user_id))
@@ -269,7 +280,7 @@ class InMemoryDirectory:
         if etag and member.etag != etag:
             raise stale_etag(member.name, etag)
         changed = replace(member, role=role, etag=new_etag)
-        await self.access.record_revocations(revocations)
+        await self.access.record_revocations(revocations_of([user_name(user_id)]))
         self._members[project_id, user_id] = changed
         return changed
 
@@ -280,12 +291,12 @@ class InMemoryDirectory:
         return [self._members[key] for key in keys[:limit]]
 
     async def delete_member(
-        self, project_id: str, user_id: str, *, revocations: Sequence[Revocation] = ()
+        self, project_id: str, user_id: str, *, revocations_of: RevocationsOf = no_revocations
     ) -> None:
         """Delete a membership."""
         if self._members.pop((project_id, user_id), None) is None:
             raise NotFound(f"{project_name(project_id)}/members/{user_id}")
-        await self.access.record_revocations(revocations)
+        await self.access.record_revocations(revocations_of([user_name(user_id)]))
 
     async def roles_of(self, user_id: str) -> Mapping[str, Role]:
         """Return a user's role in each project."""

@@ -5,10 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from mesh.errors import AlreadyExists, NotFound, stale_etag
-from mesh.revocations import Revocation
 from misaki.domain.model import CredentialKind, Project, ProjectCredential, credential_name
 from misaki.domain.project_credentials import too_many_credentials
-from misaki.ports import AccessStore
+from misaki.ports import AccessStore, RevocationsOf
 
 Key = tuple[CredentialKind, str, str]
 
@@ -60,7 +59,7 @@ class InMemoryCredentialStore:
         return [self._credentials[key] for key in keys if key[2] > after][:limit]
 
     async def delete_credential(
-        self, credential: ProjectCredential, *, etag: str, revocations: Sequence[Revocation]
+        self, credential: ProjectCredential, *, etag: str, revocations_of: RevocationsOf
     ) -> None:
         """Delete a credential."""
         stored = self._credentials.get(_key(credential))
@@ -68,7 +67,7 @@ class InMemoryCredentialStore:
             raise NotFound(credential.name)
         if etag and stored.etag != etag:
             raise stale_etag(credential.name, etag)
-        await self._access.record_revocations(revocations)
+        await self._access.record_revocations(revocations_of([credential.subject]))
         self._forget([_key(credential)])
 
     async def note_use(self, credential: ProjectCredential, *, now: datetime) -> None:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from mesh.revocations import Revocation
 from misaki.domain.attempts import Attempts, Limits
 from misaki.domain.model import Credentials, Session
 from misaki.domain.sessions import login_overtaken
-from misaki.ports import AccessStore
+from misaki.ports import AccessStore, RevocationsOf
 
 
 class InMemorySessionStore:
@@ -39,10 +38,12 @@ class InMemorySessionStore:
         self._sessions[session.session_id] = session
         return True
 
-    async def end_session(self, session_id: str, *, revocations: Sequence[Revocation]) -> bool:
+    async def end_session(self, session_id: str, *, revocations_of: RevocationsOf) -> bool:
         """End a session."""
-        await self._access.record_revocations(revocations)
-        return self._sessions.pop(session_id, None) is not None
+        if self._sessions.pop(session_id, None) is None:
+            return False
+        await self._access.record_revocations(revocations_of([f"sessions/{session_id}"]))
+        return True
 
     async def list_sessions(self, user_id: str, *, after: str, limit: int) -> Sequence[Session]:
         """Return a user's sessions."""

@@ -155,7 +155,7 @@ async def test_revocation_comes_with_the_change(stores: Stores) -> None:
     """A deleted user's revocation is stored and announced, each once."""
     await stores.directory.create_user(factories.user("alice"), "hash")
 
-    await stores.directory.delete_user("alice", etag="", revocations=[revocation()])
+    await stores.directory.delete_user("alice", etag="", revocations_of=factories.revocations_of)
 
     assert [revocation()] == list(await stores.access.revocations(now=factories.NOON))
     assert [revocation()] == stores.announced
@@ -166,9 +166,13 @@ async def test_no_revocation_without_the_change(stores: Stores) -> None:
     await stores.directory.create_user(factories.user("alice"), "hash")
 
     with pytest.raises(Aborted):
-        await stores.directory.delete_user("alice", etag="old", revocations=[revocation()])
+        await stores.directory.delete_user(
+            "alice", etag="old", revocations_of=factories.revocations_of
+        )
     with pytest.raises(NotFound):
-        await stores.directory.delete_member("garden", "alice", revocations=[revocation()])
+        await stores.directory.delete_member(
+            "garden", "alice", revocations_of=factories.revocations_of
+        )
 
     assert [] == list(await stores.access.revocations(now=factories.NOON))
     assert [] == stores.announced
@@ -182,6 +186,6 @@ async def test_role_taken_away_comes_with_a_revocation(
     await directory.create_project(factories.project("garden"))
     await directory.create_member(factories.member("garden", "alice"), limit=9)
 
-    await directory.delete_member("garden", "alice", revocations=[revocation()])
+    await directory.delete_member("garden", "alice", revocations_of=factories.revocations_of)
 
     assert [revocation()] == list(await access.revocations(now=factories.NOON))

@@ -107,15 +107,21 @@ async def test_credentials_are_listed_by_project_and_page(credentials: Credentia
 async def test_deleted_credential_is_gone_with_its_tokens(stores: Stores) -> None:
     """A stale etag deletes nothing; the end and the revocation are one."""
     key = factories.api_key()
-    revocation = Revocation(key.subject, factories.NOON, factories.NOON)
+    revocation = Revocation(key.subject, factories.NOON, factories.NOON + timedelta(minutes=1))
     await stores.credentials.create_credential(key, "digest", limit=9)
 
     with pytest.raises(Aborted):
-        await stores.credentials.delete_credential(key, etag="stale", revocations=[revocation])
+        await stores.credentials.delete_credential(
+            key, etag="stale", revocations_of=factories.revocations_of
+        )
     before = list(stores.announced)
-    await stores.credentials.delete_credential(key, etag="e1", revocations=[revocation])
+    await stores.credentials.delete_credential(
+        key, etag="e1", revocations_of=factories.revocations_of
+    )
     with pytest.raises(NotFound):
-        await stores.credentials.delete_credential(key, etag="e1", revocations=[revocation])
+        await stores.credentials.delete_credential(
+            key, etag="e1", revocations_of=factories.revocations_of
+        )
 
     assert ([], [revocation]) == (before, stores.announced)
     assert await stores.credentials.find_credential(API_KEY, "digest") is None

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -270,7 +271,7 @@ async def test_changed_member_is_read_back(stores: Stores) -> None:
     await directory.create_user(factories.user("alice"), "hash")
     await directory.create_project(factories.project("garden"))
     await directory.create_member(factories.member("garden", "alice"), limit=9)
-    revocation = Revocation("users/alice", factories.NOON, factories.NOON)
+    revocation = Revocation("users/alice", factories.NOON, factories.NOON + timedelta(minutes=1))
 
     async def update(user_id: str, etag: str) -> Member:
         return await directory.update_member(
@@ -279,7 +280,7 @@ async def test_changed_member_is_read_back(stores: Stores) -> None:
             role=Role.VIEWER,
             etag=etag,
             new_etag="e2",
-            revocations=[revocation],
+            revocations_of=factories.revocations_of,
         )
 
     with pytest.raises(Aborted):

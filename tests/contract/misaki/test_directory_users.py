@@ -1,15 +1,23 @@
 """What every directory has to do with users."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from mesh.access import Role
-from mesh.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound
+from mesh.errors import (
+    Aborted,
+    AlreadyExists,
+    FailedPrecondition,
+    NotFound,
+    Unauthenticated,
+)
 from mesh.revocations import Revocation
 from misaki.domain.model import UserChange
-from misaki.ports import Directory
+from misaki.ports import Directory, RevocationsOf, no_revocations
 from tests import factories
 from tests.contract.misaki.conftest import Stores
 
@@ -255,7 +263,7 @@ async def test_two_admins_who_disable_each_other_leave_one(directory: Directory)
 
 async def test_disabled_users_sessions_end_with_their_tokens(stores: Stores) -> None:
     """Sessions and revocation belong to the change: all of it, or nothing."""
-    revocation = Revocation("users/alice", factories.NOON, factories.NOON)
+    revocation = Revocation("users/alice", factories.NOON, factories.NOON + timedelta(minutes=1))
     await stores.directory.create_user(factories.user("alice"), "hash")
     await stores.sessions.create_session(factories.session("s1", "alice"), factories.credentials())
 
@@ -265,11 +273,15 @@ async def test_disabled_users_sessions_end_with_their_tokens(stores: Stores) -> 
             UserChange(disabled=True),
             etag="stale",
             new_etag="e2",
-            revocations=[revocation],
+            revocations_of=factories.revocations_of,
         )
     before = await stores.sessions.find_session("s1"), list(stores.announced)
     await stores.directory.update_user(
-        "alice", UserChange(disabled=True), etag="", new_etag="e2", revocations=[revocation]
+        "alice",
+        UserChange(disabled=True),
+        etag="",
+        new_etag="e2",
+        revocations_of=factories.revocations_of,
     )
 
     assert (factories.session("s1", "alice"), []) == before
@@ -284,11 +296,13 @@ async def test_new_password_ends_all_sessions(stores: Stores) -> None:
         await stores.sessions.create_session(
             factories.session(f"s-{user_id}", user_id), factories.credentials(user_id)
         )
-    revocation = Revocation("users/alice", factories.NOON, factories.NOON)
+    revocation = Revocation("users/alice", factories.NOON, factories.NOON + timedelta(minutes=1))
 
-    await stores.directory.set_password("alice", "new hash", revocations=[revocation])
+    await stores.directory.set_password(
+        "alice", "new hash", revocations_of=factories.revocations_of
+    )
     with pytest.raises(NotFound):
-        await stores.directory.set_password("nobody", "new hash", revocations=[])
+        await stores.directory.set_password("nobody", "new hash", revocations_of=no_revocations)
 
     credentials = await stores.directory.find_credentials("alice")
     assert credentials is not None
@@ -296,3 +310,69 @@ async def test_new_password_ends_all_sessions(stores: Stores) -> None:
     assert await stores.sessions.find_session("s-alice") is None
     assert await stores.sessions.find_session("s-bob") is not None
     assert [revocation] == stores.announced
+
+
+async def test_password_is_replaced_only_where_the_expected_one_is(stores: Stores) -> None:
+    """Another one than expected stays, with the sessions; so it is with nobody's."""
+    await stores.directory.create_user(factories.user("alice"), "hash")
+    await stores.sessions.create_session(factories.session("s1", "alice"), factories.credentials())
+
+    for user_id in ("alice", "nobody"):
+        with pytest.raises(Unauthenticated) as caught:
+            await stores.directory.set_password(
+                user_id, "new", expected="old", revocations_of=factories.revocations_of
+            )
+        assert "CREDENTIALS_INVALID" == caught.value.reason
+    kept = await stores.directory.find_credentials("alice"), list(stores.announced)
+    session = await stores.sessions.find_session("s1")
+    await stores.directory.set_password(
+        "alice", "new", expected="hash", revocations_of=factories.revocations_of
+    )
+
+    assert (factories.credentials(), []) == kept
+    assert session is not None
+    assert factories.credentials("alice", "new") == await stores.directory.find_credentials("alice")
+    assert ["users/alice"] == [revocation.subject for revocation in stores.announced]
+
+
+async def test_of_changes_of_one_password_at_once_one_goes_through(directory: Directory) -> None:
+    """Nobody replaces a password that is another one by then."""
+    await directory.create_user(factories.user("alice"), "hash")
+
+    outcomes = await asyncio.gather(
+        *(
+            directory.set_password(
+                "alice", f"hash {number}", expected="hash", revocations_of=no_revocations
+            )
+            for number in range(5)
+        ),
+        return_exceptions=True,
+    )
+
+    assert 1 == outcomes.count(None)
+    assert 4 == sum(isinstance(outcome, Unauthenticated) for outcome in outcomes)
+
+
+async def test_changes_are_dated_in_the_order_in_which_they_are_made(directory: Directory) -> None:
+    """A change that waits for another one ends the tokens that were issued until then."""
+    dated: list[str] = []
+
+    def noting(password_hash: str) -> RevocationsOf:
+        def note(subjects: Sequence[str]) -> Sequence[Revocation]:
+            dated.append(password_hash)
+            return factories.revocations_of(subjects)
+
+        return note
+
+    await directory.create_user(factories.user("alice"), "hash")
+    for turn in range(8):
+        hashes = [f"hash {turn} {number}" for number in range(5)]
+
+        await asyncio.gather(
+            *(directory.set_password("alice", each, revocations_of=noting(each)) for each in hashes)
+        )
+
+        assert factories.credentials("alice", dated[-1]) == await directory.find_credentials(
+            "alice"
+        )
+        assert sorted(hashes) == sorted(dated[-5:])

@@ -13,6 +13,7 @@ from mesh.database import Database, UtcTimestamp, alembic_config
 from mesh.errors import AlreadyExists
 from mesh.revocations import Revocation
 from misaki.domain.policy import PolicyVersion
+from misaki.ports import no_revocations
 from misaki.storage import migrations
 from misaki.storage.access import SqlAccessStore
 from misaki.storage.models import Base
@@ -89,7 +90,7 @@ async def test_tokens_of_the_second_schema_can_be_taken_back(database_url: str) 
     revocation = Revocation("users/alice", factories.NOON, factories.NOON + timedelta(hours=1))
 
     await SqlDirectory(database, access.revoking).delete_member(
-        "garden", "alice", revocations=[revocation]
+        "garden", "alice", revocations_of=factories.revocations_of
     )
     await access.add_policy(PolicyVersion(1, {}, "users/root", factories.NOON))
 
@@ -135,7 +136,12 @@ async def test_users_and_members_of_the_third_schema_live_on(database_url: str) 
     session = factories.session("s1", "alice")
     await SqlSessionStore(database, revoking).create_session(session, credentials)
     changed = await directory.update_member(
-        "garden", "alice", role=Role.VIEWER, etag=member.etag, new_etag="e2", revocations=[]
+        "garden",
+        "alice",
+        role=Role.VIEWER,
+        etag=member.etag,
+        new_etag="e2",
+        revocations_of=no_revocations,
     )
 
     await database.close()

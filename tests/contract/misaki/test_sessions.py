@@ -9,7 +9,7 @@ import pytest
 from mesh.errors import Unauthenticated
 from mesh.revocations import Revocation
 from misaki.domain.model import Credentials, UserChange
-from misaki.ports import Directory, SessionStore
+from misaki.ports import Directory, SessionStore, no_revocations
 from tests import factories
 from tests.contract.misaki.conftest import Stores
 
@@ -73,14 +73,16 @@ async def test_login_at_the_time_of_a_new_password_leaves_no_session(stores: Sto
     """Whichever comes first: no session with the old password is left over."""
     for number in range(8):
         before = factories.credentials("alice", f"hash {number}")
-        await stores.directory.set_password("alice", f"hash {number}", revocations=[])
+        await stores.directory.set_password(
+            "alice", f"hash {number}", revocations_of=no_revocations
+        )
 
         await asyncio.gather(
             *(
                 stores.sessions.create_session(factories.session(f"s{n}", "alice"), before)
                 for n in range(3)
             ),
-            stores.directory.set_password("alice", "new hash", revocations=[]),
+            stores.directory.set_password("alice", "new hash", revocations_of=no_revocations),
             *(
                 stores.sessions.create_session(factories.session(f"s{n}", "alice"), before)
                 for n in range(3, 6)
@@ -121,10 +123,10 @@ async def test_one_of_many_renewals_at_once_goes_through(sessions: SessionStore)
 async def test_ended_session_is_gone_with_its_tokens(stores: Stores) -> None:
     """The end and the revocation are one; ending it again finds nothing."""
     await stores.sessions.create_session(factories.session("s1", "alice"), factories.credentials())
-    revocation = Revocation("sessions/s1", factories.NOON, factories.NOON)
+    revocation = Revocation("sessions/s1", factories.NOON, factories.NOON + timedelta(minutes=1))
 
-    first = await stores.sessions.end_session("s1", revocations=[revocation])
-    second = await stores.sessions.end_session("s1", revocations=[])
+    first = await stores.sessions.end_session("s1", revocations_of=factories.revocations_of)
+    second = await stores.sessions.end_session("s1", revocations_of=no_revocations)
 
     assert (True, False) == (first, second)
     assert [revocation] == stores.announced

@@ -76,6 +76,29 @@ async def test_old_password_cannot_be_guessed_on_and_on(changes: PasswordChanges
         await changes.change(ALICE, "me", old="open sesame", new="close sesame", origin="")
 
 
+async def test_new_password_of_an_admin_is_not_overwritten(
+    changes: PasswordChanges,
+    directory: InMemoryDirectory,
+    passwords: PlainPasswords,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who knew the password before an admin replaced it cannot replace it in turn."""
+    hash_password = passwords.hash
+
+    async def reset_first(password: str) -> str:
+        monkeypatch.undo()
+        await changes.reset(ROOT, "alice", new="of the admin")
+        return await hash_password(password)
+
+    monkeypatch.setattr(passwords, "hash", reset_first)
+
+    with pytest.raises(Unauthenticated) as caught:
+        await changes.change(ALICE, "me", old="open sesame", new="close sesame", origin="")
+
+    assert "CREDENTIALS_INVALID" == caught.value.reason
+    assert "hash of of the admin" == await _hash(directory)
+
+
 async def test_nobody_changes_the_password_of_another(changes: PasswordChanges) -> None:
     """Not even an admin changes it by ChangePassword; services have none."""
     root = factories.caller(factories.principal("users/root", admin=True), any_principal=True)

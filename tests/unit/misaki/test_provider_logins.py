@@ -16,7 +16,7 @@ from misaki.domain.provider_logins import LASTS, NewPeople, Provider, ProviderLo
 from misaki.domain.revocations import Revoker
 from misaki.domain.sessions import Sessions, Where
 from misaki.domain.throttle import Throttle
-from misaki.ports import Identity, NewId
+from misaki.ports import Identity, NewId, no_revocations
 from tests import factories
 from tests.contract.misaki.in_memory import InMemoryDirectory
 from tests.unit.misaki.conftest import PlainPasswords, SettableClock
@@ -127,7 +127,7 @@ async def test_login_ends_with_a_new_password_that_came_in_between(
     forget_sessions = directory.sessions.forget_sessions
 
     async def reset_first(*, now: datetime) -> None:
-        await directory.set_password("alice", "hash of close sesame", revocations=())
+        await directory.set_password("alice", "hash of close sesame", revocations_of=no_revocations)
         await forget_sessions(now=now)
 
     monkeypatch.setattr(directory.sessions, "forget_sessions", reset_first)

@@ -76,7 +76,7 @@ async def test_first_news_is_all_there_is(
     await directory.access.add_policy(policy)
     await news.refresh()
     second = await anext(watch)
-    bob = revoker.of("users/bob")
+    bob = revoker.of(["users/bob"])
     news.announce(bob)
     third = await anext(watch)
 
@@ -102,7 +102,7 @@ async def test_own_process_knows_before_anybody_else(
     own = AccessState()
     news = news_of(directory, own, clock)
 
-    news.announce(revoker.of("users/alice"))
+    news.announce(revoker.of(["users/alice"]))
 
     with pytest.raises(Unauthenticated):
         own.revocations.check(issued_at(clock.now.timestamp()))

@@ -20,7 +20,7 @@ from misaki.domain.model import UserChange
 from misaki.domain.revocations import Revoker
 from misaki.domain.sessions import SessionLimits, Sessions, Where
 from misaki.domain.throttle import Throttle
-from misaki.ports import NewId
+from misaki.ports import NewId, no_revocations
 from tests import factories
 from tests.contract.misaki.in_memory import InMemoryDirectory
 from tests.contract.misaki.in_memory_logins import InMemoryAttemptStore
@@ -186,7 +186,9 @@ async def test_login_ends_with_a_change_that_came_in_between(
 
     async def meanwhile() -> None:
         if change == "password":
-            await directory.set_password("alice", "hash of close sesame", revocations=())
+            await directory.set_password(
+                "alice", "hash of close sesame", revocations_of=no_revocations
+            )
         elif change == "disabled":
             await directory.update_user("alice", UserChange(disabled=True), etag="", new_etag="e2")
         else:
@@ -375,6 +377,20 @@ async def test_logout_ends_the_session(
 
     with pytest.raises(Unauthenticated):
         await sessions.renew(pair.refresh.token)
+    subjects = [revocation.subject for revocation in directory.access.recorded]
+    assert [f"sessions/{pair.session.session_id}"] == subjects
+
+
+async def test_logout_of_a_login_that_is_gone_ends_its_tokens_all_the_same(
+    sessions: Sessions, directory: InMemoryDirectory, verifier: TokenVerifier
+) -> None:
+    """Who has so many logins that the oldest are gone still logs out of them."""
+    pair = await sessions.log_in("alice", "open sesame", Where())
+    caller = factories.caller(await verifier.verify(pair.access.token), any_principal=True)
+    directory.sessions.drop(lambda session: True)
+
+    await sessions.log_out(caller)
+
     subjects = [revocation.subject for revocation in directory.access.recorded]
     assert [f"sessions/{pair.session.session_id}"] == subjects
 
