@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.selectable import ForUpdateArg
 
 from mesh.access import Action, Role
 from mesh.database import Database
@@ -52,8 +53,10 @@ class SqlCredentialStore:
             async with self._database.session() as session:
                 session.add(row)
                 await session.flush()
-                # Last, and locked: a delete at the same time comes before or after all of this.
-                await existing_project(session, credential.project_id, locked=True)
+                # Locked: a delete at the same time comes before or after all of this, and who
+                # makes another credential waits, so that both are counted.
+                lock = ForUpdateArg(key_share=True)
+                await existing_project(session, credential.project_id, lock=lock)
                 count = await session.scalar(
                     select(func.count()).select_from(CredentialRow).where(of_project)
                 )

@@ -242,7 +242,7 @@ class SqlDirectory:
                 session.add(row)
                 await session.flush()
                 # Last, and locked: a delete at the same time comes before or after all of this.
-                await existing_project(session, member.project_id, locked=True)
+                await existing_project(session, member.project_id, lock=ForUpdateArg(read=True))
                 if await _memberships(session, member.user_id) > limit:
                     raise too_many_memberships(member.user_id, limit)
         except IntegrityError as error:
@@ -351,14 +351,13 @@ async def _not_spared(session: AsyncSession, user_id: str, etag: str) -> DomainE
 
 
 async def existing_project(
-    session: AsyncSession, project_id: str, *, locked: bool = False
+    session: AsyncSession, project_id: str, *, lock: ForUpdateArg | None = None
 ) -> ProjectRow:
-    """Return the row of a project, locked against its deletion if wanted.
+    """Return the row of a project, locked if wanted.
 
     Raises:
         NotFound: RESOURCE_NOT_FOUND.
     """
-    lock = ForUpdateArg(read=True) if locked else None
     row = await session.get(ProjectRow, project_id, with_for_update=lock)
     if row is None or row.delete_time is not None:
         raise NotFound(project_name(project_id))

@@ -90,6 +90,21 @@ async def test_project_has_a_limited_number(credentials: CredentialStore) -> Non
     assert await credentials.find_credential(API_KEY, "d2") is None
 
 
+async def test_limit_is_not_passed_by_creations_at_once(credentials: CredentialStore) -> None:
+    """Of many at the same time as many go through as there is room for."""
+    outcomes = await asyncio.gather(
+        *(
+            credentials.create_credential(factories.api_key(f"k{number}"), f"d{number}", limit=3)
+            for number in range(10)
+        ),
+        return_exceptions=True,
+    )
+
+    assert 3 == outcomes.count(None)
+    assert 7 == sum(isinstance(outcome, ResourceExhausted) for outcome in outcomes)
+    assert 3 == len(await credentials.list_credentials(API_KEY, "garden", after="", limit=99))
+
+
 async def test_credentials_are_listed_by_project_and_page(credentials: CredentialStore) -> None:
     """In the order of ids, each once, nobody else's, and of one kind."""
     for key_id in ("k3", "k1", "k2"):
