@@ -81,5 +81,7 @@ def _why(rule: AccessRule, held: frozenset[Role]) -> str:
     if rule.any_principal:
         return f"{rule.method} is open to everybody with a token; the resource decides further"
     by = ", ".join(sorted(held & rule.roles))
+    if not by and rule.reads_public:
+        return f"{rule.method} is open to everybody with a token, for what is public"
     within = " within the scope of its key" if Role.DEVICE in held else ""
     return f"{rule.method} is open to {by}{within}"

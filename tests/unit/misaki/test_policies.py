@@ -205,6 +205,23 @@ async def test_decision(
     assert decision.explanation
 
 
+async def test_decision_tells_of_what_is_public(
+    policies: Policies, directory: InMemoryDirectory
+) -> None:
+    """Somebody without any role reads what is public, and that is said; writing stays closed."""
+    await directory.create_user(factories.user("joe"), "hash")
+    delete = "/hanami.kyouko.v1.NetworkService/DeleteNetwork"
+
+    reading, writing = [
+        await policies.test(admin(), "joe", method=method, project_id="")
+        for method in (GET_NETWORK, delete)
+    ]
+
+    assert reading.allowed
+    assert "for what is public" in reading.explanation
+    assert "ROLE_INSUFFICIENT" == writing.reason
+
+
 async def test_decision_names_the_version(policies: Policies) -> None:
     """What the policy has changed is decided, and explained, by its version."""
     await policies.update(admin(), [rule(LEARN, Role.PROJECT_ADMIN)], etag="")
