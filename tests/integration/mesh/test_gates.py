@@ -25,7 +25,7 @@ async def test_authentication_comes_before_validation() -> None:
 async def test_roles_come_before_validation() -> None:
     """Neither is somebody who may not call the method at all."""
     async with planted() as garden:
-        answer = await refusal(garden.learn(metadata=garden.signer.bearer()).read())
+        answer = await refusal(garden.upload(metadata=garden.signer.bearer()))
 
     assert (grpc.StatusCode.PERMISSION_DENIED, "ROLE_INSUFFICIENT") == (
         answer.code,
