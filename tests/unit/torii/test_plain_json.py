@@ -212,9 +212,10 @@ def test_every_float32_survives() -> None:
 
 
 def test_faults_keep_their_details() -> None:
-    """A status is proto JSON, with types and reasons."""
-    fault = pb.LearnFault(status=status_pb2.Status(code=3, message="no"))
+    """A status is proto JSON, with types and reasons; what is durable stands beside it."""
+    status = status_pb2.Status(code=3, message="no")
+    fault = pb.LearnFault(status=status, durable_sequence=7)
 
-    assert {"fault": {"status": {"code": 3, "message": "no"}}} == json.loads(
-        PlainJson().write(pb.LearnResponse(fault=fault))
-    )
+    told = json.loads(PlainJson().write(pb.LearnResponse(fault=fault)))
+
+    assert {"status": {"code": 3, "message": "no"}, "durable_sequence": 7} == told["fault"]
