@@ -4,15 +4,12 @@ Each service has its own tables in its own schema (a file of its own on SQLite)
 and its own migration history. No service reads another's tables.
 """
 
-import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 import structlog
 from alembic import command
 from alembic.config import Config
@@ -27,6 +24,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.types import TypeDecorator
 
 from mesh.errors import Unavailable
+from mesh.sqlite_connections import SqliteConnections
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +70,8 @@ class Database:
     def __init__(self, url: str, *, schema: str) -> None:
         self.schema = schema
         self.url = url
-        self._engine = _create_engine(url, schema)
+        self._sqlite = SqliteConnections()
+        self._engine = _create_engine(url, schema, self._sqlite)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     @property
@@ -119,6 +118,7 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+        await self._sqlite.ended()
 
 
 def _unavailable(error: Exception) -> Unavailable:
@@ -149,13 +149,13 @@ def _upgrade(connection: Connection, directory: Path, schema: str) -> None:
     command.upgrade(alembic_config(directory, connection), "head")
 
 
-def _create_engine(url: str, schema: str) -> AsyncEngine:
+def _create_engine(url: str, schema: str, sqlite: SqliteConnections) -> AsyncEngine:
     if url.startswith("sqlite"):
         path = url.partition(":///")[2]
         if path and path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(
-            url, hide_parameters=True, connect_args={"async_creator_fn": _connect_sqlite}
+            url, hide_parameters=True, connect_args={"async_creator_fn": sqlite.connect}
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         return engine
@@ -165,30 +165,6 @@ def _create_engine(url: str, schema: str) -> AsyncEngine:
         hide_parameters=True,
         connect_args={"server_settings": {"search_path": f'"{schema}"'}},
     )
-
-
-class _SqliteConnection(aiosqlite.Connection):
-    """A connection whose `close` ends although its thread was stopped before.
-
-    A query that is cut off makes SQLAlchemy close the connection and, when that is cut off
-    too, stop its thread at once. aiosqlite 0.22 then waits in `close` for a second stop, which
-    nobody is left to answer: a task that never ends.
-    """
-
-    _stopped = False
-
-    def stop(self) -> asyncio.Future[None] | None:
-        """Stop the thread; there is nothing to wait for the second time."""
-        if self._stopped:
-            return None
-        self._stopped = True
-        return super().stop()
-
-
-def _connect_sqlite(database: str, **options: Any) -> aiosqlite.Connection:
-    connection = _SqliteConnection(lambda: sqlite3.connect(database, **options), 64)
-    connection._thread.daemon = True  # As SQLAlchemy does with the connections it makes.
-    return connection
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

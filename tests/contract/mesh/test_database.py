@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -105,6 +106,28 @@ async def test_queries_cut_off_leave_nothing_behind(database: Database) -> None:
 
     assert set() == running
     await database.check()
+
+
+def test_a_loop_may_end_right_after_queries_were_cut_off(database_url: str) -> None:
+    """Closing a database waits for what its connections still have to say."""
+
+    async def cut_off() -> None:
+        database = Database(database_url, schema="mesh")
+        queries = [asyncio.create_task(database.check()) for _ in range(4)]
+        await asyncio.wait(queries)
+        queries = [asyncio.create_task(database.check()) for _ in range(4)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for query in queries:
+            query.cancel()
+        await asyncio.wait(queries)
+        await database.close()
+
+    threads = threading.active_count()
+    for _ in range(20):
+        asyncio.run(cut_off())
+
+    assert threading.active_count() <= threads
 
 
 async def test_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
