@@ -3,12 +3,28 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from mesh.settings import read_toml
-from misaki.domain.provider_logins import NewPeople, Provider
+from misaki.domain.provider_logins import NewPeople, Provider, is_plain_uri
 
 ProviderId = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9-]{0,61}[a-z0-9]$")]
+
+
+def _plain(uri: str) -> str:
+    if not is_plain_uri(uri):
+        raise ValueError("holds a user name, a fragment, or a character that is not allowed")
+    return uri
+
+
+RedirectUri = Annotated[str, AfterValidator(_plain)]
 
 
 class _ProviderSettings(BaseModel):
@@ -23,7 +39,7 @@ class _ProviderSettings(BaseModel):
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     user_claim: str = "preferred_username"
     new_people: NewPeople = NewPeople.CREATE
-    redirect_uris: tuple[str, ...] = ()
+    redirect_uris: tuple[RedirectUri, ...] = ()
 
 
 class _File(BaseModel):

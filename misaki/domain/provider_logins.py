@@ -7,6 +7,7 @@ nonce are derived from the handle, so that the store keeps nothing that helps a 
 """
 
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,7 +36,11 @@ from misaki.ports import (
 )
 
 LASTS = timedelta(minutes=10)
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Only what all who read it take for the same address: browsers, providers and libraries differ
+# about user names, backslashes and escapes in URLs.
+_LOOPBACK = re.compile(
+    r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
+)
 
 
 class NewPeople(StrEnum):
@@ -80,12 +85,8 @@ class Provider:
         Raises:
             InvalidArgument: FIELD_INVALID.
         """
-        try:
-            parts = urlsplit(uri)
-            is_loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
-        except ValueError:
-            is_loopback = False
-        if uri not in self.redirect_uris and not (is_loopback and not urlsplit(uri).fragment):
+        is_allowed = uri in self.redirect_uris and is_plain_uri(uri)
+        if not is_allowed and not _LOOPBACK.fullmatch(uri):
             raise InvalidArgument.for_field(
                 "redirect_uri", "is none of those that this installation is set up with"
             )
@@ -234,6 +235,18 @@ class ProviderLogins:
 
     def _derived(self, purpose: str, secret: str) -> str:
         return self._digest(f"login {purpose}\x00{secret}")
+
+
+def is_plain_uri(uri: str) -> bool:
+    """Tell whether a URI holds nothing that makes some read another host in it than others.
+
+    That is: no user name, no backslash, no space or control character, no fragment.
+    """
+    try:
+        has_user = "@" in urlsplit(uri).netloc
+    except ValueError:
+        return False
+    return uri.isascii() and uri.isprintable() and not (has_user or set("\\# ") & set(uri))
 
 
 def login_refused(problem: str) -> Unauthenticated:

@@ -11,6 +11,7 @@ after it. A token made of roles read too early is older than that, and refused.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from mesh.access import Principal
 from mesh.revocations import Revocation
 from mesh.tokens import LEEWAY_SECONDS
 from misaki.ports import AccessStore, Clock
@@ -49,6 +50,11 @@ class Revoker:
     async def revoke(self, *subjects: str) -> None:
         """End all tokens there are about some subjects, when nothing else changes."""
         await self._store.record_revocations(self.of(subjects))
+
+    async def is_revoked(self, principal: Principal) -> bool:
+        """Tell whether the token that speaks for somebody has been taken back already."""
+        last = await self._store.last_revocation(principal.revocable_as)
+        return last is not None and principal.issued_at < last.timestamp()
 
     async def issue_time(self, *subjects: str) -> datetime:
         """Return the date for a fresh token about some subjects.

@@ -288,7 +288,9 @@ class Sessions:
             principal = await self._mint.read_access(token)
         except Unauthenticated:
             return
-        await self._revoker.revoke(f"tokens/{principal.token_id}")
+        # Anybody may call this, again and again: only the first time is anything written.
+        if not await self._revoker.is_revoked(principal):
+            await self._revoker.revoke(f"tokens/{principal.token_id}")
 
 
 def session_of_principal(revocable_as: Sequence[str]) -> str | None:

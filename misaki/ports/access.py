@@ -12,13 +12,16 @@ class AccessStore(Protocol):
     """Keeps what decides about access beside the roles: revocations, policy, what is gone."""
 
     async def record_revocations(self, revocations: Sequence[Revocation]) -> None:
-        """Record revocations that no other change goes with."""
+        """Record revocations that no other change goes with.
+
+        Of each subject one is kept, the one that reaches furthest.
+        """
 
     async def last_revocation(self, subjects: Collection[str]) -> datetime | None:
         """Return the latest `issued_before` of any of these subjects, None without any."""
 
     async def revocations(self, *, now: datetime) -> Sequence[Revocation]:
-        """Return the revocations that have not expired, in the order they were recorded."""
+        """Return the revocations that have not expired, in the order of subjects."""
 
     async def forget_revocations(self, *, now: datetime) -> None:
         """Delete the revocations that have expired."""

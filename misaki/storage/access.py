@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import case, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -75,7 +76,7 @@ class SqlAccessStore:
         query = (
             select(RevocationRow)
             .where(RevocationRow.expire_time > now)
-            .order_by(RevocationRow.sequence)
+            .order_by(RevocationRow.subject)
         )
         async with self._database.session() as session:
             return [
@@ -150,8 +151,25 @@ class SqlAccessStore:
 
 
 async def _record(session: AsyncSession, revocations: Sequence[Revocation]) -> None:
-    if revocations:
-        await session.execute(insert(RevocationRow), [_values(r) for r in revocations])
+    if not revocations:
+        return
+    table = RevocationRow.__table__
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    new = (postgresql if is_postgresql else sqlite).insert(RevocationRow.__table__)
+    further = new.excluded.issued_before > table.c.issued_before
+    statement = new.on_conflict_do_update(
+        index_elements=[table.c.subject],
+        set_={
+            "sequence": new.excluded.sequence,  # So that the mark tells of it.
+            **{
+                key: case((further, new.excluded[key]), else_=table.c[key])
+                for key in ("issued_before", "expire_time")
+            },
+        },
+    )
+    # In one order, so that two who wait for rows of one another do not wait for ever.
+    rows = sorted(revocations, key=lambda revocation: revocation.subject)
+    await session.execute(statement, [_values(revocation) for revocation in rows])
 
 
 def _values(revocation: Revocation) -> dict[str, object]:

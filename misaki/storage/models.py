@@ -155,12 +155,15 @@ class AttemptRow(Base):
 
 
 class RevocationRow(Base):
-    """Ends the tokens about a subject; see `mesh.revocations`. Rows are only added."""
+    """Ends the tokens about a subject; see `mesh.revocations`.
+
+    A change gives a row a new `sequence`.
+    """
 
     __tablename__ = "revocations"
 
     sequence: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
-    subject: Mapped[str] = mapped_column(String(256), index=True)
+    subject: Mapped[str] = mapped_column(String(256), index=True, unique=True)
     issued_before: Mapped[datetime] = mapped_column(UtcTimestamp)
     expire_time: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
 

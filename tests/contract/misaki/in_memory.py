@@ -49,7 +49,8 @@ class InMemoryAccessStore:
 
     async def revocations(self, *, now: datetime) -> Sequence[Revocation]:
         """Return the revocations that have not expired."""
-        return [revocation for revocation in self.recorded if revocation.expire_time > now]
+        furthest = {r.subject: r for r in sorted(self.recorded, key=lambda r: r.issued_before)}
+        return [r for _, r in sorted(furthest.items()) if r.expire_time > now]
 
     async def forget_revocations(self, *, now: datetime) -> None:
         """Delete the revocations that have expired."""

@@ -29,7 +29,7 @@ def policy(version: int = 1, *roles: Role) -> PolicyVersion:
 
 
 async def test_revocations_come_back_as_recorded(access: AccessStore) -> None:
-    """They come in their order, with microseconds and time zone."""
+    """They come in the order of subjects, with microseconds and time zone."""
     recorded = [revocation("users/zoe"), revocation("tokens/t1", seconds=1)]
     recorded[1] = Revocation(
         "tokens/t1", recorded[1].issued_before + timedelta(microseconds=7), recorded[1].expire_time
@@ -37,20 +37,59 @@ async def test_revocations_come_back_as_recorded(access: AccessStore) -> None:
 
     await access.record_revocations(recorded)
 
-    assert recorded == list(await access.revocations(now=factories.NOON))
+    assert recorded[::-1] == list(await access.revocations(now=factories.NOON))
 
 
 async def test_expired_revocations_are_neither_listed_nor_kept(access: AccessStore) -> None:
     """At its expire time a revocation is over, and forgetting removes it only."""
-    await access.record_revocations([revocation(), revocation(seconds=1)])
+    await access.record_revocations([revocation(), revocation("users/bob", seconds=1)])
     now = factories.NOON + 60 * SECOND
 
     listed = await access.revocations(now=now)
     await access.forget_revocations(now=now)
 
-    left = [revocation(seconds=1)]
+    left = [revocation("users/bob", seconds=1)]
     assert left == list(listed)
     assert left == list(await access.revocations(now=factories.NOON))
+
+
+async def test_one_revocation_of_a_subject_is_kept(access: AccessStore) -> None:
+    """The one that reaches furthest, whichever was recorded last."""
+    for seconds in (5, 3, 7, 7, 1):
+        await access.record_revocations([revocation(seconds=seconds)])
+        await access.record_revocations([revocation("users/bob", seconds=seconds)])
+
+    kept = [revocation(seconds=7), revocation("users/bob", seconds=7)]
+    assert kept == list(await access.revocations(now=factories.NOON))
+
+
+async def test_one_of_many_revocations_at_once_is_kept(access: AccessStore) -> None:
+    """Whoever records it, in whatever order, of each subject the furthest is left."""
+    subjects = ["users/alice", "users/bob", "users/carol"]
+
+    await asyncio.gather(
+        *(
+            access.record_revocations(
+                [revocation(subject, seconds=number) for subject in subjects[:: 1 - number % 2 * 2]]
+            )
+            for number in range(8)
+        )
+    )
+
+    furthest = [revocation(subject, seconds=7) for subject in subjects]
+    assert furthest == list(await access.revocations(now=factories.NOON))
+
+
+async def test_mark_tells_of_a_revocation_that_takes_the_place_of_another(
+    access: AccessStore,
+) -> None:
+    """Also when one of somebody else reaches further."""
+    await access.record_revocations([revocation(), revocation("users/bob", seconds=50)])
+    before = await access.mark()
+
+    await access.record_revocations([revocation(seconds=1)])
+
+    assert before != await access.mark()
 
 
 async def test_last_revocation_is_the_latest_of_any_subject(access: AccessStore) -> None:

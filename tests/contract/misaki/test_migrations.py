@@ -21,6 +21,8 @@ from misaki.storage.repository import SqlDirectory
 from misaki.storage.sessions import SqlSessionStore
 from tests import factories
 
+_LATER = factories.NOON + timedelta(hours=1)
+
 
 async def test_migrations_match_the_models(database_url: str) -> None:
     """`alembic check` finds no difference after migrating an empty database."""
@@ -87,7 +89,7 @@ async def test_tokens_of_the_second_schema_can_be_taken_back(database_url: str) 
         await connection.run_sync(_back_to_0002)
     await database.migrate(migrations.DIRECTORY)
     access = SqlAccessStore(database, recorded=_nobody)
-    revocation = Revocation("users/alice", factories.NOON, factories.NOON + timedelta(hours=1))
+    revocation = Revocation("users/alice", factories.NOON, factories.NOON + timedelta(minutes=1))
 
     await SqlDirectory(database, access.revoking).delete_member(
         "garden", "alice", revocations_of=factories.revocations_of
@@ -148,6 +150,45 @@ async def test_users_and_members_of_the_third_schema_live_on(database_url: str) 
     assert not user.disabled
     assert "hash" == credentials.password_hash
     assert (Role.MEMBER, Role.VIEWER) == (member.role, changed.role)
+
+
+async def test_furthest_revocation_of_the_eighth_schema_lives_on(database_url: str) -> None:
+    """From 0008, where a subject had many, the one that counts is left."""
+    database = Database(database_url, schema="misaki")
+    await database.migrate(migrations.DIRECTORY)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(_back_to_0008)
+    await database.migrate(migrations.DIRECTORY)
+
+    kept = await SqlAccessStore(database, recorded=_nobody).revocations(now=factories.NOON)
+
+    await database.close()
+    expected = [
+        Revocation(subject, factories.NOON + timedelta(minutes=2), _LATER)
+        for subject in ("users/alice", "users/bob")
+    ]
+    assert expected == list(kept)
+
+
+def _back_to_0008(connection: Connection) -> None:
+    """Make the schema anew as the revision before the ninth had it, with a few rows."""
+    config = alembic_config(migrations.DIRECTORY, connection)
+    Base.metadata.drop_all(connection)
+    connection.execute(text("DELETE FROM alembic_version"))
+    command.upgrade(config, "0008")
+    statement = text(
+        "INSERT INTO revocations (subject, issued_before, expire_time) "
+        "VALUES (:subject, :before, :later)"
+    )
+    for subject, minutes in (("alice", 2), ("bob", 1), ("alice", 1), ("bob", 2), ("bob", 2)):
+        before = factories.NOON + timedelta(minutes=minutes)
+        connection.execute(
+            statement.bindparams(
+                bindparam("subject", f"users/{subject}"),
+                bindparam("before", before, UtcTimestamp),
+                bindparam("later", _LATER, UtcTimestamp),
+            )
+        )
 
 
 def _back_to_0002(connection: Connection) -> None:

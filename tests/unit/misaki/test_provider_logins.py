@@ -1,6 +1,7 @@
 """The rules of logins with other providers; the wire is tested with a real one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -197,6 +198,56 @@ def test_allowed_addresses(uri: str) -> None:
     )
 
     provider.check_redirect_uri(uri)
+
+
+HOSTILE = [
+    "http://evil.example\\@127.0.0.1/cb",
+    "http://x@localhost/",
+    "http://x:y@127.0.0.1:80/",
+    "http://127.0.0.1\\.evil.example/",
+    "http://127.0.0.1.evil.example/",
+    "http://localhost.evil.example/",
+    "http://localhost:80:80/",
+    "http://localhost:1234567/",
+    "http://localhost:\u0661/",
+    "http://localhost/#fragment",
+    "http://localhost/?query",
+    "http://localhost/a\nb",
+    "http://localhost/\n",
+    "http://localhost/a b",
+    "http://localhost/%0a",
+    "http://127.0.0.2/",
+    "http://[::1/",
+    "https://localhost/",
+    "HTTP://localhost/",
+]
+
+
+@pytest.mark.parametrize("uri", HOSTILE)
+def test_hostile_addresses_are_refused(uri: str) -> None:
+    """What some take for a loopback address, and others for another one, is none."""
+    with pytest.raises(InvalidArgument) as caught:
+        COMPANY.check_redirect_uri(uri)
+
+    assert {"field": "redirect_uri"}.items() <= caught.value.metadata.items()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://x@ok.example/",
+        "https://ok.example\\@evil.example/",
+        "https://ok.example/#fragment",
+        "https://ok.example/\t",
+        "https://[ok.example/",
+    ],
+)
+def test_hostile_addresses_are_refused_where_a_file_lists_them(uri: str) -> None:
+    """Nobody who sets an installation up means such an address."""
+    provider = replace(COMPANY, redirect_uris=(uri,))
+
+    with pytest.raises(InvalidArgument):
+        provider.check_redirect_uri(uri)
 
 
 @given(uri=st.text(max_size=40) | st.from_regex(r"https?://[a-z0-9.:@/\\[\\]-]{0,30}"))

@@ -428,6 +428,21 @@ async def test_revoked_access_token_goes_alone(
     assert [f"tokens/{token_id}"] == [r.subject for r in directory.access.recorded]
 
 
+async def test_revoking_again_writes_nothing(
+    sessions: Sessions, directory: InMemoryDirectory
+) -> None:
+    """Whoever repeats it for ever fills nothing: the first time is enough."""
+    pair = await sessions.log_in("alice", "open sesame", Where())
+    other = await sessions.renew(pair.refresh.token)
+
+    for token in (pair.access, other.refresh, other.access):
+        for _ in range(3):
+            await sessions.revoke(token.token)
+
+    kinds = [revocation.subject.partition("/")[0] for revocation in directory.access.recorded]
+    assert ["tokens", "sessions"] == kinds
+
+
 async def test_revoking_nonsense_is_no_error(
     sessions: Sessions, directory: InMemoryDirectory
 ) -> None:
