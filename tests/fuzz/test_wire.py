@@ -1,6 +1,7 @@
 """Malformed messages to every service: the size of a build. `make fuzz` sends more."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.fuzz.stage import Theatre
 from tests.rpcs import every_rpc
 from tests.soak.house import running_house
 
-MESSAGES = 5000
+MESSAGES = int(os.environ.get("HANAMI_FUZZ_MESSAGES", "1000"))
 SEED = 20_261
 
 

@@ -81,12 +81,16 @@ class LearningClient:
             call.cancel()
 
 
+# What gRPC says, in its own process, of a message that came when the call had just ended.
+_NOT_SENT = "Internal error from Core"
+
+
 def _status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:
     rich = rpc_status.from_call(error)
     if rich is not None:
         found: status_pb2.Status = rich
         return found
-    if error.code() in _UNREACHABLE:
+    if error.code() in _UNREACHABLE or error.details() == _NOT_SENT:
         return status.status_of(unavailable("kyouko"))
     if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
         return status.status_of(
