@@ -19,6 +19,7 @@ from mesh.errors import (
     FailedPrecondition,
     InvalidArgument,
     NotFound,
+    ResourceExhausted,
     Unauthenticated,
 )
 from misaki.domain import rules
@@ -36,6 +37,9 @@ from misaki.ports import (
 )
 
 LASTS = timedelta(minutes=10)
+# Anybody may start a login, and each is kept until it ends. An origin may be a whole office.
+UNDER_WAY_OF_AN_ORIGIN = 50
+UNDER_WAY_IN_ALL = 10_000
 # Only what all who read it take for the same address: browsers, providers and libraries differ
 # about user names, backslashes and escapes in URLs.
 _LOOPBACK = re.compile(
@@ -129,12 +133,13 @@ class ProviderLogins:
         """Return the providers, in the order of ids."""
         return [provider for _, (provider, _) in sorted(self._providers.items())]
 
-    async def start(self, provider_id: str, redirect_uri: str) -> LoginStart:
+    async def start(self, provider_id: str, redirect_uri: str, *, origin: str) -> LoginStart:
         """Begin a login.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND: there is no such provider.
             InvalidArgument: FIELD_INVALID: the browser must not be sent back there.
+            ResourceExhausted: LIMIT_REACHED: too many are under way.
             Unavailable: DEPENDENCY_UNAVAILABLE: the provider does not answer.
         """
         if provider_id not in self._providers:
@@ -155,9 +160,12 @@ class ProviderLogins:
             provider_id=provider_id,
             redirect_uri=redirect_uri,
             expire_time=now + LASTS,
+            origin_digest=self._derived("origin", origin),
         )
         await self._store.forget_logins(now=now)
-        await self._store.start_login(started)
+        await self._store.start_login(
+            started, of_origin=UNDER_WAY_OF_AN_ORIGIN, in_all=UNDER_WAY_IN_ALL
+        )
         return LoginStart(url, handle, started.expire_time)
 
     async def finish(self, *, state: str, code: str, handle: str, where: Where) -> TokenPair:
@@ -235,6 +243,16 @@ class ProviderLogins:
 
     def _derived(self, purpose: str, secret: str) -> str:
         return self._digest(f"login {purpose}\x00{secret}")
+
+
+def too_many_logins() -> ResourceExhausted:
+    """Return the error of somebody who starts one login too many."""
+    return ResourceExhausted(
+        "too many logins with other providers were started and not finished; try again in "
+        f"{LASTS // timedelta(minutes=1)} minutes",
+        reason="LIMIT_REACHED",
+        metadata={"resource": "loginProviders", "limit": str(UNDER_WAY_OF_AN_ORIGIN)},
+    )
 
 
 def is_plain_uri(uri: str) -> bool:

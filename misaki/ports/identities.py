@@ -40,20 +40,30 @@ class IdentityProvider(Protocol):
 
 @dataclass(frozen=True)
 class StartedLogin:
-    """A login under way with another provider; secrets as digests."""
+    """A login under way with another provider; secrets, and where it was started, as digests."""
 
     state_digest: str
     handle_digest: str
     provider_id: str
     redirect_uri: str
     expire_time: datetime
+    origin_digest: str
 
 
 class IdentityStore(Protocol):
     """Keeps accounts of other providers, and logins under way with them."""
 
-    async def start_login(self, login: StartedLogin) -> None:
-        """Keep a login under way."""
+    async def start_login(self, login: StartedLogin, *, of_origin: int, in_all: int) -> None:
+        """Keep a login under way.
+
+        Args:
+            login: The login.
+            of_origin: How many that were started where this one was may be under way.
+            in_all: How many may be under way; a few at the same time may pass this.
+
+        Raises:
+            ResourceExhausted: LIMIT_REACHED.
+        """
 
     async def take_login(self, state_digest: str) -> StartedLogin | None:
         """Return a login under way and forget it; of several at once one gets it."""

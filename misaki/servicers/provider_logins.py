@@ -33,7 +33,9 @@ class ProviderLoginServicer(provider_login_service_pb2_grpc.ProviderLoginService
     ) -> pb.StartProviderLoginResponse:
         """Begin a login."""
         (provider_id,) = names.parse("loginProviders/*", request.provider, field="provider")
-        started = await self._logins.start(provider_id, request.redirect_uri)
+        started = await self._logins.start(
+            provider_id, request.redirect_uri, origin=self._origins.of_call(context)
+        )
         return convert.login_start_message(started)
 
     async def FinishProviderLogin(

@@ -1,13 +1,15 @@
 """Accounts of other providers in SQL; see `misaki.ports.IdentityStore`."""
 
+from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound
 from misaki.domain.model import User, user_name
+from misaki.domain.provider_logins import too_many_logins
 from misaki.ports import StartedLogin
 from misaki.storage.models import IdentityRow, StartedLoginRow, UserRow
 
@@ -18,17 +20,24 @@ class SqlIdentityStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def start_login(self, login: StartedLogin) -> None:
+    async def start_login(self, login: StartedLogin, *, of_origin: int, in_all: int) -> None:
         """Keep a login under way."""
-        row = StartedLoginRow(
-            state_digest=login.state_digest,
-            handle_digest=login.handle_digest,
-            provider_id=login.provider_id,
-            redirect_uri=login.redirect_uri,
-            expire_time=login.expire_time,
+        values = asdict(login)
+        columns = StartedLoginRow.__table__.c
+        rows = select(func.count()).select_from(StartedLoginRow)
+        of_same = rows.where(StartedLoginRow.origin_digest == login.origin_digest)
+        # On PostgreSQL some that start at once do not count each other, as many as there are
+        # connections: nobody is made to wait for that.
+        if_there_is_room = (
+            select(*(literal(value, columns[key].type) for key, value in values.items()))
+            .where(of_same.scalar_subquery() < of_origin)
+            .where(rows.scalar_subquery() < in_all)
         )
+        statement = insert(StartedLoginRow).from_select(list(values), if_there_is_room)
         async with self._database.session() as session:
-            session.add(row)
+            kept = await session.scalar(statement.returning(StartedLoginRow.state_digest))
+            if kept is None:
+                raise too_many_logins()
 
     async def take_login(self, state_digest: str) -> StartedLogin | None:
         """Return a login under way and forget it."""
@@ -42,6 +51,7 @@ class SqlIdentityStore:
                         StartedLoginRow.provider_id,
                         StartedLoginRow.redirect_uri,
                         StartedLoginRow.expire_time,
+                        StartedLoginRow.origin_digest,
                     )
                 )
             ).first()

@@ -141,6 +141,7 @@ class StartedLoginRow(Base):
     provider_id: Mapped[str] = mapped_column(_identifier())
     redirect_uri: Mapped[str] = mapped_column(String(2048))
     expire_time: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
+    origin_digest: Mapped[str] = mapped_column(String(43), server_default="", index=True)
 
 
 class AttemptRow(Base):

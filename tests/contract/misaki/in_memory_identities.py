@@ -5,6 +5,7 @@ from datetime import datetime
 
 from mesh.errors import AlreadyExists
 from misaki.domain.model import User, user_name
+from misaki.domain.provider_logins import too_many_logins
 from misaki.ports import StartedLogin
 
 
@@ -22,8 +23,11 @@ class InMemoryIdentityStore:
         self._users: dict[tuple[str, str], str] = {}
         self._logins: dict[str, StartedLogin] = {}
 
-    async def start_login(self, login: StartedLogin) -> None:
+    async def start_login(self, login: StartedLogin, *, of_origin: int, in_all: int) -> None:
         """Keep a login under way."""
+        origins = [other.origin_digest for other in self._logins.values()]
+        if origins.count(login.origin_digest) >= of_origin or len(origins) >= in_all:
+            raise too_many_logins()
         self._logins[login.state_digest] = login
 
     async def take_login(self, state_digest: str) -> StartedLogin | None:

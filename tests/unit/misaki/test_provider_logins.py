@@ -10,10 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.errors import FailedPrecondition, InvalidArgument, Unauthenticated
+from mesh.errors import FailedPrecondition, InvalidArgument, ResourceExhausted, Unauthenticated
 from misaki.crypto.digests import Digests
 from misaki.crypto.tokens import JwtMint
-from misaki.domain.provider_logins import LASTS, NewPeople, Provider, ProviderLogins
+from misaki.domain.provider_logins import (
+    LASTS,
+    UNDER_WAY_OF_AN_ORIGIN,
+    NewPeople,
+    Provider,
+    ProviderLogins,
+)
 from misaki.domain.revocations import Revoker
 from misaki.domain.sessions import Sessions, Where
 from misaki.domain.throttle import Throttle
@@ -98,7 +104,7 @@ def logins(
 
 
 async def _log_in(logins: ProviderLogins, code: str = "the code") -> str:
-    started = await logins.start("company", LOOPBACK)
+    started = await logins.start("company", LOOPBACK, origin="")
     state = started.authorization_url.partition("state=")[2]
     pair = await logins.finish(state=state, code=code, handle=started.handle, where=Where())
     return pair.user.user_id
@@ -140,9 +146,26 @@ async def test_login_ends_with_a_new_password_that_came_in_between(
     assert [] == await directory.sessions.list_sessions("alice", after="", limit=9)
 
 
+async def test_starting_on_and_on_comes_to_an_end(
+    logins: ProviderLogins, clock: SettableClock
+) -> None:
+    """From one place so many are under way at most; elsewhere, and later, they are started."""
+    for _ in range(UNDER_WAY_OF_AN_ORIGIN):
+        await logins.start("company", LOOPBACK, origin="203.0.113.7")
+
+    with pytest.raises(ResourceExhausted) as caught:
+        await logins.start("company", LOOPBACK, origin="203.0.113.7")
+    elsewhere = await logins.start("company", LOOPBACK, origin="203.0.113.8")
+    clock.now += LASTS
+    later = await logins.start("company", LOOPBACK, origin="203.0.113.7")
+
+    assert "LIMIT_REACHED" == caught.value.reason
+    assert timedelta() < later.expire_time - elsewhere.expire_time
+
+
 async def test_slow_login_is_over(logins: ProviderLogins, clock: SettableClock) -> None:
     """After ten minutes it has to be started again."""
-    started = await logins.start("company", LOOPBACK)
+    started = await logins.start("company", LOOPBACK, origin="")
     state = started.authorization_url.partition("state=")[2]
     clock.now += LASTS + timedelta(seconds=1)
 
@@ -152,7 +175,7 @@ async def test_slow_login_is_over(logins: ProviderLogins, clock: SettableClock) 
 
 async def test_store_keeps_no_secret(logins: ProviderLogins, directory: InMemoryDirectory) -> None:
     """State and handle are kept as digests, verifier and nonce not at all."""
-    started = await logins.start("company", LOOPBACK)
+    started = await logins.start("company", LOOPBACK, origin="")
 
     kept = repr(vars(directory.identities))
     state = started.authorization_url.partition("state=")[2]

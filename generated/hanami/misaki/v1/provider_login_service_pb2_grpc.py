@@ -70,7 +70,8 @@ class ProviderLoginServiceServicer:
         """Begins a login: returns the URL to open in a browser, and a handle. The provider
         sends the browser to `redirect_uri` with `state` and `code`.
 
-        Reasons: RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+        Reasons: RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
+        LIMIT_REACHED (too many were started from this address and not finished).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class ProviderLoginServiceStub:
     """Begins a login: returns the URL to open in a browser, and a handle. The provider
     sends the browser to `redirect_uri` with `state` and `code`.
 
-    Reasons: RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+    Reasons: RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
+    LIMIT_REACHED (too many were started from this address and not finished).
     """
     FinishProviderLogin: _grpc.UnaryUnaryMultiCallable[_provider_login_service_pb2.FinishProviderLoginRequest, _token_service_pb2.TokenPair]
     """Logs somebody in with what the browser brought back, once.
@@ -65,7 +66,8 @@ class ProviderLoginServiceAsyncStub(ProviderLoginServiceStub):
     """Begins a login: returns the URL to open in a browser, and a handle. The provider
     sends the browser to `redirect_uri` with `state` and `code`.
 
-    Reasons: RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+    Reasons: RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
+    LIMIT_REACHED (too many were started from this address and not finished).
     """
     FinishProviderLogin: _aio.UnaryUnaryMultiCallable[_provider_login_service_pb2.FinishProviderLoginRequest, _token_service_pb2.TokenPair]  # type: ignore[assignment]
     """Logs somebody in with what the browser brought back, once.
@@ -97,7 +99,8 @@ class ProviderLoginServiceServicer(metaclass=_abc_1.ABCMeta):
         """Begins a login: returns the URL to open in a browser, and a handle. The provider
         sends the browser to `redirect_uri` with `state` and `code`.
 
-        Reasons: RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE, FIELD_INVALID.
+        Reasons: RESOURCE_NOT_FOUND, DEPENDENCY_UNAVAILABLE, FIELD_INVALID,
+        LIMIT_REACHED (too many were started from this address and not finished).
         """
 
     @_abc_1.abstractmethod
