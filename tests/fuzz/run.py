@@ -14,10 +14,10 @@ from tests.fuzz.stage import Stage, Theatre
 from tests.fuzz.watch import Seen, Watch
 from tests.fuzz.web import WebDoor
 
-_BATCH = 400
-_AT_ONCE = 48
+_BATCH = 1600
+_AT_ONCE = 96
 # After so many batches a process holds what it holds as a rule.
-_WARM_AFTER = 4
+_WARM_AFTER = 1
 # The same complaint about the same call, over and over, teaches nothing.
 _MOST_COMPLAINTS = 200
 AS_IT_SHOULD_BE = "as the contract wants it"

@@ -12,7 +12,7 @@ from tests.fuzz.stage import Theatre
 from tests.rpcs import every_rpc
 from tests.soak.house import running_house
 
-MESSAGES = int(os.environ.get("HANAMI_FUZZ_MESSAGES", "1000"))
+MESSAGES = int(os.environ.get("HANAMI_FUZZ_MESSAGES", "5000"))
 SEED = 20_261
 
 
