@@ -20,6 +20,7 @@ from hanami.kyouko.v1 import (
 )
 
 from kyouko.clients.datasets import ShioriDatasets
+from kyouko.clients.standings import MisakiStandings
 from kyouko.cpu_quota import usable_processors
 from kyouko.domain.growth import GrowthWatch
 from kyouko.domain.holdings import COUNTED_HERE
@@ -36,10 +37,11 @@ from kyouko.domain.streams.pairs import Pairs
 from kyouko.domain.streams.streams import StreamLimits, Streams
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
+from kyouko.domain.tasks.rights import TaskRights
 from kyouko.domain.tasks.tasks import Tasks
 from kyouko.kernels.warmup import is_cached, warm_up
 from kyouko.memory_quota import usable_memory
-from kyouko.ports import Journals, NetworkRepository
+from kyouko.ports import Journals, NetworkRepository, Standings
 from kyouko.readiness import Readiness
 from kyouko.servicers.inference import InferenceServicer
 from kyouko.servicers.learning_pair import PairedLearningServicer
@@ -67,11 +69,13 @@ from mesh.health import Dependency
 from mesh.idempotency import SqlIdempotencyStore
 from mesh.interceptors.quota_warnings import note_quota_warning
 from mesh.ownership import owned
+from mesh.policy import contract_rules
 from mesh.quota_counts import QuotaCounts, Usage
 from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
 
 SCHEMA = "kyouko"
+_TASK_SERVICE = "hanami.kyouko.v1.TaskService"
 _log = structlog.get_logger(__name__)
 
 
@@ -114,6 +118,7 @@ async def build(settings: KyoukoSettings) -> AsyncIterator[Application]:
         clearing = asyncio.create_task(parts.clearing().run())
         stack.push_async_callback(_stop, clearing)
         stack.enter_context(parts.verifier.access.listening(parts.streams.check_callers))
+        stack.enter_context(parts.verifier.access.listening(parts.tasks.check_makers))
         yield Application(
             servicers=parts.servicers(),
             verifier=parts.verifier,
@@ -157,7 +162,9 @@ class _Parts:
             limits=_live_limits(settings),
         )
         self.recovery = Recovery(repository, journals, self.live)
-        self.datasets = ShioriDatasets(shiori, _service_tokens(settings, misaki))
+        tokens = _service_tokens(settings, misaki)
+        self.datasets = ShioriDatasets(shiori, tokens)
+        self._rights = self._task_rights(MisakiStandings(misaki, tokens), seen)
         self.tasks = Tasks(
             SqlTaskRepository(database),
             repository,
@@ -204,7 +211,7 @@ class _Parts:
                 min(settings.max_network_memory_bytes, _live_memory(settings) - MOST_ID_BYTES),
             ),
             before_deletion=[self.streams.end_network, self.tasks.end_network],
-            after_hiding=self.streams.check_network,
+            after_hiding=[self.streams.check_network, self.tasks.check_network],
         )
 
     def clearing(self) -> Clearing:
@@ -230,7 +237,7 @@ class _Parts:
                 NetworkServicer(self._networks, shipped, turns),
             ),
             Servicer(
-                "hanami.kyouko.v1.TaskService",
+                _TASK_SERVICE,
                 task_service_pb2_grpc.add_TaskServiceServicer_to_server,
                 TaskServicer(self.tasks),
             ),
@@ -273,6 +280,18 @@ class _Parts:
             clock=_utc_now,
             terms=TaskTerms(settings.task_frame_rows, settings.dependency_patience_seconds),
             quotas=self.quotas,
+            rights=self._rights,
+        )
+
+    def _task_rights(self, standings: Standings, seen: SeenNetworks) -> TaskRights:
+        access = self.verifier.access
+        # Tasks of before a restart begin before any call is taken.
+        access.policy.add(contract_rules([_TASK_SERVICE]))
+        return TaskRights(
+            standings,
+            seen,
+            rule=lambda: access.policy.rule_of(f"/{_TASK_SERVICE}/CreateTask"),
+            deleted_projects=lambda: access.deleted_projects,
         )
 
 

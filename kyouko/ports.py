@@ -11,10 +11,10 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from mesh.access import Caller, Principal
 from mesh.visibility import Sight, Visibility
 
 Clock = Callable[[], datetime]
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 # Makes an id of 32 hexadecimal digits that never comes twice.
 NewId = Callable[[], str]
 VerifyToken = Callable[[str], Awaitable[Principal]]
@@ -320,13 +321,28 @@ class DatasetColumn:
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """What is known of a stored data set."""
+    """What is known of a stored data set; the etag tells it from others of its name."""
 
     name: str
     columns: Sequence[DatasetColumn]
     row_count: int
     visibility: Visibility = Visibility.SHARED
     etag: str = ""
+    create_time: datetime = _LONG_AGO
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """Which data set to read, and for whom.
+
+    Attributes:
+        etag: tells it from others that had its name, or will; empty for whichever has it.
+        reader: who may read it, or not; None for this service itself.
+    """
+
+    name: str
+    etag: str = ""
+    reader: Principal | None = None
 
 
 @dataclass(frozen=True)
@@ -361,15 +377,14 @@ class Datasets(Protocol):
         """
 
     def read(
-        self, name: str, columns: Sequence[str], start_row: int, *, together: int, etag: str
+        self, source: DatasetSource, columns: Sequence[str], start_row: int, *, together: int
     ) -> AsyncGenerator[RowRange, None]:
-        """Yield the rows of some columns from a row on, in order, as this service.
+        """Yield the rows of some columns from a row on, in order.
 
-        The first `together` columns, of numbers, may share one array of one type. With an
-        `etag` only the data set of this etag is read.
+        The first `together` columns, of numbers, may share one array of one type.
 
         Raises:
-            NotFound: RESOURCE_NOT_FOUND.
+            NotFound: RESOURCE_NOT_FOUND, also once the reader may not know of it any more.
             Aborted: ETAG_MISMATCH.
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
@@ -386,6 +401,18 @@ class Datasets(Protocol):
 
         Raises:
             AlreadyExists: RESOURCE_EXISTS.
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+        """
+
+
+class Standings(Protocol):
+    """What users and programs may do at this moment."""
+
+    async def of(self, name: str) -> Principal:
+        """Return somebody as they are now, by name.
+
+        Raises:
+            NotFound: RESOURCE_NOT_FOUND: there is none, or they may do nothing any more.
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
 

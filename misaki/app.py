@@ -44,6 +44,7 @@ from misaki.domain.revocations import Revoker
 from misaki.domain.services import ServiceLogins
 from misaki.domain.sessions import SessionLimits, Sessions
 from misaki.domain.signing_keys import SigningKeys
+from misaki.domain.standing import Standings
 from misaki.domain.throttle import Throttle
 from misaki.domain.users import Users
 from misaki.ports import IdentityProvider
@@ -132,8 +133,10 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
             )
             changes = PasswordChanges(directory, passwords, throttle, revoker)
             services = ServiceLogins(mint, secret=service_secret)
+            credential_store = SqlCredentialStore(database, access_store.revoking)
+            standings = Standings(directory, credential_store, clock=_utc_now)
             credentials = ProjectCredentials(
-                SqlCredentialStore(database, access_store.revoking),
+                credential_store,
                 mint,
                 revoker,
                 digests,
@@ -158,7 +161,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                         SessionServicer(sessions),
                         UserServicer(users, changes, origins),
                         ProjectServicer(projects),
-                        AccessServicer(news),
+                        AccessServicer(news, standings),
                         ApiKeyServicer(credentials),
                         ClientServicer(credentials),
                         OauthServicer(credentials, _utc_now),

@@ -7,6 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hanami.shiori.v1 import dataset_service_pb2 as pb
 
 from mesh import names, tensors, validation
+from mesh.access import Principal
+from mesh.access_messages import roles_of
 from mesh.errors import InvalidArgument
 from mesh.pages import Page
 from mesh.visibility_messages import visibility_number, visibility_of
@@ -44,6 +46,18 @@ def read_request(request: pb.ReadDatasetRequest) -> ReadRequest:
         row_limit=request.row_limit,
         matrix_columns=request.matrix_columns,
         etag=request.etag,
+        reader=_reader(request) if request.HasField("reader") else None,
+    )
+
+
+def _reader(request: pb.ReadDatasetRequest) -> Principal:
+    reader = request.reader
+    project_id = DatasetName.parse(request.name).project_id
+    return Principal(
+        reader.name,
+        admin=reader.admin,
+        project_roles=dict.fromkeys([project_id], *roles_of([reader.role])) if reader.role else {},
+        since=reader.since_microseconds,
     )
 
 

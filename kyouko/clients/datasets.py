@@ -1,4 +1,4 @@
-"""Data sets of shiori: described with the caller's token, read and stored with our own."""
+"""Data sets of shiori: described with the caller's token, read for whoever made a task."""
 
 import asyncio
 import hashlib
@@ -11,9 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hanami.shiori.v1 import dataset_service_pb2 as pb
 from hanami.shiori.v1 import dataset_service_pb2_grpc
 
-from kyouko.convert.datasets import description_of, row_range_of
+from kyouko.convert.datasets import description_of, read_request, row_range_of
 from kyouko.domain.tasks.result import NewDataset
-from kyouko.ports import DatasetDescription, RowRange
+from kyouko.ports import DatasetDescription, DatasetSource, RowRange
 from mesh.clients import ServiceTokens, call_metadata, translated_errors, unavailable
 from mesh.errors import NotFound
 from mesh.visibility_messages import visibility_number
@@ -50,12 +50,10 @@ class ShioriDatasets:
         return description_of(answer)
 
     async def read(
-        self, name: str, columns: Sequence[str], start_row: int, *, together: int, etag: str
+        self, source: DatasetSource, columns: Sequence[str], start_row: int, *, together: int
     ) -> AsyncGenerator[RowRange, None]:
         """Yield the rows of some columns from a row on; the first ones come in one array."""
-        request = pb.ReadDatasetRequest(
-            name=name, columns=columns, start_row=start_row, matrix_columns=together, etag=etag
-        )
+        request = read_request(source, columns, start_row, together=together)
         metadata = call_metadata(await self._tokens.token())
         call = self._stub.ReadDataset(request, metadata=metadata)
         try:

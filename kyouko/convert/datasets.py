@@ -1,5 +1,8 @@
 """Messages of shiori as the domain sees data sets."""
 
+from collections.abc import Sequence
+from datetime import UTC
+
 from hanami.shiori.v1 import dataset_service_pb2 as pb
 
 from kyouko.ports import (
@@ -8,8 +11,11 @@ from kyouko.ports import (
     ColumnValues,
     DatasetColumn,
     DatasetDescription,
+    DatasetSource,
     RowRange,
 )
+from mesh import names
+from mesh.access_messages import role_numbers
 from mesh.tensors import array_of
 from mesh.visibility_messages import visibility_of
 
@@ -37,7 +43,30 @@ def description_of(message: pb.Dataset) -> DatasetDescription:
         row_count=message.row_count,
         visibility=visibility_of(message.visibility),
         etag=message.etag,
+        create_time=message.create_time.ToDatetime(tzinfo=UTC),
     )
+
+
+def read_request(
+    source: DatasetSource, columns: Sequence[str], start_row: int, *, together: int
+) -> pb.ReadDatasetRequest:
+    """Return the request for the rows of some columns from a row on."""
+    request = pb.ReadDatasetRequest(
+        name=source.name,
+        columns=columns,
+        start_row=start_row,
+        matrix_columns=together,
+        etag=source.etag,
+    )
+    reader = source.reader
+    if reader is not None:
+        project_id, _ = names.parse("projects/*/datasets/*", source.name, field="dataset")
+        request.reader.CopyFrom(
+            pb.DatasetReader(name=reader.name, since_microseconds=reader.since, admin=reader.admin)
+        )
+        if role := reader.project_roles.get(project_id):
+            request.reader.role = role_numbers([role])[0]
+    return request
 
 
 def row_range_of(message: pb.ReadDatasetResponse) -> RowRange:

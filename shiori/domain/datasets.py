@@ -5,8 +5,8 @@ from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from mesh.access import Caller
-from mesh.errors import NotFound, stale_etag
+from mesh.access import Caller, Principal
+from mesh.errors import InvalidArgument, NotFound, stale_etag
 from mesh.pages import Page, PageRequest, page_of, page_request
 from mesh.quota_counts import QuotaCounts
 from mesh.quotas import Quota, subjects_of
@@ -33,7 +33,10 @@ _CLEARED_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """Which rows and columns to read; see the contract for what empty values mean."""
+    """Which rows and columns to read; see the contract for what empty values mean.
+
+    With a `reader` a service reads for somebody, and may what they may.
+    """
 
     name: DatasetName
     columns: tuple[str, ...] = ()
@@ -41,6 +44,7 @@ class ReadRequest:
     row_limit: int = 0
     matrix_columns: int = 0
     etag: str = ""
+    reader: Principal | None = None
 
 
 class Datasets:
@@ -152,13 +156,15 @@ class Datasets:
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND.
+            PermissionDenied: ROLE_INSUFFICIENT.
             InvalidArgument: FIELD_INVALID: an unknown column, rows that are not there, or
                 a matrix of text.
             ResourceExhausted: LIMIT_REACHED: the caller reads too many at once.
             Aborted: ETAG_MISMATCH.
         """
-        with self._running.following(caller, request.name) as still:
-            dataset = await self.get(caller, request.name)
+        reader = _reader(caller, request)
+        with self._running.following(reader, request.name) as still:
+            dataset = await self.get(reader, request.name)
             if request.etag not in ("", dataset.etag):
                 raise stale_etag(str(request.name), request.etag)
             async with aclosing(self._rows(caller, dataset, request)) as batches:
@@ -205,6 +211,15 @@ class Datasets:
 def _authorize(caller: Caller, name: DatasetName, dataset: Dataset | None) -> None:
     belonging = None if dataset is None else dataset.belonging
     authorize(caller, name.project_id, str(name), belonging)
+
+
+def _reader(caller: Caller, request: ReadRequest) -> Caller:
+    """Return who may read or not: the caller, or whom a service reads for."""
+    if request.reader is None:
+        return caller
+    if not caller.principal.is_service:
+        raise InvalidArgument.for_field("reader", "is for services; you read for yourself")
+    return replace(caller, principal=request.reader)
 
 
 def _narrowed(request: PageRequest, found: Sequence[Dataset]) -> PageRequest:

@@ -117,7 +117,8 @@ def _value(column: Column[Any], number: int) -> Any:
         return b"%d" % number
     if isinstance(kind, Text) and kind.length is None:
         return f"text {number}"
-    return f"{column.name}{number}".ljust(min(getattr(kind, "length", None) or 64, 64), "x")[:64]
+    length = min(getattr(kind, "length", None) or 64, 64)
+    return f"{number}{column.name}".ljust(length, "x")[:length]
 
 
 def _rows(connection: Connection, service: str) -> Rows:

@@ -79,7 +79,7 @@ class Networks:
         new_id: NewId,
         limits: NetworkLimits,
         before_deletion: Sequence[Callable[[Network], Awaitable[None]]] = (),
-        after_hiding: Callable[[Network], Awaitable[None]] | None = None,
+        after_hiding: Sequence[Callable[[Network], Awaitable[None]]] = (),
     ) -> None:
         # `before_deletion` ends what works on a network that is about to be deleted, and
         # `after_hiding` what those do who may not know of one any more.
@@ -198,8 +198,8 @@ class Networks:
     async def _update(self, network: Network) -> None:
         if not await self._repository.set_visibility(network.uid, network.visibility):
             raise NotFound(network.name)
-        if self._after_hiding is not None:
-            await self._after_hiding(network)
+        for end_work in self._after_hiding:
+            await end_work(network)
 
     async def delete(
         self, caller: Caller, project_id: str, network_id: str, *, etag: str = ""

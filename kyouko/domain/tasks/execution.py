@@ -18,14 +18,17 @@ from kyouko.domain.networks.sessions import user_of_task
 from kyouko.domain.quotas import Quotas
 from kyouko.domain.rates import Pace
 from kyouko.domain.tasks.board import TaskBoard
+from kyouko.domain.tasks.patience import Patience
 from kyouko.domain.tasks.predictions import prediction_header
 from kyouko.domain.tasks.reading import ReadingPlan, RowReader
+from kyouko.domain.tasks.rights import TaskRights
 from kyouko.domain.tasks.run import StopReason, TaskRun
 from kyouko.domain.tasks.storing import ResultStore
 from kyouko.domain.tasks.task import Failure, Task, TaskProgress, TaskState, TaskWork
 from kyouko.ports import (
     Clock,
     Datasets,
+    DatasetSource,
     NetworkRepository,
     PredictionFile,
     PredictionFiles,
@@ -64,6 +67,9 @@ class TaskExecution:
         self._stop: StopReason | None = None
         self._storing: asyncio.Task[None] | None = None
         self._is_complete = False
+        self._refusal: DomainError | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self._has_to_check = False
 
     def stop(self, reason: StopReason) -> None:
         """Stop within a batch of rows; a task that is cancelled stores no predictions either."""
@@ -72,6 +78,39 @@ class TaskExecution:
             self._run.stop(reason)
         if self._storing is not None and reason is StopReason.CANCELLED:
             self._storing.cancel()
+
+    def check_rights_soon(self) -> None:
+        """Let the task fail if whoever made it may not do what it does any more."""
+        self._has_to_check = True
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check_while_asked())
+
+    async def _check_while_asked(self) -> None:
+        # Once for any number of changes that come meanwhile.
+        while self._has_to_check:
+            self._has_to_check = False
+            await self._check_rights()
+        self._checking = None
+
+    async def _check_rights(self) -> None:
+        patience = Patience(self._tools.terms.patience_seconds)
+        while self._stop is None:
+            try:
+                await self._tools.rights.check(self.task)
+            except Unavailable as error:
+                try:
+                    await patience.pause(error)
+                except Unavailable as away:
+                    self._refuse(away)
+            except DomainError as error:
+                self._refuse(error)
+            else:
+                return
+
+    def _refuse(self, error: DomainError) -> None:
+        if self._stop is None:
+            self._refusal = error
+            self.stop(StopReason.CANCELLED)
 
     async def run(self) -> Task:
         """Run the task; returns it at its end, or waiting again if the service stops."""
@@ -91,6 +130,10 @@ class TaskExecution:
                     "task failed", task=self.task.name, incident=incident, error=repr(error)
                 )
                 failure = _incident(incident)
+            if self._refusal is not None and not self._is_complete:
+                failure = _failure_of(self._refusal)
+            if self._checking is not None:
+                self._checking.cancel()
             self.task = self._ended(failure)
             _log.info("task over", task=self.task.name, state=self.task.state)
         await tools.board.changed(self.task)
@@ -130,6 +173,9 @@ class TaskExecution:
                 return
             self.task = self.task.begun_again()
         task, tools = self.task, self._tools
+        source = await self._source()
+        if source is None:
+            return
         async with tools.live.using(task.project_id, task.network_id) as live:
             if live.network.uid != task.network_uid:
                 raise NotFound(network_name(task.project_id, task.network_id))
@@ -140,7 +186,7 @@ class TaskExecution:
             async with (
                 self._paced() as pace,
                 self._room_for_copy(live),
-                self._reading() as reader,
+                self._reading(source) as reader,
                 self._predictions(structure) as predictions,
             ):
                 run = TaskRun(
@@ -165,6 +211,31 @@ class TaskExecution:
                     await self._publish(run.progress())
                     if task.work is TaskWork.LEARN:
                         await self._keep(live)
+
+    async def _source(self) -> DatasetSource | None:
+        """Return what to read, for whoever made the task as they are now; None once stopped.
+
+        Raises:
+            DomainError: They may not any more, or it is another data set by now.
+        """
+        task, tools = self.task, self._tools
+        patience = Patience(tools.terms.patience_seconds)
+        while self._stop is None:
+            try:
+                maker = await tools.rights.check(task)
+                etag = task.dataset_etag or await self._etag_of_then()
+            except Unavailable as error:
+                await patience.pause(error)
+            else:
+                return DatasetSource(task.dataset, etag, maker)
+        return None
+
+    async def _etag_of_then(self) -> str:
+        """Return the etag of the data set, which was not noted, if it is as old as the task."""
+        found = await self._tools.datasets.describe(self.task.dataset)
+        if found.create_time > self.task.create_time:
+            raise NotFound(self.task.dataset)
+        return found.etag
 
     async def _resume(self, live: LiveNetwork) -> Task:
         """Find out how far the network has come with the task, whatever became of us since."""
@@ -234,14 +305,15 @@ class TaskExecution:
         await self._tools.board.progressed(self.task)
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[RowReader]:
+    async def _reading(self, source: DatasetSource) -> AsyncIterator[RowReader]:
         task, terms = self.task, self._tools.terms
         others = [name for name in (task.time_column, task.target_column) if name]
         reader = RowReader(
             self._tools.datasets,
             ReadingPlan(
-                dataset=task.dataset,
-                etag=task.dataset_etag,
+                dataset=source.name,
+                etag=source.etag,
+                reader=source.reader,
                 columns=[*task.input_columns, *others],
                 together=len(task.input_columns),
                 row_count=task.progress.total_rows // task.epochs,
@@ -285,6 +357,7 @@ class ExecutionTools:
     clock: Clock
     terms: TaskTerms
     quotas: Quotas
+    rights: TaskRights
 
 
 def _failure_of(error: DomainError) -> Failure:

@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 
 from kyouko.domain.tasks.patience import Patience
-from kyouko.ports import ColumnValues, Datasets, RowRange
+from kyouko.ports import ColumnValues, Datasets, DatasetSource, RowRange
+from mesh.access import Principal
 from mesh.errors import FailedPrecondition, Unavailable
 
 _log = structlog.get_logger(__name__)
@@ -27,7 +28,7 @@ class ReadingPlan:
         done_rows: over all epochs, rows to leave out at the beginning.
         frame_rows: most rows in a piece.
         patience_seconds: how long the archive may be away.
-        etag: of the data set; a later one of its name is not read. Empty for any.
+        etag: see `DatasetSource`, as for the reader.
     """
 
     dataset: str
@@ -39,6 +40,12 @@ class ReadingPlan:
     frame_rows: int
     patience_seconds: float
     etag: str = ""
+    reader: Principal | None = None
+
+    @property
+    def source(self) -> DatasetSource:
+        """The data set, and for whom it is read."""
+        return DatasetSource(self.dataset, self.etag, self.reader)
 
 
 class RowReader:
@@ -95,7 +102,7 @@ class RowReader:
         while row < plan.row_count:
             try:
                 batches = self._datasets.read(
-                    plan.dataset, plan.columns, row, together=plan.together, etag=plan.etag
+                    plan.source, plan.columns, row, together=plan.together
                 )
                 async with aclosing(batches) as read:
                     async for batch in read:

@@ -199,6 +199,21 @@ class Tasks:
             queue.at_work.stop(StopReason.CANCELLED)
             await asyncio.wait({queue.worker})
 
+    async def check_network(self, network: Network) -> None:
+        """End the task at work of somebody who may not know of a network any more."""
+        queue = self._queues.get(network.uid)
+        if queue is not None and queue.at_work is not None:
+            queue.at_work.check_rights_soon()
+
+    def check_makers(self) -> None:
+        """End tasks at work of those who may not any more; called after every change.
+
+        Tasks that wait are looked at when their turn comes.
+        """
+        for queue in self._queues.values():
+            if queue.at_work is not None:
+                queue.at_work.check_rights_soon()
+
     async def drain(self) -> None:
         """Stop what is at work, to go on at the next start; end all watching."""
         self._is_draining = True

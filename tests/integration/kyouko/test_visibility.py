@@ -421,7 +421,7 @@ async def test_a_device_reaches_what_its_key_names(
 async def test_a_task_reads_no_later_data_set_of_the_name(
     kyouko: RunningKyouko, shiori: RunningShiori, people: People
 ) -> None:
-    """Whoever made the task was never asked whether they may read that one."""
+    """Whoever made the task may not know of that one: to the task it is not there either."""
     await kyouko.create_network()
     await shiori.upload_csv("slow", csv_of_two_kinds(100_000), target_column="kind")
     await upload_two_kinds(shiori)
@@ -439,5 +439,5 @@ async def test_a_task_reads_no_later_data_set_of_the_name(
     ended = await kyouko.finish(waiting)
 
     assert task_service_pb2.TASK_STATE_FAILED == ended.state
-    assert "ETAG_MISMATCH" == reason_in(ended.error).reason
+    assert "RESOURCE_NOT_FOUND" == reason_in(ended.error).reason
     assert 0 == ended.progress.done_rows

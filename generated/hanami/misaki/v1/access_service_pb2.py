@@ -22,34 +22,48 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hanami.type.v1 import access_pb2 as hanami_dot_type_dot_v1_dot_access__pb2
 from hanami.type.v1 import quota_pb2 as hanami_dot_type_dot_v1_dot_quota__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hanami/misaki/v1/access_service.proto\x12\x10hanami.misaki.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\x1a\x1ahanami/type/v1/quota.proto\"\x14\n\x12WatchAccessRequest\"\x9d\x02\n\x13WatchAccessResponse\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x12-\n\x06policy\x18\x02 \x01(\x0b\x32\x1d.hanami.misaki.v1.PolicyState\x12\x31\n\x0brevocations\x18\x03 \x03(\x0b\x32\x1c.hanami.misaki.v1.Revocation\x12\x0f\n\x07key_ids\x18\x04 \x03(\t\x12.\n\x06quotas\x18\x05 \x03(\x0b\x32\x1e.hanami.misaki.v1.SubjectQuota\x12\x37\n\x0equota_defaults\x18\x06 \x01(\x0b\x32\x1f.hanami.misaki.v1.QuotaDefaults\x12\x18\n\x10\x64\x65leted_projects\x18\x07 \x03(\t\"L\n\x0cSubjectQuota\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12+\n\x06limits\x18\x02 \x01(\x0b\x32\x1b.hanami.type.v1.QuotaLimits\"h\n\rQuotaDefaults\x12,\n\x07project\x18\x01 \x01(\x0b\x32\x1b.hanami.type.v1.QuotaLimits\x12)\n\x04user\x18\x02 \x01(\x0b\x32\x1b.hanami.type.v1.QuotaLimits\"L\n\x0bPolicyState\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12,\n\x05rules\x18\x02 \x03(\x0b\x32\x1d.hanami.misaki.v1.MethodRoles\"B\n\x0bMethodRoles\x12\x0e\n\x06method\x18\x01 \x01(\t\x12#\n\x05roles\x18\x02 \x03(\x0e\x32\x14.hanami.type.v1.Role\"\x81\x01\n\nRevocation\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x31\n\rissued_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2x\n\rAccessService\x12g\n\x0bWatchAccess\x12$.hanami.misaki.v1.WatchAccessRequest\x1a%.hanami.misaki.v1.WatchAccessResponse\"\t\xca\xda\x18\x05\x1a\x01\x05(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%hanami/misaki/v1/access_service.proto\x12\x10hanami.misaki.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhanami/type/v1/access.proto\x1a\x1ahanami/type/v1/quota.proto\"\xa7\x01\n\x18\x44\x65scribePrincipalRequest\x12\x8a\x01\n\tprincipal\x18\x01 \x01(\tBw\xe2\x41\x01\x02\xbaHprn2l^(users/[a-z][a-z0-9_.@-]{1,62}|projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/clients/[a-z][a-z0-9-]{0,61}[a-z0-9])$\"\xd1\x01\n\x19\x44\x65scribePrincipalResponse\x12\x1a\n\x12since_microseconds\x18\x01 \x01(\x03\x12\r\n\x05\x61\x64min\x18\x02 \x01(\x08\x12\x45\n\x05roles\x18\x03 \x03(\x0b\x32\x36.hanami.misaki.v1.DescribePrincipalResponse.RolesEntry\x1a\x42\n\nRolesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0e\x32\x14.hanami.type.v1.Role:\x02\x38\x01\"\x14\n\x12WatchAccessRequest\"\x9d\x02\n\x13WatchAccessResponse\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x12-\n\x06policy\x18\x02 \x01(\x0b\x32\x1d.hanami.misaki.v1.PolicyState\x12\x31\n\x0brevocations\x18\x03 \x03(\x0b\x32\x1c.hanami.misaki.v1.Revocation\x12\x0f\n\x07key_ids\x18\x04 \x03(\t\x12.\n\x06quotas\x18\x05 \x03(\x0b\x32\x1e.hanami.misaki.v1.SubjectQuota\x12\x37\n\x0equota_defaults\x18\x06 \x01(\x0b\x32\x1f.hanami.misaki.v1.QuotaDefaults\x12\x18\n\x10\x64\x65leted_projects\x18\x07 \x03(\t\"L\n\x0cSubjectQuota\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12+\n\x06limits\x18\x02 \x01(\x0b\x32\x1b.hanami.type.v1.QuotaLimits\"h\n\rQuotaDefaults\x12,\n\x07project\x18\x01 \x01(\x0b\x32\x1b.hanami.type.v1.QuotaLimits\x12)\n\x04user\x18\x02 \x01(\x0b\x32\x1b.hanami.type.v1.QuotaLimits\"L\n\x0bPolicyState\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12,\n\x05rules\x18\x02 \x03(\x0b\x32\x1d.hanami.misaki.v1.MethodRoles\"B\n\x0bMethodRoles\x12\x0e\n\x06method\x18\x01 \x01(\t\x12#\n\x05roles\x18\x02 \x03(\x0e\x32\x14.hanami.type.v1.Role\"\x81\x01\n\nRevocation\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x31\n\rissued_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xf1\x01\n\rAccessService\x12g\n\x0bWatchAccess\x12$.hanami.misaki.v1.WatchAccessRequest\x1a%.hanami.misaki.v1.WatchAccessResponse\"\t\xca\xda\x18\x05\x1a\x01\x05(\x01\x30\x01\x12w\n\x11\x44\x65scribePrincipal\x12*.hanami.misaki.v1.DescribePrincipalRequest\x1a+.hanami.misaki.v1.DescribePrincipalResponse\"\t\xca\xda\x18\x05\x1a\x01\x05(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hanami.misaki.v1.access_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DESCRIBEPRINCIPALREQUEST'].fields_by_name['principal']._loaded_options = None
+  _globals['_DESCRIBEPRINCIPALREQUEST'].fields_by_name['principal']._serialized_options = b'\342A\001\002\272Hprn2l^(users/[a-z][a-z0-9_.@-]{1,62}|projects/[a-z][a-z0-9-]{0,61}[a-z0-9]/clients/[a-z][a-z0-9-]{0,61}[a-z0-9])$'
+  _globals['_DESCRIBEPRINCIPALRESPONSE_ROLESENTRY']._loaded_options = None
+  _globals['_DESCRIBEPRINCIPALRESPONSE_ROLESENTRY']._serialized_options = b'8\001'
   _globals['_ACCESSSERVICE'].methods_by_name['WatchAccess']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['WatchAccess']._serialized_options = b'\312\332\030\005\032\001\005(\001'
-  _globals['_WATCHACCESSREQUEST']._serialized_start=149
-  _globals['_WATCHACCESSREQUEST']._serialized_end=169
-  _globals['_WATCHACCESSRESPONSE']._serialized_start=172
-  _globals['_WATCHACCESSRESPONSE']._serialized_end=457
-  _globals['_SUBJECTQUOTA']._serialized_start=459
-  _globals['_SUBJECTQUOTA']._serialized_end=535
-  _globals['_QUOTADEFAULTS']._serialized_start=537
-  _globals['_QUOTADEFAULTS']._serialized_end=641
-  _globals['_POLICYSTATE']._serialized_start=643
-  _globals['_POLICYSTATE']._serialized_end=719
-  _globals['_METHODROLES']._serialized_start=721
-  _globals['_METHODROLES']._serialized_end=787
-  _globals['_REVOCATION']._serialized_start=790
-  _globals['_REVOCATION']._serialized_end=919
-  _globals['_ACCESSSERVICE']._serialized_start=921
-  _globals['_ACCESSSERVICE']._serialized_end=1041
+  _globals['_ACCESSSERVICE'].methods_by_name['DescribePrincipal']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['DescribePrincipal']._serialized_options = b'\312\332\030\005\032\001\005(\001'
+  _globals['_DESCRIBEPRINCIPALREQUEST']._serialized_start=212
+  _globals['_DESCRIBEPRINCIPALREQUEST']._serialized_end=379
+  _globals['_DESCRIBEPRINCIPALRESPONSE']._serialized_start=382
+  _globals['_DESCRIBEPRINCIPALRESPONSE']._serialized_end=591
+  _globals['_DESCRIBEPRINCIPALRESPONSE_ROLESENTRY']._serialized_start=525
+  _globals['_DESCRIBEPRINCIPALRESPONSE_ROLESENTRY']._serialized_end=591
+  _globals['_WATCHACCESSREQUEST']._serialized_start=593
+  _globals['_WATCHACCESSREQUEST']._serialized_end=613
+  _globals['_WATCHACCESSRESPONSE']._serialized_start=616
+  _globals['_WATCHACCESSRESPONSE']._serialized_end=901
+  _globals['_SUBJECTQUOTA']._serialized_start=903
+  _globals['_SUBJECTQUOTA']._serialized_end=979
+  _globals['_QUOTADEFAULTS']._serialized_start=981
+  _globals['_QUOTADEFAULTS']._serialized_end=1085
+  _globals['_POLICYSTATE']._serialized_start=1087
+  _globals['_POLICYSTATE']._serialized_end=1163
+  _globals['_METHODROLES']._serialized_start=1165
+  _globals['_METHODROLES']._serialized_end=1231
+  _globals['_REVOCATION']._serialized_start=1234
+  _globals['_REVOCATION']._serialized_end=1363
+  _globals['_ACCESSSERVICE']._serialized_start=1366
+  _globals['_ACCESSSERVICE']._serialized_end=1607
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,82 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class DescribePrincipalRequest(_message.Message):
+    """The request of DescribePrincipal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Who, `users/{user}` or `projects/{project}/clients/{client}`."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribePrincipalRequest: _TypeAlias = DescribePrincipalRequest  # noqa: Y015
+
+@_typing.final
+class DescribePrincipalResponse(_message.Message):
+    """What somebody may do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RolesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _access_pb2.Role.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _access_pb2.Role.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SINCE_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    ADMIN_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    since_microseconds: _builtins.int
+    """Microseconds since 1970 at which they were made: tells them from a later one of
+    the same name.
+    """
+    admin: _builtins.bool
+    """Whether they run the installation."""
+    @_builtins.property
+    def roles(self) -> _containers.ScalarMap[_builtins.str, _access_pb2.Role.ValueType]:
+        """Their role in each project, by the project's id."""
+
+    def __init__(
+        self,
+        *,
+        since_microseconds: _builtins.int = ...,
+        admin: _builtins.bool = ...,
+        roles: _abc.Mapping[_builtins.str, _access_pb2.Role.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "roles", b"roles", "since_microseconds", b"since_microseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribePrincipalResponse: _TypeAlias = DescribePrincipalResponse  # noqa: Y015
+
+@_typing.final
 class WatchAccessRequest(_message.Message):
     """The request of WatchAccess."""
 

@@ -40,6 +40,11 @@ class AccessServiceStub:
                 request_serializer=hanami_dot_misaki_dot_v1_dot_access__service__pb2.WatchAccessRequest.SerializeToString,
                 response_deserializer=hanami_dot_misaki_dot_v1_dot_access__service__pb2.WatchAccessResponse.FromString,
                 _registered_method=True)
+        self.DescribePrincipal = channel.unary_unary(
+                '/hanami.misaki.v1.AccessService/DescribePrincipal',
+                request_serializer=hanami_dot_misaki_dot_v1_dot_access__service__pb2.DescribePrincipalRequest.SerializeToString,
+                response_deserializer=hanami_dot_misaki_dot_v1_dot_access__service__pb2.DescribePrincipalResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer:
@@ -55,6 +60,17 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribePrincipal(self, request, context):
+        """Returns what somebody may do now, for services that work on for them when their
+        token has ended.
+
+        Reasons: RESOURCE_NOT_FOUND (there is none, or they may not log in any more),
+        FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +78,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.WatchAccess,
                     request_deserializer=hanami_dot_misaki_dot_v1_dot_access__service__pb2.WatchAccessRequest.FromString,
                     response_serializer=hanami_dot_misaki_dot_v1_dot_access__service__pb2.WatchAccessResponse.SerializeToString,
+            ),
+            'DescribePrincipal': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribePrincipal,
+                    request_deserializer=hanami_dot_misaki_dot_v1_dot_access__service__pb2.DescribePrincipalRequest.FromString,
+                    response_serializer=hanami_dot_misaki_dot_v1_dot_access__service__pb2.DescribePrincipalResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +113,33 @@ class AccessService:
             '/hanami.misaki.v1.AccessService/WatchAccess',
             hanami_dot_misaki_dot_v1_dot_access__service__pb2.WatchAccessRequest.SerializeToString,
             hanami_dot_misaki_dot_v1_dot_access__service__pb2.WatchAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribePrincipal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hanami.misaki.v1.AccessService/DescribePrincipal',
+            hanami_dot_misaki_dot_v1_dot_access__service__pb2.DescribePrincipalRequest.SerializeToString,
+            hanami_dot_misaki_dot_v1_dot_access__service__pb2.DescribePrincipalResponse.FromString,
             options,
             channel_credentials,
             insecure,

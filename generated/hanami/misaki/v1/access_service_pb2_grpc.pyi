@@ -38,6 +38,13 @@ class AccessServiceStub:
     The stream goes on until either side ends it; who loses it keeps what it
     knows and opens another one.
     """
+    DescribePrincipal: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.DescribePrincipalRequest, _access_service_pb2.DescribePrincipalResponse]
+    """Returns what somebody may do now, for services that work on for them when their
+    token has ended.
+
+    Reasons: RESOURCE_NOT_FOUND (there is none, or they may not log in any more),
+    FIELD_INVALID.
+    """
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
@@ -48,6 +55,13 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """Streams first all that counts now, then every change within half a second.
     The stream goes on until either side ends it; who loses it keeps what it
     knows and opens another one.
+    """
+    DescribePrincipal: _aio.UnaryUnaryMultiCallable[_access_service_pb2.DescribePrincipalRequest, _access_service_pb2.DescribePrincipalResponse]  # type: ignore[assignment]
+    """Returns what somebody may do now, for services that work on for them when their
+    token has ended.
+
+    Reasons: RESOURCE_NOT_FOUND (there is none, or they may not log in any more),
+    FIELD_INVALID.
     """
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +76,19 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams first all that counts now, then every change within half a second.
         The stream goes on until either side ends it; who loses it keeps what it
         knows and opens another one.
+        """
+
+    @_abc_1.abstractmethod
+    def DescribePrincipal(
+        self,
+        request: _access_service_pb2.DescribePrincipalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_service_pb2.DescribePrincipalResponse, _abc.Awaitable[_access_service_pb2.DescribePrincipalResponse]]:
+        """Returns what somebody may do now, for services that work on for them when their
+        token has ended.
+
+        Reasons: RESOURCE_NOT_FOUND (there is none, or they may not log in any more),
+        FIELD_INVALID.
         """
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

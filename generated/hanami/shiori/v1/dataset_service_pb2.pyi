@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from hanami.type.v1 import access_pb2 as _access_pb2
 from hanami.type.v1 import tensor_pb2 as _tensor_pb2
 from hanami.type.v1 import visibility_pb2 as _visibility_pb2
 import builtins as _builtins
@@ -543,6 +544,7 @@ class ReadDatasetRequest(_message.Message):
     ROW_LIMIT_FIELD_NUMBER: _builtins.int
     MATRIX_COLUMNS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The data set, `projects/{project}/datasets/{dataset}`."""
     start_row: _builtins.int
@@ -564,6 +566,10 @@ class ReadDatasetRequest(_message.Message):
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The columns to read, in the order wanted; all when empty."""
 
+    @_builtins.property
+    def reader(self) -> Global___DatasetReader:
+        """For services only, which read for somebody: the rows come as long as they may read them."""
+
     def __init__(
         self,
         *,
@@ -573,14 +579,49 @@ class ReadDatasetRequest(_message.Message):
         row_limit: _builtins.int = ...,
         matrix_columns: _builtins.int = ...,
         etag: _builtins.str = ...,
+        reader: Global___DatasetReader | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reader", b"reader"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "etag", b"etag", "matrix_columns", b"matrix_columns", "name", b"name", "row_limit", b"row_limit", "start_row", b"start_row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "etag", b"etag", "matrix_columns", b"matrix_columns", "name", b"name", "reader", b"reader", "row_limit", b"row_limit", "start_row", b"start_row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadDatasetRequest: _TypeAlias = ReadDatasetRequest  # noqa: Y015
+
+@_typing.final
+class DatasetReader(_message.Message):
+    """For whom a service reads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SINCE_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    ADMIN_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name, `users/{user}` or `projects/{project}/clients/{client}`."""
+    since_microseconds: _builtins.int
+    """Microseconds since 1970 at which they were made."""
+    admin: _builtins.bool
+    """Whether they run the installation."""
+    role: _access_pb2.Role.ValueType
+    """Their role in the data set's project; none when not set."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        since_microseconds: _builtins.int = ...,
+        admin: _builtins.bool = ...,
+        role: _access_pb2.Role.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "name", b"name", "role", b"role", "since_microseconds", b"since_microseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatasetReader: _TypeAlias = DatasetReader  # noqa: Y015
 
 @_typing.final
 class ReadDatasetResponse(_message.Message):

@@ -14,11 +14,13 @@ from kyouko.domain.engine import NetworkStructure
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveLimits
 from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.networks.workers import Workers
 from kyouko.domain.quotas import Quotas
 from kyouko.domain.tasks.board import TaskBoard
 from kyouko.domain.tasks.execution import ExecutionTools, TaskTerms
 from kyouko.domain.tasks.result import NewDataset
+from kyouko.domain.tasks.rights import TaskRights
 from kyouko.domain.tasks.task import Task, TaskWork
 from kyouko.domain.tasks.tasks import NewTask, Tasks
 from kyouko.domain.template import resolve
@@ -28,14 +30,15 @@ from kyouko.ports import (
     ColumnValues,
     DatasetColumn,
     DatasetDescription,
+    DatasetSource,
     RowRange,
 )
 from kyouko.storage.predictions import CsvPredictionFiles
 from kyouko.templates import shipped_templates
 from kyouko.tracing import OpenTelemetryTracing
-from mesh.access import Role
+from mesh.access import AccessRule, Caller, Principal, Role
 from mesh.clients import unavailable
-from mesh.errors import NotFound
+from mesh.errors import NotFound, stale_etag
 from mesh.quota_counts import QuotaCounts
 from mesh.quotas import QuotaBook
 from tests.contract.kyouko.in_memory import (
@@ -47,6 +50,7 @@ from tests.contract.kyouko.in_memory import (
 from tests.factories import caller, principal
 
 ALICE = caller(principal(flowers=Role.MEMBER))
+MAKERS = frozenset({Role.ADMIN, Role.PROJECT_ADMIN, Role.MEMBER})
 ROWS = 8
 STRUCTURE = resolve(shipped_templates()["flat"].template, channels=1)
 DELAYED = replace(STRUCTURE, inputs=(replace(STRUCTURE.inputs[0], delays=(1, 2)),))
@@ -68,12 +72,16 @@ class Archive:
         most_rows: rows that it still gives; it says nothing after them.
         is_ours_now: whether the archive has the result by then.
         silent: set when it has given all that it gives.
+        etag: of the data set that has the name.
+        sources: what was read.
         is_away: whether uploads fail at once; they never end otherwise.
         uploading: set when an upload has begun.
     """
 
     def __init__(self) -> None:
         self.is_away = False
+        self.etag = "first"
+        self.sources: list[DatasetSource] = []
         self.is_ours_now = False
         self.most_rows = sys.maxsize
         self.uploading = asyncio.Event()
@@ -87,12 +95,15 @@ class Archive:
             DatasetColumn("x", ColumnKind.FLOAT64, ColumnUse.INPUT, 1),
             DatasetColumn("kind", ColumnKind.INT64, ColumnUse.TARGET, 1),
         ]
-        return DatasetDescription(name, columns, ROWS)
+        return DatasetDescription(name, columns, ROWS, etag=self.etag)
 
     async def read(
-        self, name: str, columns: Sequence[str], start_row: int, *, together: int, etag: str
+        self, source: DatasetSource, columns: Sequence[str], start_row: int, *, together: int
     ) -> AsyncGenerator[RowRange, None]:
         """Yield all rows at once, as far as there may be more."""
+        self.sources.append(source)
+        if source.etag not in ("", self.etag):
+            raise stale_etag(source.name, source.etag)
         stop = min(ROWS, start_row + self.most_rows)
         numbers = np.arange(start_row, stop)[:, np.newaxis]
         self.most_rows -= len(numbers)
@@ -114,6 +125,26 @@ class Archive:
         await asyncio.Event().wait()
 
 
+class People:
+    """What users may do.
+
+    Attributes:
+        now: by name; others are gone.
+        asked: how often that was asked.
+    """
+
+    def __init__(self) -> None:
+        self.now = {"users/alice": replace(ALICE.principal, since=1)}
+        self.asked = 0
+
+    async def of(self, name: str) -> Principal:
+        """Return a user."""
+        self.asked += 1
+        if name not in self.now:
+            raise NotFound(name)
+        return self.now[name]
+
+
 class Office:
     """Tasks on stores in memory, with one network of one channel."""
 
@@ -121,6 +152,7 @@ class Office:
         self.repository = MemoryTaskRepository()
         self.networks = MemoryNetworkRepository(self.repository)
         self.archive = Archive()
+        self.people = People()
         self._snapshots = MemorySnapshotStore()
         self._journals = MemoryJournals()
         self._folder = folder
@@ -149,6 +181,11 @@ class Office:
             clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
             terms=TaskTerms(patience_seconds=3600.0),
             quotas=self.quotas,
+            rights=TaskRights(
+                self.people,
+                SeenNetworks(self.networks),
+                rule=lambda: AccessRule("/create", roles=MAKERS),
+            ),
         )
         self.tasks = Tasks(
             self.repository, self.networks, tools, new_id=lambda: f"id-{next(self._ids):014}"
@@ -167,7 +204,7 @@ class Office:
             )
         )
 
-    async def end_of(self, task_id: str) -> Task:
+    async def end_of(self, task_id: str, who: Caller = ALICE) -> Task:
         """Wait for a task's end."""
-        states = [task async for task in self.tasks.watch(ALICE, "flowers", "net", task_id)]
+        states = [task async for task in self.tasks.watch(who, "flowers", "net", task_id)]
         return states[-1]

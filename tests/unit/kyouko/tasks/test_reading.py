@@ -8,7 +8,7 @@ import pytest
 
 from kyouko.domain.tasks.reading import ReadingPlan, RowReader
 from kyouko.domain.tasks.result import NewDataset
-from kyouko.ports import ColumnValues, DatasetDescription, RowRange
+from kyouko.ports import ColumnValues, DatasetDescription, DatasetSource, RowRange
 from mesh.errors import DomainError, FailedPrecondition, NotFound, Unavailable
 
 
@@ -29,7 +29,7 @@ class Archive:
         return DatasetDescription(name, [], self._row_count)
 
     async def read(
-        self, name: str, columns: Sequence[str], start_row: int, *, together: int, etag: str
+        self, source: DatasetSource, columns: Sequence[str], start_row: int, *, together: int
     ) -> AsyncGenerator[RowRange, None]:
         """Yield the rows in batches of seven."""
         self.starts.append(start_row)

@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "../../../buf/validate/validate_pb";
+import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Role } from "../../type/v1/access_pb";
@@ -16,7 +18,64 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hanami/misaki/v1/access_service.proto.
  */
 export const file_hanami_misaki_v1_access_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVoYW5hbWkvbWlzYWtpL3YxL2FjY2Vzc19zZXJ2aWNlLnByb3RvEhBoYW5hbWkubWlzYWtpLnYxIhQKEldhdGNoQWNjZXNzUmVxdWVzdCKdAgoTV2F0Y2hBY2Nlc3NSZXNwb25zZRIQCghjb21wbGV0ZRgBIAEoCBItCgZwb2xpY3kYAiABKAsyHS5oYW5hbWkubWlzYWtpLnYxLlBvbGljeVN0YXRlEjEKC3Jldm9jYXRpb25zGAMgAygLMhwuaGFuYW1pLm1pc2FraS52MS5SZXZvY2F0aW9uEg8KB2tleV9pZHMYBCADKAkSLgoGcXVvdGFzGAUgAygLMh4uaGFuYW1pLm1pc2FraS52MS5TdWJqZWN0UXVvdGESNwoOcXVvdGFfZGVmYXVsdHMYBiABKAsyHy5oYW5hbWkubWlzYWtpLnYxLlF1b3RhRGVmYXVsdHMSGAoQZGVsZXRlZF9wcm9qZWN0cxgHIAMoCSJMCgxTdWJqZWN0UXVvdGESDwoHc3ViamVjdBgBIAEoCRIrCgZsaW1pdHMYAiABKAsyGy5oYW5hbWkudHlwZS52MS5RdW90YUxpbWl0cyJoCg1RdW90YURlZmF1bHRzEiwKB3Byb2plY3QYASABKAsyGy5oYW5hbWkudHlwZS52MS5RdW90YUxpbWl0cxIpCgR1c2VyGAIgASgLMhsuaGFuYW1pLnR5cGUudjEuUXVvdGFMaW1pdHMiTAoLUG9saWN5U3RhdGUSDwoHdmVyc2lvbhgBIAEoAxIsCgVydWxlcxgCIAMoCzIdLmhhbmFtaS5taXNha2kudjEuTWV0aG9kUm9sZXMiQgoLTWV0aG9kUm9sZXMSDgoGbWV0aG9kGAEgASgJEiMKBXJvbGVzGAIgAygOMhQuaGFuYW1pLnR5cGUudjEuUm9sZSKBAQoKUmV2b2NhdGlvbhIPCgdzdWJqZWN0GAEgASgJEjEKDWlzc3VlZF9iZWZvcmUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDJ4Cg1BY2Nlc3NTZXJ2aWNlEmcKC1dhdGNoQWNjZXNzEiQuaGFuYW1pLm1pc2FraS52MS5XYXRjaEFjY2Vzc1JlcXVlc3QaJS5oYW5hbWkubWlzYWtpLnYxLldhdGNoQWNjZXNzUmVzcG9uc2UiCcraGAUaAQUoATABYgZwcm90bzM", [file_google_protobuf_timestamp, file_hanami_type_v1_access, file_hanami_type_v1_quota]);
+  fileDesc("CiVoYW5hbWkvbWlzYWtpL3YxL2FjY2Vzc19zZXJ2aWNlLnByb3RvEhBoYW5hbWkubWlzYWtpLnYxIqcBChhEZXNjcmliZVByaW5jaXBhbFJlcXVlc3QSigEKCXByaW5jaXBhbBgBIAEoCUJ34kEBArpIcHJuMmxeKHVzZXJzL1thLXpdW2EtejAtOV8uQC1dezEsNjJ9fHByb2plY3RzL1thLXpdW2EtejAtOS1dezAsNjF9W2EtejAtOV0vY2xpZW50cy9bYS16XVthLXowLTktXXswLDYxfVthLXowLTldKSQi0QEKGURlc2NyaWJlUHJpbmNpcGFsUmVzcG9uc2USGgoSc2luY2VfbWljcm9zZWNvbmRzGAEgASgDEg0KBWFkbWluGAIgASgIEkUKBXJvbGVzGAMgAygLMjYuaGFuYW1pLm1pc2FraS52MS5EZXNjcmliZVByaW5jaXBhbFJlc3BvbnNlLlJvbGVzRW50cnkaQgoKUm9sZXNFbnRyeRILCgNrZXkYASABKAkSIwoFdmFsdWUYAiABKA4yFC5oYW5hbWkudHlwZS52MS5Sb2xlOgI4ASIUChJXYXRjaEFjY2Vzc1JlcXVlc3QinQIKE1dhdGNoQWNjZXNzUmVzcG9uc2USEAoIY29tcGxldGUYASABKAgSLQoGcG9saWN5GAIgASgLMh0uaGFuYW1pLm1pc2FraS52MS5Qb2xpY3lTdGF0ZRIxCgtyZXZvY2F0aW9ucxgDIAMoCzIcLmhhbmFtaS5taXNha2kudjEuUmV2b2NhdGlvbhIPCgdrZXlfaWRzGAQgAygJEi4KBnF1b3RhcxgFIAMoCzIeLmhhbmFtaS5taXNha2kudjEuU3ViamVjdFF1b3RhEjcKDnF1b3RhX2RlZmF1bHRzGAYgASgLMh8uaGFuYW1pLm1pc2FraS52MS5RdW90YURlZmF1bHRzEhgKEGRlbGV0ZWRfcHJvamVjdHMYByADKAkiTAoMU3ViamVjdFF1b3RhEg8KB3N1YmplY3QYASABKAkSKwoGbGltaXRzGAIgASgLMhsuaGFuYW1pLnR5cGUudjEuUXVvdGFMaW1pdHMiaAoNUXVvdGFEZWZhdWx0cxIsCgdwcm9qZWN0GAEgASgLMhsuaGFuYW1pLnR5cGUudjEuUXVvdGFMaW1pdHMSKQoEdXNlchgCIAEoCzIbLmhhbmFtaS50eXBlLnYxLlF1b3RhTGltaXRzIkwKC1BvbGljeVN0YXRlEg8KB3ZlcnNpb24YASABKAMSLAoFcnVsZXMYAiADKAsyHS5oYW5hbWkubWlzYWtpLnYxLk1ldGhvZFJvbGVzIkIKC01ldGhvZFJvbGVzEg4KBm1ldGhvZBgBIAEoCRIjCgVyb2xlcxgCIAMoDjIULmhhbmFtaS50eXBlLnYxLlJvbGUigQEKClJldm9jYXRpb24SDwoHc3ViamVjdBgBIAEoCRIxCg1pc3N1ZWRfYmVmb3JlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy8QEKDUFjY2Vzc1NlcnZpY2USZwoLV2F0Y2hBY2Nlc3MSJC5oYW5hbWkubWlzYWtpLnYxLldhdGNoQWNjZXNzUmVxdWVzdBolLmhhbmFtaS5taXNha2kudjEuV2F0Y2hBY2Nlc3NSZXNwb25zZSIJytoYBRoBBSgBMAESdwoRRGVzY3JpYmVQcmluY2lwYWwSKi5oYW5hbWkubWlzYWtpLnYxLkRlc2NyaWJlUHJpbmNpcGFsUmVxdWVzdBorLmhhbmFtaS5taXNha2kudjEuRGVzY3JpYmVQcmluY2lwYWxSZXNwb25zZSIJytoYBRoBBSgBYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_timestamp, file_hanami_type_v1_access, file_hanami_type_v1_quota]);
+
+/**
+ * The request of DescribePrincipal.
+ *
+ * @generated from message hanami.misaki.v1.DescribePrincipalRequest
+ */
+export type DescribePrincipalRequest = Message<"hanami.misaki.v1.DescribePrincipalRequest"> & {
+  /**
+   * Who, `users/{user}` or `projects/{project}/clients/{client}`.
+   *
+   * @generated from field: string principal = 1;
+   */
+  principal: string;
+};
+
+/**
+ * Describes the message hanami.misaki.v1.DescribePrincipalRequest.
+ * Use `create(DescribePrincipalRequestSchema)` to create a new message.
+ */
+export const DescribePrincipalRequestSchema: GenMessage<DescribePrincipalRequest> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_access_service, 0);
+
+/**
+ * What somebody may do.
+ *
+ * @generated from message hanami.misaki.v1.DescribePrincipalResponse
+ */
+export type DescribePrincipalResponse = Message<"hanami.misaki.v1.DescribePrincipalResponse"> & {
+  /**
+   * Microseconds since 1970 at which they were made: tells them from a later one of
+   * the same name.
+   *
+   * @generated from field: int64 since_microseconds = 1;
+   */
+  sinceMicroseconds: bigint;
+
+  /**
+   * Whether they run the installation.
+   *
+   * @generated from field: bool admin = 2;
+   */
+  admin: boolean;
+
+  /**
+   * Their role in each project, by the project's id.
+   *
+   * @generated from field: map<string, hanami.type.v1.Role> roles = 3;
+   */
+  roles: { [key: string]: Role };
+};
+
+/**
+ * Describes the message hanami.misaki.v1.DescribePrincipalResponse.
+ * Use `create(DescribePrincipalResponseSchema)` to create a new message.
+ */
+export const DescribePrincipalResponseSchema: GenMessage<DescribePrincipalResponse> = /*@__PURE__*/
+  messageDesc(file_hanami_misaki_v1_access_service, 1);
 
 /**
  * The request of WatchAccess.
@@ -31,7 +90,7 @@ export type WatchAccessRequest = Message<"hanami.misaki.v1.WatchAccessRequest"> 
  * Use `create(WatchAccessRequestSchema)` to create a new message.
  */
 export const WatchAccessRequestSchema: GenMessage<WatchAccessRequest> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 0);
+  messageDesc(file_hanami_misaki_v1_access_service, 2);
 
 /**
  * What is new. Fields that are not set have not changed.
@@ -95,7 +154,7 @@ export type WatchAccessResponse = Message<"hanami.misaki.v1.WatchAccessResponse"
  * Use `create(WatchAccessResponseSchema)` to create a new message.
  */
 export const WatchAccessResponseSchema: GenMessage<WatchAccessResponse> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 1);
+  messageDesc(file_hanami_misaki_v1_access_service, 3);
 
 /**
  * How much a project or a user may have.
@@ -123,7 +182,7 @@ export type SubjectQuota = Message<"hanami.misaki.v1.SubjectQuota"> & {
  * Use `create(SubjectQuotaSchema)` to create a new message.
  */
 export const SubjectQuotaSchema: GenMessage<SubjectQuota> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 2);
+  messageDesc(file_hanami_misaki_v1_access_service, 4);
 
 /**
  * How much may have who has no limits of their own.
@@ -151,7 +210,7 @@ export type QuotaDefaults = Message<"hanami.misaki.v1.QuotaDefaults"> & {
  * Use `create(QuotaDefaultsSchema)` to create a new message.
  */
 export const QuotaDefaultsSchema: GenMessage<QuotaDefaults> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 3);
+  messageDesc(file_hanami_misaki_v1_access_service, 5);
 
 /**
  * The methods whose roles an installation has changed.
@@ -179,7 +238,7 @@ export type PolicyState = Message<"hanami.misaki.v1.PolicyState"> & {
  * Use `create(PolicyStateSchema)` to create a new message.
  */
 export const PolicyStateSchema: GenMessage<PolicyState> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 4);
+  messageDesc(file_hanami_misaki_v1_access_service, 6);
 
 /**
  * Who may call a method.
@@ -207,7 +266,7 @@ export type MethodRoles = Message<"hanami.misaki.v1.MethodRoles"> & {
  * Use `create(MethodRolesSchema)` to create a new message.
  */
 export const MethodRolesSchema: GenMessage<MethodRoles> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 5);
+  messageDesc(file_hanami_misaki_v1_access_service, 7);
 
 /**
  * Ends tokens before their time.
@@ -243,7 +302,7 @@ export type Revocation = Message<"hanami.misaki.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_hanami_misaki_v1_access_service, 6);
+  messageDesc(file_hanami_misaki_v1_access_service, 8);
 
 /**
  * Tells the services of the mesh what decides about access, as it changes.
@@ -262,6 +321,20 @@ export const AccessService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchAccessRequestSchema;
     output: typeof WatchAccessResponseSchema;
+  },
+  /**
+   * Returns what somebody may do now, for services that work on for them when their
+   * token has ended.
+   *
+   * Reasons: RESOURCE_NOT_FOUND (there is none, or they may not log in any more),
+   * FIELD_INVALID.
+   *
+   * @generated from rpc hanami.misaki.v1.AccessService.DescribePrincipal
+   */
+  describePrincipal: {
+    methodKind: "unary";
+    input: typeof DescribePrincipalRequestSchema;
+    output: typeof DescribePrincipalResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_hanami_misaki_v1_access_service, 0);
