@@ -69,6 +69,10 @@ class Call:
     async def done_writing(self) -> None:
         """Note the client's end of the stream."""
 
+    async def trailing_metadata(self) -> tuple[tuple[str, str], ...]:
+        """Return what came after the last message."""
+        return ()
+
     async def code(self) -> grpc.StatusCode:
         """Return how the call ended."""
         return grpc.StatusCode.OK
