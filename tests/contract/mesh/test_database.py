@@ -108,6 +108,26 @@ async def test_queries_cut_off_leave_nothing_behind(database: Database) -> None:
     await database.check()
 
 
+async def test_a_change_cut_off_locks_nobody_out(database: Database, tables: Tables) -> None:
+    """Whenever a change is cancelled, the next one goes through at once."""
+    moments = random.Random(1)
+    unfinished = []  # What they raise holds on to all that they were doing.
+
+    async def note(number: int) -> None:
+        async with database.session() as session:
+            await session.execute(insert(tables.moments), [{"id": number}, {"id": -number}])
+
+    for number in range(1, 400, 2):
+        change = asyncio.create_task(note(number))
+        await asyncio.sleep(moments.uniform(0, 0.004))
+        change.cancel()
+        unfinished.append(await asyncio.gather(change, return_exceptions=True))
+        async with asyncio.timeout(5):
+            await note(number + 1)
+
+    assert 200 == len(unfinished)
+
+
 def test_a_loop_may_end_right_after_queries_were_cut_off(database_url: str) -> None:
     """Closing a database waits for what its connections still have to say."""
     slow = text(
