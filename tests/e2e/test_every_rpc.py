@@ -36,7 +36,7 @@ from tests.rpcs import Names, Rpc, every_rpc, names_of, references_of, request_f
 
 RPCS = every_rpc()
 NETWORK = "fresh"
-PUSH_SECONDS = 20.0
+PUSH_SECONDS = 60.0
 Ending = tuple[str, str]
 UNKNOWN_TOKEN: Ending = ("UNAUTHENTICATED", "TOKEN_INVALID")
 REVOKED: Ending = ("UNAUTHENTICATED", "TOKEN_REVOKED")

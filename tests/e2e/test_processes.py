@@ -29,7 +29,7 @@ from tests.e2e.conftest import Login, RunningMesh, free_port, log_in
 SERVICES = ["misaki", "shiori", "kyouko", "azuki", "torii"]
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> bool:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> bool:
     """Wait for a condition; returns whether it came true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

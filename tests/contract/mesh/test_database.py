@@ -122,7 +122,7 @@ async def test_a_change_cut_off_locks_nobody_out(database: Database, tables: Tab
         await asyncio.sleep(moments.uniform(0, 0.004))
         change.cancel()
         unfinished.append(await asyncio.gather(change, return_exceptions=True))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(8):
             await note(number + 1)
 
     assert 200 == len(unfinished)

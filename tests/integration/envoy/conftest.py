@@ -82,7 +82,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 def wait_for_keys(gateway: Gateway, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Wait until Envoy can verify tokens."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:

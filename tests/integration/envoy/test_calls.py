@@ -49,7 +49,7 @@ def test_service_that_is_away_is_unavailable(
 
     with pytest.raises(grpc.RpcError) as caught:
         stub.GetMachine(
-            monitoring_service_pb2.GetMachineRequest(), metadata=good_metadata, timeout=5
+            monitoring_service_pb2.GetMachineRequest(), metadata=good_metadata, timeout=30
         )
 
     assert grpc.StatusCode.UNAVAILABLE == caught.value.code()
@@ -202,7 +202,7 @@ def test_access_log_is_json_without_query(gateway: Gateway, web: httpx.Client) -
     """The access log holds one JSON object a line, and no query string."""
     web.get("/log-me?token=secret-value")
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     lines: list[str] = []
     while time.monotonic() < deadline and not any("/log-me" in line for line in lines):
         time.sleep(0.05)

@@ -20,7 +20,7 @@ from hanami_sdk import (
 from tests.integration.hanami_sdk.conftest import Command, RunningMesh
 
 PASSWORD = "a-long-password"
-PUSH_SECONDS = 5.0
+PUSH_SECONDS = 30.0
 
 
 @pytest.fixture

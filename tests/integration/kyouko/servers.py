@@ -272,7 +272,7 @@ async def start_kyouko(
         "shiori_address": shiori_address,
         "service_secret_file": misaki.service_secret_file,
         "drain_seconds": 2.0,
-        "dependency_patience_seconds": 5.0,
+        "dependency_patience_seconds": 60.0,
     }
     settings = KyoukoSettings(**(values | changes))
     async with (

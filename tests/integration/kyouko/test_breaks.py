@@ -145,7 +145,7 @@ async def test_a_refused_frame_tells_what_is_durable(kyouko: RunningKyouko) -> N
         await stream.send(1, np.ones((1, 4), np.float32), ["a"])
         told = 0
         while told < 1:
-            message = await asyncio.wait_for(stream.read_any(), 5)
+            message = await asyncio.wait_for(stream.read_any(), 30)
             part = message.result if message.HasField("result") else message.progress
             told = part.durable_sequence
         await stream.send(2, np.ones((1, 9), np.float32), ["a"])

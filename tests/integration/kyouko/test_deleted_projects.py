@@ -25,7 +25,7 @@ from tests.integration.kyouko.servers import (
 from tests.integration.meshes import Metadata, RunningMisaki
 from tests.integration.shiori.servers import RunningShiori, start_shiori
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 INPUTS, LABELS = rows_of_two_kinds()
 
 

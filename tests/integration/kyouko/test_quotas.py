@@ -32,7 +32,7 @@ from tests.integration.meshes import RunningMisaki
 from tests.integration.shiori.servers import RunningShiori
 
 ALICE = "users/alice"
-PUSH_SECONDS = 5.0
+PUSH_SECONDS = 30.0
 
 
 async def refused(call: Awaitable[Any]) -> grpc.aio.AioRpcError:

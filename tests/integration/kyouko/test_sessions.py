@@ -73,7 +73,7 @@ async def test_what_is_durable_is_told_soon(kyouko: RunningKyouko) -> None:
         await stream.send(1, ROW, ["a"])
         told = 0
         while told < 1:
-            message = await asyncio.wait_for(stream.read_any(), 5)
+            message = await asyncio.wait_for(stream.read_any(), 30)
             part = message.result if message.HasField("result") else message.progress
             told = part.durable_sequence
 

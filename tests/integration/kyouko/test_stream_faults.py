@@ -97,11 +97,11 @@ async def test_a_stream_that_never_reads_is_cut_off_when_its_network_goes(
             error = await end_of(stream)
 
     assert stuck is not None
-    await asyncio.wait({stuck}, timeout=5)
+    await asyncio.wait({stuck}, timeout=30)
 
     assert stuck.done()
     assert "RESOURCE_NOT_FOUND" == info_of(error).reason
-    assert seconds < 10
+    assert seconds < 30
 
 
 async def flood(stream: Stream, count: int, rows: int) -> None:

@@ -430,7 +430,7 @@ async def test_a_client_that_hangs_up_keeps_what_it_taught(kyouko: RunningKyouko
         await stream.opened()
         await stream.send(1, ONE_ROW, ["a"])
         await result_of(stream)
-    for _ in range(200):
+    for _ in range(1000):
         network = await kyouko.network()
         if network.kept_rows:
             break

@@ -62,7 +62,7 @@ def healths(home: MeshHome) -> dict[str, Health]:
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until something becomes true."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -98,7 +98,7 @@ def test_status_tells_memory_age_and_log(home: MeshHome, free_port: int) -> None
         assert component.memory_bytes is not None
         assert component.memory_bytes > 2**20
         assert component.uptime_seconds is not None
-        assert 0 <= component.uptime_seconds < 60
+        assert 0 <= component.uptime_seconds < 600
         assert mesh.log_paths(home)[component.name] == component.log_path
         assert 0o600 == stat.S_IMODE(component.log_path.stat().st_mode)
     assert "kyouko serves" in home.log("kyouko").read_text()

@@ -163,7 +163,7 @@ async def test_running_call_ends_well_while_the_server_stops() -> None:
     call = running.get_user()
     await arrived.wait()
     stopping = asyncio.create_task(server.__aexit__(None, None, None))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await garden.drained.wait()
     go_on.set()
 

@@ -19,7 +19,7 @@ from tests.integration.shiori.servers import (
 )
 
 CSV = "a,b\n" + "1,2\n" * 1000
-PUSH_SECONDS = 5.0
+PUSH_SECONDS = 30.0
 
 
 async def usage(shiori: RunningShiori) -> tuple[int, int]:

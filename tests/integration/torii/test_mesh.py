@@ -27,7 +27,7 @@ async def health_of(torii: RunningTorii, name: str) -> int:
 
 async def becomes(torii: RunningTorii, name: str, wanted: int) -> bool:
     """Return whether torii says so within some seconds."""
-    for _ in range(250):
+    for _ in range(2500):
         if await health_of(torii, name) == wanted:
             return True
         await asyncio.sleep(0.02)

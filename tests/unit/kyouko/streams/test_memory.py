@@ -45,7 +45,7 @@ async def test_who_waits_hears_of_room() -> None:
     before = event.is_set()
 
     other.close()
-    await asyncio.wait_for(task, 1)
+    await asyncio.wait_for(task, 30)
 
     assert not before
     assert event.is_set()
