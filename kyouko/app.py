@@ -71,6 +71,7 @@ from mesh.interceptors.quota_warnings import note_quota_warning
 from mesh.ownership import owned
 from mesh.policy import contract_rules
 from mesh.quota_counts import QuotaCounts, Usage
+from mesh.quotas import Limits, Quota
 from mesh.server import Application, Servicer
 from mesh.tokens import TokenVerifier
 
@@ -148,8 +149,10 @@ class _Parts:
         )
         self.repository = repository = SqlNetworkRepository(database)
         seen = SeenNetworks(repository)
+        book = self.verifier.access.quotas
+        book.set_guests(_guest_limits(settings))
         counts = QuotaCounts(
-            self.verifier.access.quotas,
+            book,
             warn=note_quota_warning,
             warning_percent=settings.quota_warning_percent,
         )
@@ -351,6 +354,13 @@ def _stream_limits(settings: KyoukoSettings) -> StreamLimits:
         message_bytes=settings.max_message_bytes // 2,
         idle_seconds=settings.stream_idle_seconds,
     )
+
+
+def _guest_limits(settings: KyoukoSettings) -> Limits:
+    return {
+        Quota.STREAMS: settings.max_guest_streams,
+        Quota.ROWS_PER_SECOND: settings.max_guest_rows_per_second,
+    }
 
 
 async def _warm_up(executor: Executor) -> None:

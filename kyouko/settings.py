@@ -7,6 +7,7 @@ from pydantic import Field
 from kyouko.storage.journal import JournalUrl
 from mesh.blobs import BlobStore, BlobUrl
 from mesh.encryption.settings import ObjectSettings
+from mesh.quotas import GUEST_DEFAULTS, Quota
 
 
 class KyoukoSettings(ObjectSettings):
@@ -77,6 +78,16 @@ class KyoukoSettings(ObjectSettings):
         default=30.0, ge=0, description="how long a running task waits for a lost shiori"
     )
     max_streams: int = Field(default=256, ge=1, description="most learning streams at once")
+    max_guest_streams: int = Field(
+        default=GUEST_DEFAULTS[Quota.STREAMS],
+        ge=0,
+        description="most streams at once of all guests of a project; a quarter of all at most",
+    )
+    max_guest_rows_per_second: int = Field(
+        default=GUEST_DEFAULTS[Quota.ROWS_PER_SECOND],
+        ge=0,
+        description="most rows in a second of all guests of a project; nothing when 0",
+    )
     max_frame_rows: int = Field(default=4096, ge=1, description="most rows in one frame")
     max_outstanding_rows: int = Field(
         default=8192, ge=1, description="most rows of a stream under way unanswered"

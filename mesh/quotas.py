@@ -15,6 +15,7 @@ from mesh.errors import NotFound, ResourceExhausted
 Limits = Mapping["Quota", int]
 _PROJECTS = "projects/"
 _USERS = "users/"
+_GUESTS = "/guests"
 _ME = "me"
 
 
@@ -56,13 +57,15 @@ PROJECT_DEFAULTS: Limits = {
 }
 # The same for each user, in all projects together.
 USER_DEFAULTS: Limits = {**PROJECT_DEFAULTS, Quota.STREAMS: 32}
+# The same for the guests of each project together; what is not named they cannot have.
+GUEST_DEFAULTS: Limits = {Quota.STREAMS: 16, Quota.ROWS_PER_SECOND: 10_000}
 
 
 class QuotaExceeded(ResourceExhausted):
     """A project or a user has as much as its quota allows.
 
     Attributes:
-        subject: Which project or user.
+        subject: Which project or user, or the guests of which project.
         quota: Of what.
     """
 
@@ -108,17 +111,22 @@ class QuotaBook:
 
     def __init__(self, defaults: QuotaDefaults = SHIPPED_DEFAULTS) -> None:
         self._defaults = defaults
+        self._guests = GUEST_DEFAULTS
         self._own: dict[str, Limits] = {}
         self._counting: dict[str, Limits] = {}
 
     def limits_of(self, subject: str) -> Limits:
-        """Return all limits of a project or a user, by its name."""
+        """Return all limits of a project or a user, by its name, or of a project's guests."""
         return self._counting.get(subject) or self._defaults_of(subject)
 
     def set_defaults(self, defaults: QuotaDefaults) -> None:
         """Let other defaults count."""
         self._defaults = defaults
         self.change(self._own)
+
+    def set_guests(self, limits: Limits) -> None:
+        """Let other limits count for the guests of every project."""
+        self._guests = limits
 
     def replace(self, own: Mapping[str, Limits]) -> None:
         """Take these limits instead of all that differ from the defaults."""
@@ -136,8 +144,22 @@ class QuotaBook:
                 self._counting.pop(subject, None)
 
     def _defaults_of(self, subject: str) -> Limits:
-        is_user = subject.startswith(_USERS)
-        return self._defaults.user if is_user else self._defaults.project
+        if subject.startswith(_USERS):
+            return self._defaults.user
+        project = subject.removesuffix(_GUESTS)
+        # A project may have the id `guests`.
+        is_guests = len(project) < len(subject) and project.startswith(_PROJECTS)
+        return self._of_guests(project) if is_guests else self._defaults.project
+
+    def _of_guests(self, project: str) -> Limits:
+        # Never more than the project: what is closed to its own people is closed to strangers.
+        limits = self.limits_of(project)
+        return {quota: min(limit, self._guests.get(quota, 0)) for quota, limit in limits.items()}
+
+
+def guests_of(project_id: str) -> str:
+    """Return the name by which the guests of a project are counted together."""
+    return f"{_PROJECTS}{project_id}{_GUESTS}"
 
 
 def subjects_of(project_id: str, principal: str) -> tuple[str, ...]:

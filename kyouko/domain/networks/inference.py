@@ -14,6 +14,7 @@ from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.quotas import Quotas
 from mesh.access import Action, Caller
 from mesh.errors import ResourceExhausted
+from mesh.guests import subjects_of_use
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Inference:
 
     def _take(self, caller: Caller, project_id: str, rows: int) -> None:
         # A call cannot be slowed down as a stream can: it has to come again.
-        with self._quotas.pacing(project_id, caller.principal.name) as pace:
+        with self._quotas.rates.pacing(subjects_of_use(project_id, caller.principal)) as pace:
             if pace.seconds_ahead() > 0:
                 raise pace.refusal()
             pace.take(rows)

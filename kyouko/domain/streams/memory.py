@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 
 class StreamMemory:
@@ -12,27 +12,33 @@ class StreamMemory:
     much are held up, and none stands still for ever.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, *, within: "StreamMemory | None" = None) -> None:
+        """Take the bound; with `within` this is a part of another one, and counts there too."""
         self._most_bytes = most_bytes
+        self._within = within
         self._waiting: set[asyncio.Event] = set()
         self.taken_bytes = 0
 
     @property
     def has_room(self) -> bool:
-        """Whether the bound is not reached."""
-        return self.taken_bytes < self._most_bytes
+        """Whether the bound is not reached, nor that of the whole."""
+        has_own = self.taken_bytes < self._most_bytes
+        return has_own and (self._within is None or self._within.has_room)
 
     @contextmanager
     def watched(self, event: asyncio.Event) -> Iterator[None]:
         """Set an event when there is room again."""
         self._waiting.add(event)
         try:
-            yield
+            with nullcontext() if self._within is None else self._within.watched(event):
+                yield
         finally:
             self._waiting.discard(event)
 
     def add(self, byte_count: int) -> None:
         """Count bytes, or fewer of them."""
+        if self._within is not None:
+            self._within.add(byte_count)
         was_full = not self.has_room
         self.taken_bytes += byte_count
         if was_full and self.has_room:

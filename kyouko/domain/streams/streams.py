@@ -23,14 +23,13 @@ from kyouko.domain.quotas import Quotas
 from kyouko.domain.rates import Pace
 from kyouko.domain.scoring import ScoringOptions, StreamScorer
 from kyouko.domain.streams.authority import Authority
-from kyouko.domain.streams.memory import Share, StreamMemory
 from kyouko.domain.streams.pieces import Hold, StreamMode
+from kyouko.domain.streams.places import Places
 from kyouko.domain.streams.scorers import Scorers
 from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
 from kyouko.ports import CheckCaller, Clock, VerifyToken
 from mesh.access import Caller
 from mesh.errors import DomainError, InvalidArgument, NotFound, ResourceExhausted
-from mesh.quotas import Quota, subjects_of
 
 _log = structlog.get_logger(__name__)
 # A client that reads nothing holds its stream up; after this it is cut off.
@@ -106,14 +105,12 @@ class Streams:
         self._quotas = quotas
         self._clock = clock
         self._limits = limits
-        self._memory = StreamMemory(limits.memory_bytes)
+        self._places = Places(quotas, streams=limits.streams, memory_bytes=limits.memory_bytes)
         self._open: dict[LearnStream, asyncio.Task[Any] | None] = {}
         # Streams that did not end in time, and what they end with.
         self._cut_off: dict[LearnStream, DomainError] = {}
         self._scorers = Scorers()
         self._numbers = itertools.count(1)
-        # Places taken; a stream takes its place before its network is loaded.
-        self._places = 0
         self._is_draining = False
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -138,26 +135,25 @@ class Streams:
             raise shutting_down()
         await self._make_place(opening, caller.principal.name)
         async with (
-            self._place(opening.project_id, caller.principal.name) as pace,
+            self._places.taken(opening.project_id, caller.principal) as place,
             self._networks.using(opening.project_id, opening.network_id, uid=network.uid) as live,
         ):
             if opening.mode is StreamMode.LEARN:
                 self._quotas.holdings.check_room_to_grow(live.network)
-            terms = self._terms(live, opening, pace)
+            terms = self._terms(live, opening, place.pace)
             scorer = await self._scorer(live, opening)
             session = await self._session(live, opening, terms, caller.principal.name)
             if scorer is not None and session is not None and opening.scoring is not None:
                 self._scorers.keep(live.network.uid, session.hold.key, opening.scoring, scorer)
             self._check_still_open(live, session)
-            share = Share(self._memory)
             stream = LearnStream(
                 live,
                 authority,
                 terms,
                 session,
-                pace,
+                place.pace,
                 scorer=scorer,
-                share=share,
+                share=place.share,
                 clock=self._clock,
             )
             self._open[stream] = asyncio.current_task()
@@ -177,7 +173,7 @@ class Streams:
                 live.on_break.discard(tell)
                 del self._open[stream]
                 self._cut_off.pop(stream, None)
-                share.close()
+                place.share.close()
                 stream.ended.set()
 
     async def _make_place(self, opening: Opening, user: str) -> None:
@@ -280,21 +276,6 @@ class Streams:
         self._is_draining = True
         await self._end(list(self._open), shutting_down())
 
-    @asynccontextmanager
-    async def _place(self, project_id: str, user: str) -> AsyncIterator[Pace]:
-        if self._places >= self._limits.streams:
-            raise _too_many_streams(self._limits.streams)
-        subjects = subjects_of(project_id, user)
-        self._places += 1
-        try:
-            with (
-                self._quotas.counts.held(subjects, Quota.STREAMS),
-                self._quotas.rates.pacing(subjects) as pace,
-            ):
-                yield pace
-        finally:
-            self._places -= 1
-
     async def _end(self, streams: Iterable[LearnStream], error: DomainError) -> None:
         ending = {}
         for stream in streams:
@@ -375,11 +356,3 @@ def _why_never_late(structure: NetworkStructure) -> str:
             "could not go back to where it was when the row came; it learns it then, or never"
         )
     return ""
-
-
-def _too_many_streams(limit: int) -> ResourceExhausted:
-    return ResourceExhausted(
-        f"{limit} streams are open, as many as there may be",
-        reason="LIMIT_REACHED",
-        metadata={"limit": str(limit)},
-    )
