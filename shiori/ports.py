@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mesh.visibility import Sight, Visibility
 from shiori.domain.announcement import Announcement
-from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
+from shiori.domain.dataset import Column, Dataset, DatasetEntry, DatasetName, RowRange
 from shiori.domain.logs.records import (
     AuditEntry,
     EntryFilter,
@@ -41,8 +41,11 @@ class DatasetRepository(Protocol):
             AlreadyExists: RESOURCE_EXISTS: the name is taken.
         """
 
+    async def entry(self, name: DatasetName) -> DatasetEntry | None:
+        """Return who may know of a data set, or None; nothing of its content is read."""
+
     async def get(self, name: DatasetName) -> Dataset | None:
-        """Return a data set, or None."""
+        """Return a data set, or None; for those who may know of it."""
 
     async def list(
         self, project_id: str, *, sight: Sight, after: str, limit: int

@@ -22,6 +22,8 @@ _SHIORI: Final = "shiori"
 _OURSELVES: Final = "services/kyouko"
 _TIMEOUT_SECONDS: Final = 10.0
 _CHUNK_BYTES: Final = 256 * 1024
+# More of them would hold up the loop.
+_COLUMNS_AT_ONCE: Final = 500
 
 
 class ShioriDatasets:
@@ -47,6 +49,8 @@ class ShioriDatasets:
                 metadata=call_metadata(token),
                 timeout=_TIMEOUT_SECONDS,
             )
+        if len(answer.columns) > _COLUMNS_AT_ONCE:
+            return await asyncio.to_thread(description_of, answer)
         return description_of(answer)
 
     async def read(

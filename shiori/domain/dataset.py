@@ -79,6 +79,15 @@ class RowRange:
 
 
 @dataclass(frozen=True)
+class DatasetEntry:
+    """The little that tells who may know of a data set; the etag tells it from later ones."""
+
+    name: DatasetName
+    etag: str
+    belonging: Belonging
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A stored table of rows; the table is the blob named `sha256`.
 

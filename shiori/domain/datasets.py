@@ -12,6 +12,7 @@ from mesh.quota_counts import QuotaCounts
 from mesh.quotas import Quota, subjects_of
 from mesh.visibility import (
     EVERYTHING,
+    Belonging,
     Visibility,
     authorize,
     authorize_change,
@@ -19,7 +20,7 @@ from mesh.visibility import (
     check_listing,
 )
 from shiori.domain import work
-from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
+from shiori.domain.dataset import Column, Dataset, DatasetEntry, DatasetName, RowRange
 from shiori.domain.leases import TableLeases
 from shiori.domain.rows import RowBatch
 from shiori.domain.running_reads import RunningReads
@@ -74,11 +75,24 @@ class Datasets:
         Raises:
             NotFound: RESOURCE_NOT_FOUND, also for those who may not know of it.
         """
+        await self._entry(caller, name)
         dataset = await self._repository.get(name)
-        _authorize(caller, name, dataset)
+        # Meanwhile it may be another one, or its owner may have hidden it.
+        _authorize(caller, name, None if dataset is None else dataset.belonging)
         if dataset is None:
             raise NotFound(str(name))
         return dataset
+
+    async def _entry(self, caller: Caller, name: DatasetName) -> DatasetEntry:
+        """Return the entry of a data set, if the caller may know of it.
+
+        Before anything else of it is read: what is there takes no longer than what is not.
+        """
+        entry = await self._repository.entry(name)
+        _authorize(caller, name, None if entry is None else entry.belonging)
+        if entry is None:
+            raise NotFound(str(name))
+        return entry
 
     async def list(
         self, caller: Caller, project_id: str, *, page_size: int, page_token: str
@@ -124,9 +138,9 @@ class Datasets:
             NotFound: RESOURCE_NOT_FOUND.
             Aborted: ETAG_MISMATCH.
         """
-        dataset = await self.get(caller, name)
+        entry = await self._entry(caller, name)
         # Not one that has come after the one that the caller may know of.
-        if not await self._remove(name, etag or dataset.etag):
+        if not await self._remove(name, etag or entry.etag):
             raise NotFound(str(name))
 
     async def projects(self) -> Set[str]:
@@ -208,8 +222,7 @@ class Datasets:
             raise NotFound(str(dataset.name)) from error
 
 
-def _authorize(caller: Caller, name: DatasetName, dataset: Dataset | None) -> None:
-    belonging = None if dataset is None else dataset.belonging
+def _authorize(caller: Caller, name: DatasetName, belonging: Belonging | None) -> None:
     authorize(caller, name.project_id, str(name), belonging)
 
 

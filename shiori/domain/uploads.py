@@ -115,7 +115,7 @@ class Uploads:
         authorize_creation(caller, announcement.name.project_id)
         _check_owner(caller, announcement)
         announcement.check(max_bytes=self._limits.max_bytes)
-        if await self._stores.repository.get(announcement.name) is not None:
+        if await self._stores.repository.entry(announcement.name) is not None:
             raise AlreadyExists(str(announcement.name))
         return announcement
 

@@ -1,8 +1,9 @@
 """`hanami.shiori.v1.DatasetService`."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.empty_pb2 import Empty
 from hanami.shiori.v1 import dataset_service_pb2 as pb
@@ -14,7 +15,7 @@ from mesh.masks import check_mask
 from mesh.visibility_messages import visibility_of
 from shiori import convert
 from shiori.domain.announcement import Announcement
-from shiori.domain.dataset import DatasetName
+from shiori.domain.dataset import Dataset, DatasetName
 from shiori.domain.datasets import Datasets
 from shiori.domain.reception import Chunk
 from shiori.domain.uploads import Uploads
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import grpc
 
     Context = grpc.aio.ServicerContext[Any, Any]
+
+_COLUMNS_AT_ONCE: Final = 500
+_T = TypeVar("_T")
 
 
 class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
@@ -39,12 +43,12 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
         async with aclosing(_noted(convert.upload_messages(request_iterator))) as messages:
             dataset = await self._uploads.receive(current_caller(), messages)
         current_note().row_count = dataset.row_count
-        return convert.dataset_message(dataset)
+        return await _message(dataset)
 
     async def GetDataset(self, request: pb.GetDatasetRequest, context: "Context") -> pb.Dataset:
         """Return a data set."""
         name = DatasetName.parse(request.name)
-        return convert.dataset_message(await self._datasets.get(current_caller(), name))
+        return await _message(await self._datasets.get(current_caller(), name))
 
     async def ListDatasets(
         self, request: pb.ListDatasetsRequest, context: "Context"
@@ -56,7 +60,7 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return convert.page_message(page)
+        return await _beside_the_loop(page.items, lambda: convert.page_message(page))
 
     async def UpdateDataset(
         self, request: pb.UpdateDatasetRequest, context: "Context"
@@ -69,7 +73,7 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
             visibility=visibility_of(request.dataset.visibility),
             etag=request.dataset.etag,
         )
-        return convert.dataset_message(dataset)
+        return await _message(dataset)
 
     async def DeleteDataset(self, request: pb.DeleteDatasetRequest, context: "Context") -> Empty:
         """Remove a data set."""
@@ -88,6 +92,17 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
                 note.opened(request.name)
                 note.row_count += batch.row_count
                 yield convert.batch_message(batch)
+
+
+async def _message(dataset: Dataset) -> pb.Dataset:
+    return await _beside_the_loop([dataset], lambda: convert.dataset_message(dataset))
+
+
+async def _beside_the_loop(datasets: Sequence[Dataset], converted: Callable[[], _T]) -> _T:
+    """Return a message, made in a thread where it is of so many columns that others would wait."""
+    if sum(len(dataset.columns) for dataset in datasets) <= _COLUMNS_AT_ONCE:
+        return converted()
+    return await asyncio.to_thread(converted)
 
 
 async def _noted(

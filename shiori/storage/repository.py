@@ -1,25 +1,60 @@
 """Data sets in SQL; see `shiori.ports.DatasetRepository` for what each method promises."""
 
+import asyncio
+import json
 from collections.abc import Sequence, Set
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Text,
+    cast,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from mesh.database import Database
 from mesh.errors import AlreadyExists, stale_etag
 from mesh.owned_rows import in_sight
-from mesh.visibility import Sight, Visibility
+from mesh.visibility import Belonging, Sight, Visibility
 from shiori.domain.dataset import (
     Column,
     ColumnRole,
     ColumnType,
     Dataset,
+    DatasetEntry,
     DatasetName,
     FileFormat,
 )
 from shiori.ports import StoredBytes
 from shiori.storage.models import DatasetRow
+
+# Columns as text take about a hundred characters each, and a microsecond for every ten.
+_DECODED_AT_ONCE: Final = 20_000
+_ENTRY: Final = (
+    DatasetRow.project_id,
+    DatasetRow.etag,
+    DatasetRow.create_time,
+    DatasetRow.owner,
+    DatasetRow.owner_since,
+    DatasetRow.visibility,
+)
+_WHOLE: Final = (
+    *_ENTRY,
+    DatasetRow.dataset_id,
+    DatasetRow.format,
+    # As it is stored: what is wide is not decoded by the driver, in the loop.
+    cast(DatasetRow.columns, Text).label("columns_text"),
+    DatasetRow.row_count,
+    DatasetRow.size_bytes,
+    DatasetRow.sha256,
+    DatasetRow.creator,
+)
 
 
 class SqlDatasets:
@@ -53,16 +88,24 @@ class SqlDatasets:
 
     async def get(self, name: DatasetName) -> Dataset | None:
         """Return a data set, or None."""
+        query = select(*_WHOLE).where(*_is(name))
         async with self._database.session() as session:
-            row = await session.get(DatasetRow, (name.project_id, name.dataset_id))
-        return None if row is None else _dataset(row)
+            row = (await session.execute(query)).one_or_none()
+        return None if row is None else (await _datasets([row]))[0]
+
+    async def entry(self, name: DatasetName) -> DatasetEntry | None:
+        """Return who may know of a data set, or None; its columns stay where they are."""
+        query = select(*_ENTRY).where(*_is(name))
+        async with self._database.session() as session:
+            row = (await session.execute(query)).one_or_none()
+        return None if row is None else DatasetEntry(name, row.etag, _belonging(row))
 
     async def list(
         self, project_id: str, *, sight: Sight, after: str, limit: int
     ) -> Sequence[Dataset]:
         """Return data sets of a project in the order of their ids."""
         query = (
-            select(DatasetRow)
+            select(*_WHOLE)
             .where(
                 DatasetRow.project_id == project_id,
                 DatasetRow.dataset_id > after,
@@ -72,7 +115,8 @@ class SqlDatasets:
             .limit(limit)
         )
         async with self._database.session() as session:
-            return [_dataset(row) for row in await session.scalars(query)]
+            rows = (await session.execute(query)).all()
+        return await _datasets(rows)
 
     async def projects(self) -> Set[str]:
         """Return the projects that have data sets."""
@@ -84,11 +128,7 @@ class SqlDatasets:
         """Store who may know of the data set of this etag."""
         change = (
             update(DatasetRow)
-            .where(
-                DatasetRow.project_id == name.project_id,
-                DatasetRow.dataset_id == name.dataset_id,
-                DatasetRow.etag == etag,
-            )
+            .where(*_is(name), DatasetRow.etag == etag)
             .values(visibility=visibility.value)
             .returning(DatasetRow.dataset_id)
         )
@@ -97,18 +137,14 @@ class SqlDatasets:
 
     async def delete(self, name: DatasetName, *, etag: str) -> Dataset | None:
         """Remove a data set and return it; None when there is none."""
-        statement = delete(DatasetRow).where(
-            DatasetRow.project_id == name.project_id, DatasetRow.dataset_id == name.dataset_id
-        )
+        statement = delete(DatasetRow).where(*_is(name))
         if etag:
             statement = statement.where(DatasetRow.etag == etag)
         async with self._database.session() as session:
-            row = (await session.scalars(statement.returning(DatasetRow))).one_or_none()
-            if row is not None:
-                return _dataset(row)
-            if await session.get(DatasetRow, (name.project_id, name.dataset_id)) is not None:
+            row = (await session.execute(statement.returning(*_WHOLE))).one_or_none()
+            if row is None and await session.scalar(select(exists().where(*_is(name)))):
                 raise stale_etag(str(name), etag)
-            return None
+        return None if row is None else (await _datasets([row]))[0]
 
     async def sizes(self) -> Sequence[StoredBytes]:
         """Return how much each owner has in each project."""
@@ -123,6 +159,13 @@ class SqlDatasets:
         query = select(exists().where(DatasetRow.sha256 == sha256))
         async with self._database.session() as session:
             return bool(await session.scalar(query))
+
+
+def _is(name: DatasetName) -> Sequence[ColumnElement[bool]]:
+    return (
+        DatasetRow.project_id == name.project_id,
+        DatasetRow.dataset_id == name.dataset_id,
+    )
 
 
 def _stored(column: Column) -> dict[str, Any]:
@@ -145,11 +188,23 @@ def _column(stored: dict[str, Any]) -> Column:
     )
 
 
-def _dataset(row: DatasetRow) -> Dataset:
+async def _datasets(rows: Sequence[Row[*tuple[Any, ...]]]) -> Sequence[Dataset]:
+    """Return the data sets in rows; wide ones are decoded beside the loop."""
+    if sum(len(row.columns_text) for row in rows) <= _DECODED_AT_ONCE:
+        return [_dataset(row) for row in rows]
+    return await asyncio.to_thread(lambda: [_dataset(row) for row in rows])
+
+
+def _belonging(row: Row[*tuple[Any, ...]]) -> Belonging:
+    visibility = Visibility(row.visibility)
+    return Belonging(row.project_id, row.create_time, row.owner, row.owner_since, visibility)
+
+
+def _dataset(row: Row[*tuple[Any, ...]]) -> Dataset:
     return Dataset(
         name=DatasetName(row.project_id, row.dataset_id),
         format=FileFormat(row.format),
-        columns=tuple(_column(stored) for stored in row.columns),
+        columns=tuple(_column(stored) for stored in json.loads(row.columns_text)),
         row_count=row.row_count,
         size_bytes=row.size_bytes,
         sha256=row.sha256,

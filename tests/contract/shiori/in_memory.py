@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mesh.errors import AlreadyExists, stale_etag
 from mesh.visibility import Sight, Visibility
-from shiori.domain.dataset import Column, Dataset, DatasetName, RowRange
+from shiori.domain.dataset import Column, Dataset, DatasetEntry, DatasetName, RowRange
 from shiori.domain.rows import RowBatch
 from shiori.formats.parquet import ParquetTable
 from shiori.ports import StoredBytes, TableReader
@@ -25,6 +25,11 @@ class InMemoryDatasets:
         if dataset.name in self._datasets:
             raise AlreadyExists(str(dataset.name))
         self._datasets[dataset.name] = dataset
+
+    async def entry(self, name: DatasetName) -> DatasetEntry | None:
+        """Return who may know of a data set, or None."""
+        dataset = self._datasets.get(name)
+        return None if dataset is None else DatasetEntry(name, dataset.etag, dataset.belonging)
 
     async def get(self, name: DatasetName) -> Dataset | None:
         """Return a data set, or None."""
