@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 from typing import Protocol
 
 from kyouko.domain.holdings import Holding
-from kyouko.domain.networks.network import Network, SnapshotRecord
+from kyouko.domain.networks.network import Network, NetworkEntry, SnapshotRecord
 from mesh.visibility import Sight, Visibility
 
 
@@ -17,6 +17,9 @@ class NetworkRepository(Protocol):
         Raises:
             AlreadyExists: RESOURCE_EXISTS.
         """
+
+    async def entry(self, project_id: str, network_id: str) -> NetworkEntry | None:
+        """Return who may know of a network, or None; nothing of its content is read."""
 
     async def get(self, project_id: str, network_id: str) -> Network:
         """Return a network.

@@ -1,5 +1,6 @@
 """Networks in SQL; see `kyouko.ports.NetworkRepository` for what each method promises."""
 
+import asyncio
 from collections.abc import Sequence, Set
 from typing import Final
 
@@ -7,7 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kyouko.domain.holdings import Holding
-from kyouko.domain.networks.network import Network, SnapshotRecord, network_name
+from kyouko.domain.networks.network import Network, NetworkEntry, SnapshotRecord, network_name
 from kyouko.storage.documents import (
     statistics_document,
     statistics_in,
@@ -18,10 +19,17 @@ from kyouko.storage.models import NetworkRow
 from mesh.database import Database
 from mesh.errors import AlreadyExists, NotFound
 from mesh.owned_rows import in_sight
-from mesh.visibility import Sight, Visibility
+from mesh.visibility import Belonging, Sight, Visibility
 
 # Databases bound the number of values in one query.
 _UIDS_AT_ONCE: Final = 500
+_ENTRY: Final = (
+    NetworkRow.uid,
+    NetworkRow.create_time,
+    NetworkRow.owner,
+    NetworkRow.owner_since,
+    NetworkRow.visibility,
+)
 
 
 class SqlNetworkRepository:
@@ -56,6 +64,19 @@ class SqlNetworkRepository:
         except IntegrityError as error:
             raise AlreadyExists(network.name) from error
 
+    async def entry(self, project_id: str, network_id: str) -> NetworkEntry | None:
+        """Return who may know of a network, or None; its structure stays where it is."""
+        query = select(*_ENTRY).where(
+            NetworkRow.project_id == project_id, NetworkRow.network_id == network_id
+        )
+        async with self._database.session() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            return None
+        uid, create_time, owner, owner_since, visibility = row
+        seen_by = Visibility(visibility)
+        return NetworkEntry(uid, Belonging(project_id, create_time, owner, owner_since, seen_by))
+
     async def get(self, project_id: str, network_id: str) -> Network:
         """Return a network."""
         query = select(NetworkRow).where(
@@ -82,7 +103,9 @@ class SqlNetworkRepository:
             .limit(limit)
         )
         async with self._database.session() as session:
-            return [_network(row) for row in await session.scalars(query)]
+            rows = (await session.scalars(query)).all()
+        # A page of them takes too long for the others in the loop.
+        return await asyncio.to_thread(lambda: [_network(row) for row in rows])
 
     async def projects(self) -> Set[str]:
         """Return the projects that have networks."""

@@ -154,7 +154,7 @@ class Networks:
         Raises:
             DomainError: What `LiveNetworks.using` raises.
         """
-        found = await self._seen.find(caller, project_id, network_id)
+        found = await self._seen.check(caller, project_id, network_id)
         async with self._live.using(project_id, network_id, uid=found.uid) as live:
             # In the owner's turn: between two rows, not in the middle of one.
             events = await live.owner.run(lambda ledger: ledger.learner.events(after))
@@ -167,7 +167,7 @@ class Networks:
             DomainError: QUOTA_EXCEEDED, or what `LiveNetworks.using` and
                 `LiveNetworks.snapshot` raise.
         """
-        found = await self._seen.find(caller, project_id, network_id)
+        found = await self._seen.check(caller, project_id, network_id)
         async with self._live.using(project_id, network_id, uid=found.uid) as live:
             with self._holdings.snapshotting(live.network, is_new=live.has_changed):
                 return await self._live.snapshot(live)

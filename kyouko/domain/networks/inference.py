@@ -61,7 +61,7 @@ class Inference:
                 TENSOR_INVALID, WIDTH_MISMATCH, LIMIT_REACHED, QUOTA_EXCEEDED, or what
                 `LiveNetworks.using` raises.
         """
-        found = await self._seen.find(caller, project_id, network_id, Action.PREDICT)
+        found = await self._seen.check(caller, project_id, network_id, Action.PREDICT)
         async with self._networks.using(project_id, network_id, uid=found.uid) as live:
             structure = live.network.structure
             self._check(inputs.shape, structure.channels, structure.most_outputs)

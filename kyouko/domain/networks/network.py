@@ -61,6 +61,14 @@ def statistics_of(engine: EngineStatistics) -> NetworkStatistics:
 
 
 @dataclass(frozen=True)
+class NetworkEntry:
+    """The little that tells who may know of a network; the uid tells it from later ones."""
+
+    uid: str
+    belonging: Belonging
+
+
+@dataclass(frozen=True)
 class Network:
     """A network. Its uid differs from that of every other, also of the same name.
 

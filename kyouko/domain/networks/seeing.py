@@ -1,6 +1,6 @@
 """Finds networks for callers: only those that the caller may know of."""
 
-from kyouko.domain.networks.network import Network, network_name
+from kyouko.domain.networks.network import Network, NetworkEntry, network_name
 from kyouko.ports import NetworkRepository
 from mesh.access import Action, Caller
 from mesh.errors import NotFound
@@ -16,7 +16,7 @@ class SeenNetworks:
     async def find(
         self, caller: Caller, project_id: str, network_id: str, action: Action | None = None
     ) -> Network:
-        """Return a network as it is stored.
+        """Return a network as it is stored; nothing of it is read before it is clear who may.
 
         Args:
             caller: Who asks.
@@ -28,16 +28,21 @@ class SeenNetworks:
             NotFound: RESOURCE_NOT_FOUND, also for those who may not know of it.
             PermissionDenied: ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT.
         """
-        network = await self._existing(project_id, network_id)
-        name = network_name(project_id, network_id)
-        belonging = None if network is None else network.belonging
+        await self.check(caller, project_id, network_id, action)
+        network = await self._repository.get(project_id, network_id)
+        # Meanwhile it may be another one, or its owner may have hidden it.
+        belonging, name = network.belonging, network.name
         authorize(caller, project_id, name, belonging, network_id=network_id, action=action)
-        if network is None:
-            raise NotFound(name)
         return network
 
-    async def _existing(self, project_id: str, network_id: str) -> Network | None:
-        try:
-            return await self._repository.get(project_id, network_id)
-        except NotFound:
-            return None
+    async def check(
+        self, caller: Caller, project_id: str, network_id: str, action: Action | None = None
+    ) -> NetworkEntry:
+        """Return what tells a network from others, like `find`, without reading all of it."""
+        entry = await self._repository.entry(project_id, network_id)
+        name = network_name(project_id, network_id)
+        belonging = None if entry is None else entry.belonging
+        authorize(caller, project_id, name, belonging, network_id=network_id, action=action)
+        if entry is None:
+            raise NotFound(name)
+        return entry

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.network import NetworkEntry
 from kyouko.ports import VerifyToken
 from mesh.access import AccessRule, Action, Caller, Principal, Role
 from mesh.errors import Unauthenticated
 
-# Returns the network for a caller, or raises what `SeenNetworks.find` raises.
-FindNetwork = Callable[[Caller, Action], Awaitable[Network]]
+# Returns the network for a caller, or raises what `SeenNetworks.check` raises.
+FindNetwork = Callable[[Caller, Action], Awaitable[NetworkEntry]]
 _LEARNERS: Final = frozenset({Role.ADMIN, Role.PROJECT_ADMIN, Role.MEMBER, Role.DEVICE})
 
 
@@ -33,7 +33,7 @@ class Authority:
         """Who talks now, by the rule that opened the stream."""
         return Caller(self.principal, self._opened_by, self._deleted_projects)
 
-    async def network(self) -> Network:
+    async def network(self) -> NetworkEntry:
         """Return the network, if who talks may use it now.
 
         Raises:
@@ -58,7 +58,7 @@ class Authority:
         await self._network_for(principal)
         self.principal = principal
 
-    async def _network_for(self, principal: Principal) -> Network:
+    async def _network_for(self, principal: Principal) -> NetworkEntry:
         caller = Caller(principal, self._rule, self._deleted_projects)
         return await self._find(caller, self._action)
 

@@ -125,7 +125,7 @@ class Streams:
         authority = Authority(
             caller,
             self._verify,
-            lambda who, action: self._seen.find(
+            lambda who, action: self._seen.check(
                 who, opening.project_id, opening.network_id, action
             ),
             is_learning=opening.mode is StreamMode.LEARN,

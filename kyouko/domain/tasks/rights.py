@@ -53,7 +53,7 @@ class TaskRights:
         if not made.is_of(principal.name, principal.since):
             raise NotFound(network)
         caller = Caller(principal, self._rule(), self._deleted_projects())
-        found = await self._seen.find(caller, task.project_id, task.network_id)
+        found = await self._seen.check(caller, task.project_id, task.network_id)
         if found.uid != task.network_uid:
             raise NotFound(network)
         return principal

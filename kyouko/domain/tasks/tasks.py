@@ -137,7 +137,7 @@ class Tasks:
 
     async def get(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
         """Return a task, of a network that the caller may know of, as it is now."""
-        await self._seen.find(caller, project_id, network_id)
+        await self._seen.check(caller, project_id, network_id)
         return self._board.newest(await self._repository.get(project_id, network_id, task_id))
 
     async def list(
@@ -151,7 +151,7 @@ class Tasks:
         sight = authorize_listing(caller, project_id)
         number = _number_in(after)
         if network_id is not None:
-            await self._seen.find(caller, project_id, network_id)
+            await self._seen.check(caller, project_id, network_id)
         found = await self._repository.list(
             project_id, network_id, sight=sight, after=number, limit=limit
         )
@@ -183,7 +183,7 @@ class Tasks:
             first = await self.get(caller, project_id, network_id, task_id)
             async for task in watcher.states(first):
                 # Meanwhile it may have been changed who may know of the network.
-                await self._seen.find(caller, project_id, network_id)
+                await self._seen.check(caller, project_id, network_id)
                 yield task
 
     async def end_network(self, network: Network) -> None:

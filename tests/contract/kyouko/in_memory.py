@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from kyouko.domain.holdings import Holding, holding_of
 from kyouko.domain.networks.network import (
     Network,
+    NetworkEntry,
     SnapshotContent,
     SnapshotRecord,
     network_name,
@@ -41,6 +42,14 @@ class MemoryNetworkRepository:
         if any(other.name == network.name for other in self._networks.values()):
             raise AlreadyExists(network.name)
         self._networks[network.uid] = network
+
+    async def entry(self, project_id: str, network_id: str) -> NetworkEntry | None:
+        """Return who may know of a network, or None."""
+        name = network_name(project_id, network_id)
+        for network in self._networks.values():
+            if network.name == name:
+                return NetworkEntry(network.uid, network.belonging)
+        return None
 
     async def get(self, project_id: str, network_id: str) -> Network:
         """Return a network."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kyouko.domain.networks.network import Network
+from kyouko.domain.networks.network import NetworkEntry
 from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.streams.authority import Authority
 from mesh.access import Action, Caller, Principal, Role
@@ -23,10 +23,10 @@ def authority(who: Principal = ALICE, *, learning: bool = True, **tokens: Princi
     async def verify(token: str) -> Principal:
         return tokens[token]
 
-    async def find(who: Caller, action: Action) -> Network:
+    async def find(who: Caller, action: Action) -> NetworkEntry:
         repository = MemoryNetworkRepository()
         await repository.create(ROSE)
-        return await SeenNetworks(repository).find(who, "flowers", "rose", action)
+        return await SeenNetworks(repository).check(who, "flowers", "rose", action)
 
     return Authority(caller(who), verify, find, is_learning=learning)
 
@@ -37,7 +37,7 @@ async def test_a_viewer_may_predict_and_not_learn() -> None:
 
     found = await authority(viewer, learning=False).network()
 
-    assert ROSE == found
+    assert NetworkEntry(ROSE.uid, ROSE.belonging) == found
     with pytest.raises(PermissionDenied) as refused:
         await authority(viewer).network()
     assert "ROLE_INSUFFICIENT" == refused.value.reason
