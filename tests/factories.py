@@ -53,9 +53,9 @@ def user(
     )
 
 
-def credentials(user_id: str = "alice", stored: str = "hash") -> Credentials:
+def credentials(user_id: str = "alice", stored: str = "hash", *, epoch: int = 0) -> Credentials:
     """Return what a user of misaki logs in with, as it is stored."""
-    return Credentials(user(user_id), stored)
+    return Credentials(user(user_id), stored, epoch)
 
 
 def project(project_id: str = "garden", *, etag: str = "e1") -> Project:

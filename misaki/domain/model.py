@@ -58,13 +58,19 @@ class UserChange:
 
 @dataclass(frozen=True)
 class Credentials:
-    """A user with the hash of the password, salt and parameters included.
+    """What a user logs in with.
 
-    The hash is empty for a user who has no password.
+    Attributes:
+        user: The user.
+        password_hash: Of the password, salt and parameters included; empty for a user who
+            has none.
+        epoch: Higher after each change that ends logins, also those under way: another
+            password, or that the user was disabled.
     """
 
     user: User
     password_hash: str
+    epoch: int = 0
 
 
 @dataclass(frozen=True)

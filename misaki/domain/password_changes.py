@@ -3,7 +3,7 @@
 from mesh.access import Caller
 from mesh.errors import FailedPrecondition, NotFound, Unauthenticated
 from misaki.domain import rules
-from misaki.domain.model import user_name
+from misaki.domain.model import Credentials, user_name
 from misaki.domain.revocations import Revoker
 from misaki.domain.throttle import Throttle
 from misaki.domain.users import ME
@@ -37,7 +37,7 @@ class PasswordChanges:
             NotFound: RESOURCE_NOT_FOUND: it is not the caller's own.
             InvalidArgument: FIELD_INVALID.
             Unauthenticated: CREDENTIALS_INVALID: the old password is another one, or was
-                replaced by somebody else meanwhile.
+                replaced by somebody else meanwhile, or the user was disabled.
             ResourceExhausted: LOGIN_THROTTLED.
         """
         caller.authorize_method()
@@ -49,11 +49,11 @@ class PasswordChanges:
         attempt = await self._throttle.begin(own_id, origin)
         credentials = await self._directory.find_credentials(own_id)
         password_hash = credentials.password_hash if credentials else None
-        if not await self._passwords.matches(old, password_hash):
+        if not await self._passwords.matches(old, password_hash) or credentials is None:
             await self._throttle.failed(attempt)
             raise not_the_old_password()
         await self._throttle.check(attempt)
-        await self._set(own_id, new, expected=password_hash)
+        await self._set(own_id, new, expected=credentials)
 
     async def reset(self, caller: Caller, user_id: str, *, new: str) -> None:
         """Give another user a new password.
@@ -83,7 +83,7 @@ class PasswordChanges:
             field="new_password",
         )
 
-    async def _set(self, user_id: str, new: str, *, expected: str | None = None) -> None:
+    async def _set(self, user_id: str, new: str, *, expected: Credentials | None = None) -> None:
         password_hash = await self._passwords.hash(new)
         await self._directory.set_password(
             user_id, password_hash, revocations_of=self._revoker.of, expected=expected

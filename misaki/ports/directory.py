@@ -75,7 +75,7 @@ class Directory(Protocol):
         password_hash: str,
         *,
         revocations_of: RevocationsOf,
-        expected: str | None = None,
+        expected: Credentials | None = None,
     ) -> None:
         """Replace a user's password, and end all sessions of the user.
 
@@ -83,11 +83,12 @@ class Directory(Protocol):
             user_id: The user.
             password_hash: Of the new password.
             revocations_of: Ends the user's tokens.
-            expected: When given, the hash that the user has to have so far.
+            expected: When given, what the change was decided on: the user has to be the same
+                one, of the same epoch.
 
         Raises:
             NotFound: RESOURCE_NOT_FOUND: there is no such user, and nothing was expected.
-            Unauthenticated: CREDENTIALS_INVALID: there is none with the expected hash.
+            Unauthenticated: CREDENTIALS_INVALID: it is not as expected any more.
         """
 
     async def delete_user(

@@ -34,6 +34,7 @@ class UserRow(Base):
     create_time: Mapped[datetime] = mapped_column(UtcTimestamp)
     etag: Mapped[str] = mapped_column(String(32))
     disabled: Mapped[bool] = mapped_column(server_default=false())
+    epoch: Mapped[int] = mapped_column(server_default="0")
 
 
 class ProjectRow(Base):

@@ -70,7 +70,7 @@ class SqlDirectory:
         """Return what a user logs in with."""
         async with self._database.session() as session:
             row = await session.get(UserRow, user_id)
-        return None if row is None else Credentials(_user(row), row.password_hash)
+        return None if row is None else Credentials(_user(row), row.password_hash, row.epoch)
 
     async def list_users(self, *, after: str, limit: int) -> Sequence[User]:
         """Return users."""
@@ -107,7 +107,11 @@ class SqlDirectory:
         revocations_of: RevocationsOf = no_revocations,
     ) -> User:
         """Change a user; who is disabled by it loses all sessions."""
-        values = {field: value for field, value in asdict(change).items() if value is not None}
+        values: dict[str, Any] = {
+            field: value for field, value in asdict(change).items() if value is not None
+        }
+        if change.disabled:
+            values["epoch"] = UserRow.epoch + 1
         statement = update(UserRow).where(UserRow.user_id == user_id)
         if change.takes_away:
             statement = statement.where(_can_be_spared(user_id))
@@ -130,13 +134,15 @@ class SqlDirectory:
         password_hash: str,
         *,
         revocations_of: RevocationsOf,
-        expected: str | None = None,
+        expected: Credentials | None = None,
     ) -> None:
         """Replace a user's password, and end all sessions of the user."""
         statement = update(UserRow).where(UserRow.user_id == user_id)
         if expected is not None:
-            statement = statement.where(UserRow.password_hash == expected)
-        statement = statement.values(password_hash=password_hash)
+            statement = statement.where(
+                UserRow.uid == expected.user.uid, UserRow.epoch == expected.epoch
+            )
+        statement = statement.values(password_hash=password_hash, epoch=UserRow.epoch + 1)
         async with self._revoking(revocations_of) as (session, ended):
             if not await _finds(session, statement, UserRow.user_id):
                 raise NotFound(user_name(user_id)) if expected is None else not_the_old_password()

@@ -36,7 +36,7 @@ class SqlSessionStore:
                 *(literal(value, SessionRow.__table__.c[key].type) for key, value in values.items())
             )
             .where(UserRow.user_id == session.user_id, UserRow.uid == user.uid, ~UserRow.disabled)
-            .where(UserRow.password_hash == credentials.password_hash)
+            .where(UserRow.epoch == credentials.epoch)
             .with_for_update(key_share=True)
         )
         statement = insert(SessionRow).from_select(list(values), still_so)

@@ -25,7 +25,7 @@ from misaki.domain.users import last_admin
 from misaki.ports import RevocationsOf, no_revocations
 from tests.contract.misaki.in_memory_credentials import InMemoryCredentialStore
 from tests.contract.misaki.in_memory_identities import InMemoryIdentityStore
-from tests.contract.misaki.in_memory_logins import InMemorySessionStore
+from tests.contract.misaki.in_memory_logins import InMemorySessionStore, era_of
 from tests.contract.misaki.in_memory_quotas import InMemoryQuotaStore
 
 
@@ -151,7 +151,9 @@ class InMemoryDirectory:
         changed = replace(user, etag=new_etag, **values)
         if change.takes_away:
             await self.access.record_revocations(revocations_of([user.name]))
-        self._users[user_id] = Credentials(changed, self._users[user_id].password_hash)
+        before = self._users[user_id]
+        epoch = before.epoch + bool(change.disabled)
+        self._users[user_id] = replace(before, user=changed, epoch=epoch)
         if change.disabled:
             self.sessions.drop(lambda session: session.user_id == user_id)
         return changed
@@ -162,16 +164,16 @@ class InMemoryDirectory:
         password_hash: str,
         *,
         revocations_of: RevocationsOf,
-        expected: str | None = None,
+        expected: Credentials | None = None,
     ) -> None:
         """Replace a user's password, and end all sessions of the user."""
-        credentials = self._users.get(user_id)
-        so_far = credentials and credentials.password_hash
-        if expected is not None and expected != so_far:
+        before = self._users.get(user_id)
+        if expected is not None and (before is None or era_of(before) != era_of(expected)):
             raise not_the_old_password()
         user = await self.get_user(user_id)
         await self.access.record_revocations(revocations_of([user.name]))
-        self._users[user_id] = Credentials(user, password_hash)
+        epoch = self._users[user_id].epoch + 1
+        self._users[user_id] = Credentials(user, password_hash, epoch)
         self.sessions.drop(lambda session: session.user_id == user_id)
 
     def _check_can_be_spared(self, user: User) -> None:

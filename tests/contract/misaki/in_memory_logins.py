@@ -22,7 +22,7 @@ class InMemorySessionStore:
     async def create_session(self, session: Session, credentials: Credentials) -> None:
         """Store a new session."""
         now = self._credentials_of(session.user_id)
-        if now is None or _decisive(now) != _decisive(credentials) or now.user.disabled:
+        if now is None or era_of(now) != era_of(credentials) or now.user.disabled:
             raise login_overtaken()
         self._sessions[session.session_id] = session
 
@@ -62,8 +62,9 @@ class InMemorySessionStore:
         return ids
 
 
-def _decisive(credentials: Credentials) -> tuple[str, str]:
-    return credentials.user.uid, credentials.password_hash
+def era_of(credentials: Credentials) -> tuple[str, int]:
+    """Return what stays the same as long as a login under way may go on."""
+    return credentials.user.uid, credentials.epoch
 
 
 class InMemoryAttemptStore:

@@ -16,7 +16,7 @@ from mesh.errors import (
     Unauthenticated,
 )
 from mesh.revocations import Revocation
-from misaki.domain.model import UserChange
+from misaki.domain.model import Credentials, UserChange
 from misaki.ports import Directory, RevocationsOf, no_revocations
 from tests import factories
 from tests.contract.misaki.conftest import Stores
@@ -317,21 +317,33 @@ async def test_password_is_replaced_only_where_the_expected_one_is(stores: Store
     await stores.directory.create_user(factories.user("alice"), "hash")
     await stores.sessions.create_session(factories.session("s1", "alice"), factories.credentials())
 
-    for user_id in ("alice", "nobody"):
+    others = (
+        factories.credentials(epoch=1),
+        Credentials(replace(factories.user("alice"), uid="an earlier alice"), "hash"),
+        factories.credentials("nobody"),
+    )
+    for before in others:
         with pytest.raises(Unauthenticated) as caught:
             await stores.directory.set_password(
-                user_id, "new", expected="old", revocations_of=factories.revocations_of
+                before.user.user_id,
+                "new",
+                expected=before,
+                revocations_of=factories.revocations_of,
             )
         assert "CREDENTIALS_INVALID" == caught.value.reason
     kept = await stores.directory.find_credentials("alice"), list(stores.announced)
     session = await stores.sessions.find_session("s1")
     await stores.directory.set_password(
-        "alice", "new", expected="hash", revocations_of=factories.revocations_of
+        "alice",
+        "new",
+        expected=factories.credentials(),
+        revocations_of=factories.revocations_of,
     )
 
     assert (factories.credentials(), []) == kept
     assert session is not None
-    assert factories.credentials("alice", "new") == await stores.directory.find_credentials("alice")
+    changed = await stores.directory.find_credentials("alice")
+    assert factories.credentials("alice", "new", epoch=1) == changed
     assert ["users/alice"] == [revocation.subject for revocation in stores.announced]
 
 
@@ -342,7 +354,10 @@ async def test_of_changes_of_one_password_at_once_one_goes_through(directory: Di
     outcomes = await asyncio.gather(
         *(
             directory.set_password(
-                "alice", f"hash {number}", expected="hash", revocations_of=no_revocations
+                "alice",
+                f"hash {number}",
+                expected=factories.credentials(),
+                revocations_of=no_revocations,
             )
             for number in range(5)
         ),
@@ -372,7 +387,7 @@ async def test_changes_are_dated_in_the_order_in_which_they_are_made(directory: 
             *(directory.set_password("alice", each, revocations_of=noting(each)) for each in hashes)
         )
 
-        assert factories.credentials("alice", dated[-1]) == await directory.find_credentials(
-            "alice"
-        )
+        credentials = await directory.find_credentials("alice")
+        assert credentials is not None
+        assert dated[-1] == credentials.password_hash
         assert sorted(hashes) == sorted(dated[-5:])

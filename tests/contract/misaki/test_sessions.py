@@ -38,23 +38,51 @@ async def test_nobody_has_no_session(sessions: SessionStore) -> None:
         )
 
 
+async def credentials_of(directory: Directory, user_id: str) -> Credentials:
+    """Return what a login of this moment would be decided on."""
+    found = await directory.find_credentials(user_id)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
-    "before",
-    [
-        factories.credentials("alice", "the hash before"),
-        Credentials(replace(factories.user("alice"), uid="an earlier alice"), "hash"),
-    ],
-    ids=["another password", "another user"],
+    "change", ["another password", "the same password again", "disabled for a moment", "namesake"]
 )
-async def test_login_with_what_was_true_before_is_refused(
-    sessions: SessionStore, before: Credentials
-) -> None:
-    """Whoever proved to know the former password, or to be a namesake, is not logged in."""
+async def test_login_with_what_was_true_before_is_refused(stores: Stores, change: str) -> None:
+    """Whatever would have ended the login ends it also while it is under way."""
+    before = await credentials_of(stores.directory, "alice")
+    if change == "namesake":
+        await stores.directory.delete_user("alice", etag="")
+        await stores.directory.create_user(replace(factories.user("alice"), uid="later"), "hash")
+    elif change == "disabled for a moment":
+        for disabled in (True, False):
+            await stores.directory.update_user(
+                "alice", UserChange(disabled=disabled), etag="", new_etag=f"e {disabled}"
+            )
+    else:
+        password_hash = "another hash" if change == "another password" else "hash"
+        await stores.directory.set_password("alice", password_hash, revocations_of=no_revocations)
+
     with pytest.raises(Unauthenticated) as caught:
-        await sessions.create_session(factories.session("s1", "alice"), before)
+        await stores.sessions.create_session(factories.session("s1", "alice"), before)
+    await stores.sessions.create_session(
+        factories.session("s2", "alice"), await credentials_of(stores.directory, "alice")
+    )
 
     assert "CREDENTIALS_INVALID" == caught.value.reason
-    assert await sessions.find_session("s1") is None
+    assert await stores.sessions.find_session("s1") is None
+    assert await stores.sessions.find_session("s2") is not None
+
+
+async def test_login_goes_on_after_other_changes(stores: Stores) -> None:
+    """A new name, or being an admin or not, is no reason to log in again."""
+    before = await credentials_of(stores.directory, "alice")
+    for change in (UserChange(display_name="Ada"), UserChange(admin=True)):
+        await stores.directory.update_user("alice", change, etag="", new_etag="e2")
+
+    await stores.sessions.create_session(factories.session("s1", "alice"), before)
+
+    assert await stores.sessions.find_session("s1") is not None
 
 
 async def test_login_of_a_user_disabled_meanwhile_is_refused(stores: Stores) -> None:
@@ -72,10 +100,10 @@ async def test_login_of_a_user_disabled_meanwhile_is_refused(stores: Stores) -> 
 async def test_login_at_the_time_of_a_new_password_leaves_no_session(stores: Stores) -> None:
     """Whichever comes first: no session with the old password is left over."""
     for number in range(8):
-        before = factories.credentials("alice", f"hash {number}")
         await stores.directory.set_password(
             "alice", f"hash {number}", revocations_of=no_revocations
         )
+        before = await credentials_of(stores.directory, "alice")
 
         await asyncio.gather(
             *(

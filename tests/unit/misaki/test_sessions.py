@@ -172,7 +172,9 @@ class SlowPasswords(PlainPasswords):
         return await super().matches(password, password_hash)
 
 
-@pytest.mark.parametrize("change", ["password", "disabled", "another alice"])
+@pytest.mark.parametrize(
+    "change", ["password", "disabled", "disabled for a moment", "another alice"]
+)
 async def test_login_ends_with_a_change_that_came_in_between(
     directory: InMemoryDirectory,
     throttle: Throttle,
@@ -182,15 +184,18 @@ async def test_login_ends_with_a_change_that_came_in_between(
     new_id: NewId,
     change: str,
 ) -> None:
-    """Who proves to know a password that is replaced meanwhile is not logged in with it."""
+    """Who proves to know a password is not logged in when that proves nothing any more."""
 
     async def meanwhile() -> None:
         if change == "password":
             await directory.set_password(
                 "alice", "hash of close sesame", revocations_of=no_revocations
             )
-        elif change == "disabled":
+        elif change.startswith("disabled"):
             await directory.update_user("alice", UserChange(disabled=True), etag="", new_etag="e2")
+            if change == "disabled for a moment":
+                enabled = UserChange(disabled=False)
+                await directory.update_user("alice", enabled, etag="", new_etag="e3")
         else:
             await directory.delete_user("alice", etag="")
             later = replace(factories.user("alice"), uid="later")
