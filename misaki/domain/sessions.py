@@ -111,6 +111,7 @@ class Sessions:
             raise credentials_invalid("user and password do not fit together")
         await self._throttle.check(attempt)
         await self._throttle.succeeded(attempt)
+        await self._strengthen_hash(credentials, password)
         return await self.open(credentials, where, issue_time)
 
     async def issue_time(self, user_id: str) -> datetime:
@@ -224,6 +225,17 @@ class Sessions:
         session = await self._store.find_session(session_id)
         if session is None or session.user_id != user_id or not await self._end(session_id):
             raise NotFound(f"{user_name(user_id)}/sessions/{session_id}")
+
+    async def _strengthen_hash(self, credentials: Credentials, password: str) -> None:
+        """Hash a password anew that was hashed with less than what is set now.
+
+        No login ends by it. Where the password was changed meanwhile, or another login was
+        faster, all stays as they left it.
+        """
+        before = credentials.password_hash
+        if self._passwords.is_outdated(before):
+            after = await self._passwords.hash(password)
+            await self._directory.replace_hash(credentials.user.user_id, before=before, after=after)
 
     async def _session_of(self, renewal: Renewal) -> Session:
         session = await self._store.find_session(renewal.session_id)

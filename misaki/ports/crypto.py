@@ -23,6 +23,9 @@ class Passwords(Protocol):
         takes must not tell whether a user exists.
         """
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """Tell whether a hash is easier to break than those made now."""
+
     def weakness(self, password: str, known: Sequence[str]) -> str:
         """Return why a new password is too easy to guess; nothing when it is not.
 

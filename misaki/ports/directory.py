@@ -91,6 +91,13 @@ class Directory(Protocol):
             Unauthenticated: CREDENTIALS_INVALID: it is not as expected any more.
         """
 
+    async def replace_hash(self, user_id: str, *, before: str, after: str) -> bool:
+        """Store another hash of the same password; the user changes by nothing else.
+
+        Returns:
+            Whether the user still had the hash from before; nothing is stored otherwise.
+        """
+
     async def delete_user(
         self, user_id: str, *, etag: str, revocations_of: RevocationsOf = no_revocations
     ) -> None:

@@ -29,6 +29,7 @@ from misaki.domain.users import last_admin
 from misaki.ports import RevocationsOf, no_revocations
 from misaki.storage.access import Revoking
 from misaki.storage.models import CredentialRow, MemberRow, ProjectRow, SessionRow, UserRow
+from misaki.storage.rows import member_in, project_in, user_in
 
 
 class SqlDirectory:
@@ -64,19 +65,19 @@ class SqlDirectory:
             row = await session.get(UserRow, user_id)
         if row is None:
             raise NotFound(user_name(user_id))
-        return _user(row)
+        return user_in(row)
 
     async def find_credentials(self, user_id: str) -> Credentials | None:
         """Return what a user logs in with."""
         async with self._database.session() as session:
             row = await session.get(UserRow, user_id)
-        return None if row is None else Credentials(_user(row), row.password_hash, row.epoch)
+        return None if row is None else Credentials(user_in(row), row.password_hash, row.epoch)
 
     async def list_users(self, *, after: str, limit: int) -> Sequence[User]:
         """Return users."""
         query = select(UserRow).where(UserRow.user_id > after).order_by(UserRow.user_id)
         async with self._database.session() as session:
-            return [_user(row) for row in await session.scalars(query.limit(limit))]
+            return [user_in(row) for row in await session.scalars(query.limit(limit))]
 
     async def has_admin(self) -> bool:
         """Tell whether any user is an admin."""
@@ -126,7 +127,7 @@ class SqlDirectory:
                 raise await _not_spared(session, user_id, etag)
             if change.disabled:
                 await session.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
-            return _user(await session.get_one(UserRow, user_id, populate_existing=True))
+            return user_in(await session.get_one(UserRow, user_id, populate_existing=True))
 
     async def set_password(
         self,
@@ -149,6 +150,16 @@ class SqlDirectory:
             ended.append(user_name(user_id))
             await session.execute(delete(SessionRow).where(SessionRow.user_id == user_id))
 
+    async def replace_hash(self, user_id: str, *, before: str, after: str) -> bool:
+        """Store another hash of the same password."""
+        statement = (
+            update(UserRow)
+            .where(UserRow.user_id == user_id, UserRow.password_hash == before)
+            .values(password_hash=after)
+        )
+        async with self._database.session() as session:
+            return await _finds(session, statement, UserRow.user_id)
+
     async def create_project(self, project: Project) -> None:
         """Store a new project."""
         row = ProjectRow(
@@ -170,7 +181,7 @@ class SqlDirectory:
     async def get_project(self, project_id: str) -> Project:
         """Return a project."""
         async with self._database.session() as session:
-            return _project(await existing_project(session, project_id))
+            return project_in(await existing_project(session, project_id))
 
     async def list_projects(
         self, *, after: str, limit: int, among: Collection[str] | None = None
@@ -183,7 +194,7 @@ class SqlDirectory:
             query = query.where(ProjectRow.project_id.in_(among))
         query = query.order_by(ProjectRow.project_id).limit(limit)
         async with self._database.session() as session:
-            return [_project(row) for row in await session.scalars(query)]
+            return [project_in(row) for row in await session.scalars(query)]
 
     async def update_project(
         self, project_id: str, *, display_name: str, etag: str, new_etag: str
@@ -200,7 +211,7 @@ class SqlDirectory:
             if not await _finds(session, statement, ProjectRow.project_id):
                 await existing_project(session, project_id)
                 raise stale_etag(project_name(project_id), etag)
-            return _project(await session.get_one(ProjectRow, project_id, populate_existing=True))
+            return project_in(await session.get_one(ProjectRow, project_id, populate_existing=True))
 
     async def delete_project(
         self,
@@ -283,7 +294,7 @@ class SqlDirectory:
                 raise stale_etag(name, etag)
             ended.append(user_name(user_id))
             key = (project_id, user_id)
-            return _member(await session.get_one(MemberRow, key, populate_existing=True))
+            return member_in(await session.get_one(MemberRow, key, populate_existing=True))
 
     async def list_members(self, project_id: str, *, after: str, limit: int) -> Sequence[Member]:
         """Return the members of a project."""
@@ -295,7 +306,7 @@ class SqlDirectory:
         )
         async with self._database.session() as session:
             await existing_project(session, project_id)
-            return [_member(row) for row in await session.scalars(query)]
+            return [member_in(row) for row in await session.scalars(query)]
 
     async def delete_member(
         self, project_id: str, user_id: str, *, revocations_of: RevocationsOf = no_revocations
@@ -375,35 +386,3 @@ async def _memberships(session: AsyncSession, user_id: str) -> int:
     await session.get(UserRow, user_id, with_for_update=ForUpdateArg(key_share=True))
     query = select(func.count()).where(MemberRow.user_id == user_id)
     return (await session.scalars(query)).one()
-
-
-def _user(row: UserRow) -> User:
-    return User(
-        user_id=row.user_id,
-        display_name=row.display_name,
-        admin=row.admin,
-        create_time=row.create_time,
-        etag=row.etag,
-        uid=row.uid,
-        disabled=row.disabled,
-    )
-
-
-def _project(row: ProjectRow) -> Project:
-    return Project(
-        project_id=row.project_id,
-        display_name=row.display_name,
-        creator_id=row.creator_id,
-        create_time=row.create_time,
-        etag=row.etag,
-    )
-
-
-def _member(row: MemberRow) -> Member:
-    return Member(
-        project_id=row.project_id,
-        user_id=row.user_id,
-        role=Role(row.role),
-        create_time=row.create_time,
-        etag=row.etag,
-    )

@@ -176,6 +176,14 @@ class InMemoryDirectory:
         self._users[user_id] = Credentials(user, password_hash, epoch)
         self.sessions.drop(lambda session: session.user_id == user_id)
 
+    async def replace_hash(self, user_id: str, *, before: str, after: str) -> bool:
+        """Store another hash of the same password."""
+        credentials = self._users.get(user_id)
+        if credentials is None or credentials.password_hash != before:
+            return False
+        self._users[user_id] = replace(credentials, password_hash=after)
+        return True
+
     def _check_can_be_spared(self, user: User) -> None:
         others = (c.user for c in self._users.values() if c.user.user_id != user.user_id)
         is_needed = user.admin and not user.disabled

@@ -368,6 +368,58 @@ async def test_of_changes_of_one_password_at_once_one_goes_through(directory: Di
     assert 4 == sum(isinstance(outcome, Unauthenticated) for outcome in outcomes)
 
 
+async def test_hash_is_replaced_and_nothing_else(stores: Stores) -> None:
+    """Sessions, tokens and logins under way stay, and so does all that people see of the user."""
+    await stores.directory.create_user(factories.user("alice"), "hash")
+    await stores.sessions.create_session(factories.session("s1", "alice"), factories.credentials())
+
+    replaced = await stores.directory.replace_hash("alice", before="hash", after="stronger")
+    await stores.sessions.create_session(factories.session("s2", "alice"), factories.credentials())
+
+    now = await stores.directory.find_credentials("alice")
+    listed = await stores.sessions.list_sessions("alice", after="", limit=9)
+    assert replaced
+    assert factories.credentials("alice", "stronger") == now
+    assert ["s1", "s2"] == [session.session_id for session in listed]
+    assert [] == stores.announced
+
+
+async def test_hash_of_another_password_stays(directory: Directory) -> None:
+    """Whoever has another password by now, or is not there, gets no hash of the former one."""
+    await directory.create_user(factories.user("alice"), "of another password")
+
+    replaced = [
+        await directory.replace_hash(user_id, before="hash", after="stronger")
+        for user_id in ("alice", "nobody")
+    ]
+
+    now = await directory.find_credentials("alice")
+    assert [False, False] == replaced
+    assert factories.credentials("alice", "of another password") == now
+
+
+async def test_new_password_wins_over_a_new_hash_of_the_old_one(directory: Directory) -> None:
+    """Whichever comes first: a password that was changed at the same time is the new one."""
+    await directory.create_user(factories.user("alice"), "hash 0")
+    for turn in range(8):
+        before = await directory.find_credentials("alice")
+        assert before is not None
+        renewed, changed = [f"stronger {turn} {number}" for number in range(4)], f"hash {turn + 1}"
+
+        outcomes = await asyncio.gather(
+            *(directory.replace_hash("alice", before=f"hash {turn}", after=h) for h in renewed[:2]),
+            directory.set_password(
+                "alice", changed, expected=before, revocations_of=no_revocations
+            ),
+            *(directory.replace_hash("alice", before=f"hash {turn}", after=h) for h in renewed[2:]),
+        )
+
+        now = await directory.find_credentials("alice")
+        assert now is not None
+        assert changed == now.password_hash
+        assert outcomes.count(True) <= 1
+
+
 async def test_changes_are_dated_in_the_order_in_which_they_are_made(directory: Directory) -> None:
     """A change that waits for another one ends the tokens that were issued until then."""
     dated: list[str] = []

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError
 
 from misaki.crypto.passwords import Argon2Passwords
@@ -31,6 +32,24 @@ async def test_hash_is_argon2id_with_parameters_and_salt(passwords: Argon2Passwo
     assert first.startswith("$argon2id$v=19$m=8192,")
     assert first != second
     assert len(first) <= 256
+
+
+async def test_hash_of_less_than_what_is_set_is_outdated(passwords: Argon2Passwords) -> None:
+    """One of as much or more is not, however else it was made."""
+    hashes = [
+        PasswordHasher(time_cost=rounds, memory_cost=kib, parallelism=lanes, type=kind).hash("x")
+        for rounds, kib, lanes, kind in (
+            (3, 8192, 1, Type.ID),
+            (4, 16384, 8, Type.ID),
+            (3, 4096, 4, Type.ID),
+            (2, 8192, 4, Type.ID),
+            (3, 8192, 4, Type.I),
+        )
+    ]
+
+    outdated = [passwords.is_outdated(each) for each in (await passwords.hash("x"), *hashes)]
+
+    assert [False, False, False, True, True, True] == outdated
 
 
 async def test_nobody_has_no_password(passwords: Argon2Passwords) -> None:

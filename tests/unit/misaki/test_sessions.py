@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -219,6 +220,107 @@ async def test_login_ends_with_a_change_that_came_in_between(
 
     assert "CREDENTIALS_INVALID" == caught.value.reason
     assert [] == await directory.sessions.list_sessions("alice", after="", limit=9)
+
+
+class StrongerPasswords(PlainPasswords):
+    """Passwords whose hashes say how strong they are, and what happens while one is made."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]] | None = None) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+        self.hashed: list[str] = []
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Find all others too old."""
+        return not password_hash.startswith("strong ")
+
+    async def hash(self, password: str) -> str:
+        """Return a stronger hash, and remember for what."""
+        self.hashed.append(password)
+        if self._meanwhile is not None:
+            await self._meanwhile()
+        return f"strong hash of {password}"
+
+    async def matches(self, password: str, password_hash: str | None) -> bool:
+        """Compare with hashes of any strength."""
+        return await super().matches(password, (password_hash or "").removeprefix("strong "))
+
+
+def with_passwords(sessions: Sessions, passwords: PlainPasswords) -> Sessions:
+    """Return the same rules with other passwords."""
+    changed = copy(sessions)
+    changed._passwords = passwords
+    return changed
+
+
+async def test_login_makes_a_hash_of_former_settings_anew(
+    sessions: Sessions, directory: InMemoryDirectory
+) -> None:
+    """Once, and nobody notices: the user, other logins and their tokens stay as they are."""
+    before = await sessions.log_in("alice", "open sesame", Where())
+    passwords = StrongerPasswords()
+    stronger = with_passwords(sessions, passwords)
+
+    for _ in range(2):
+        await stronger.log_in("alice", "open sesame", Where())
+    renewed = await stronger.renew(before.refresh.token)
+
+    expected = factories.credentials("alice", "strong hash of open sesame")
+    assert expected == await directory.find_credentials("alice")
+    assert ["open sesame"] == passwords.hashed
+    assert before.session.session_id == renewed.session.session_id
+    assert [] == directory.access.recorded
+
+
+async def test_wrong_password_makes_no_hash(
+    sessions: Sessions, directory: InMemoryDirectory
+) -> None:
+    """What is typed wrong is not hashed, so that it neither counts nor takes longer."""
+    passwords = StrongerPasswords()
+
+    with pytest.raises(Unauthenticated):
+        await with_passwords(sessions, passwords).log_in("alice", "wrong", Where())
+
+    kept = factories.credentials("alice", "hash of open sesame")
+    assert [] == passwords.hashed
+    assert kept == await directory.find_credentials("alice")
+
+
+async def test_logins_at_the_same_time_all_succeed_with_one_new_hash(
+    sessions: Sessions, directory: InMemoryDirectory
+) -> None:
+    """Who comes second finds the hash replaced, and is logged in all the same."""
+
+    async def meanwhile() -> None:
+        replaced = await directory.replace_hash(
+            "alice", before="hash of open sesame", after="strong hash of the other login"
+        )
+        assert replaced
+
+    slow = with_passwords(sessions, StrongerPasswords(meanwhile))
+
+    pair = await slow.log_in("alice", "open sesame", Where())
+
+    expected = factories.credentials("alice", "strong hash of the other login")
+    assert expected == await directory.find_credentials("alice")
+    assert await directory.sessions.find_session(pair.session.session_id) is not None
+
+
+async def test_new_password_is_not_overwritten_by_a_hash_of_the_old_one(
+    sessions: Sessions, directory: InMemoryDirectory
+) -> None:
+    """A password that is changed while the old one is hashed anew counts, and the login ends."""
+
+    async def meanwhile() -> None:
+        await directory.set_password("alice", "hash of close sesame", revocations_of=no_revocations)
+
+    slow = with_passwords(sessions, StrongerPasswords(meanwhile))
+
+    with pytest.raises(Unauthenticated):
+        await slow.log_in("alice", "open sesame", Where())
+
+    expected = factories.credentials("alice", "hash of close sesame", epoch=1)
+    assert expected == await directory.find_credentials("alice")
 
 
 async def test_each_renewal_makes_the_next_refresh_token(
