@@ -131,6 +131,8 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                 clock=_utc_now,
                 new_id=_new_id,
             )
+            policies = _policies(access_store, directory, news)
+            await _warn_of_misfits(policies)
             changes = PasswordChanges(directory, passwords, throttle, revoker)
             services = ServiceLogins(mint, secret=service_secret)
             credential_store = SqlCredentialStore(database, access_store.revoking)
@@ -165,7 +167,7 @@ async def build(settings: MisakiSettings) -> AsyncIterator[Application]:
                         ApiKeyServicer(credentials),
                         ClientServicer(credentials),
                         OauthServicer(credentials, _utc_now),
-                        PolicyServicer(_policies(access_store, directory, news)),
+                        PolicyServicer(policies),
                         SigningKeyServicer(keys),
                         QuotaServicer(quotas),
                         ProviderLoginServicer(logins, origins),
@@ -212,6 +214,22 @@ def _access(
 def _policies(store: SqlAccessStore, directory: SqlDirectory, news: AccessNews) -> Policies:
     contracts = (rule for service in all_services() for rule in rules_of(service))
     return Policies(store, directory, news, Catalogue(contracts), clock=_utc_now)
+
+
+async def _warn_of_misfits(policies: Policies) -> None:
+    policy, misfits = await policies.misfits()
+    if misfits.gone:
+        _log.warning(
+            "the policy has rules for methods that are no more; they do nothing",
+            policy=policy.name,
+            methods=misfits.gone,
+        )
+    if misfits.refused:
+        _log.warning(
+            "the policy has rules that would be refused now; they count until it is changed",
+            policy=policy.name,
+            problems=misfits.refused,
+        )
 
 
 def _revoker(settings: MisakiSettings, store: SqlAccessStore) -> Revoker:

@@ -6,7 +6,7 @@ from mesh.access import Caller, Role
 from mesh.errors import stale_etag
 from misaki.domain.access_news import AccessNews
 from misaki.domain.decisions import Decision, decide, somebody
-from misaki.domain.policy import Catalogue, MethodRule, PolicyVersion, Rules
+from misaki.domain.policy import Catalogue, MethodRule, Misfits, PolicyVersion, Rules
 from misaki.domain.prototype import Import, read_prototype
 from misaki.ports import AccessStore, Clock, Directory
 
@@ -73,6 +73,11 @@ class Policies:
         caller.authorize_method()
         methods = self._catalogue.methods((await self._store.policy()).rules)
         return [method for method in methods if method.contract.method > after][:limit]
+
+    async def misfits(self) -> tuple[PolicyVersion, Misfits]:
+        """Return the newest version, and what of it does not fit the contracts."""
+        policy = await self._store.policy()
+        return policy, self._catalogue.misfits(policy.rules)
 
     async def update(
         self, caller: Caller, rules: Sequence[tuple[str, frozenset[Role]]], *, etag: str

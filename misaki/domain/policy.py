@@ -57,6 +57,19 @@ class MethodRule:
     allowed: frozenset[Role]
 
 
+@dataclass(frozen=True)
+class Misfits:
+    """Rules that were made once, and could not be made with the contracts of now.
+
+    Attributes:
+        gone: Methods that are no more; their rules do nothing.
+        refused: Why others would be refused; they count as they are.
+    """
+
+    gone: Sequence[str]
+    refused: Sequence[str]
+
+
 class Catalogue:
     """All methods of the mesh, and what a policy may make of them."""
 
@@ -106,6 +119,18 @@ class Catalogue:
                 violations=violations,
             )
         return dict(rules)
+
+    def misfits(self, rules: Rules) -> Misfits:
+        """Return what of stored rules does not fit the contracts, as after an upgrade."""
+        there = [method for method in sorted(rules) if method in self._contracts]
+        return Misfits(
+            gone=sorted(rules.keys() - set(there)),
+            refused=[
+                violation.description
+                for method in there
+                for violation in self._violations(method, method, rules[method])
+            ],
+        )
 
     def _violations(
         self, path: str, method: str, roles: frozenset[Role]

@@ -12,7 +12,15 @@ from hanami.misaki.v1 import (
 )
 from hanami.misaki.v1 import policy_service_pb2 as pb
 from hanami.type.v1 import access_pb2
+from structlog.testing import capture_logs
 
+from mesh.access import Role
+from mesh.database import Database
+from mesh.revocations import Revocation
+from misaki.domain.policy import PolicyVersion
+from misaki.settings import MisakiSettings
+from misaki.storage.access import SqlAccessStore
+from tests import factories
 from tests.integration.meshes import RunningMisaki, start_misaki
 from tests.integration.statuses import refusal
 
@@ -22,6 +30,14 @@ GET_USER = "/hanami.misaki.v1.UserService/GetUser"
 def stub(misaki: RunningMisaki) -> Any:
     """Return the stub of PolicyService."""
     return policy_service_pb2_grpc.PolicyServiceStub(misaki.channel)
+
+
+async def add_policy(settings: MisakiSettings, policy: PolicyVersion) -> None:
+    """Store a version as an earlier misaki may have left it."""
+    database = Database(settings.effective_database_url, schema="misaki")
+    announced: list[Revocation] = []
+    await SqlAccessStore(database, recorded=announced.extend).add_policy(policy)
+    await database.close()
 
 
 def only_admins(method: str = GET_USER) -> pb.UpdatePolicyRequest:
@@ -47,6 +63,41 @@ async def test_policy_comes_back_as_made(misaki: RunningMisaki) -> None:
     assert ("policies/1", "users/root") == (made.name, made.author)
     assert ["policies/0"] == [policy.name for policy in rest.policies]
     assert "" == rest.next_page_token
+
+
+async def test_rules_of_methods_that_are_no_more_are_told_at_the_start(tmp_path: Path) -> None:
+    """The log names them; the other rules count, and a new version without them is taken."""
+    gone = "/hanami.misaki.v1.UserService/ForgetUser"
+    roles = frozenset({Role.ADMIN})
+    async with start_misaki(tmp_path) as misaki:
+        alice = await misaki.create_user("alice")
+        stored = PolicyVersion(1, {gone: roles, GET_USER: roles}, "users/root", factories.NOON)
+        await add_policy(misaki.settings, stored)
+
+    with capture_logs() as logs:
+        async with start_misaki(tmp_path) as misaki:
+            admin = await misaki.admin()
+            request = pb.GetPolicyRequest(name="policies/current")
+            read = await stub(misaki).GetPolicy(request, metadata=admin)
+            again = pb.UpdatePolicyRequest(rules=read.rules)
+            told = await refusal(stub(misaki).UpdatePolicy(again, metadata=admin))
+            own = user_service_pb2.GetUserRequest(name="users/me")
+            of_alice = await refusal(misaki.users.GetUser(own, metadata=alice))
+            await stub(misaki).UpdatePolicy(only_admins(), metadata=admin)
+    with capture_logs() as later:
+        async with start_misaki(tmp_path):
+            pass
+
+    warnings = [
+        (entry["policy"], entry["methods"])
+        for entry in logs
+        if entry["log_level"] == "warning" and "methods" in entry
+    ]
+    assert [("policies/1", [gone])] == warnings
+    assert {gone, GET_USER} == {rule.method for rule in read.rules}
+    assert ("FIELD_INVALID", ("rules[0].method",)) == (told.reason, told.fields)
+    assert "ROLE_INSUFFICIENT" == of_alice.reason
+    assert [] == [entry for entry in later if "methods" in entry]
 
 
 async def test_misaki_obeys_its_own_policy(misaki: RunningMisaki) -> None:

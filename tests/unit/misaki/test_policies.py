@@ -9,7 +9,7 @@ from mesh.errors import Aborted, InvalidArgument, NotFound, PermissionDenied
 from mesh.policy import rules_of
 from misaki.domain.access_news import AccessNews
 from misaki.domain.policies import Policies
-from misaki.domain.policy import Catalogue, PolicyVersion
+from misaki.domain.policy import Catalogue, Misfits, PolicyVersion
 from misaki.domain.prototype import counterparts
 from tests import factories
 from tests.contract.misaki.in_memory import InMemoryDirectory
@@ -75,6 +75,20 @@ async def test_update_counts_at_once(policies: Policies, own: AccessState) -> No
     await policies.update(admin(), [rule(LEARN, Role.ADMIN)], etag="")
 
     assert frozenset({Role.ADMIN}) == own.policy.rule_of(LEARN).roles
+
+
+def test_rules_that_the_contracts_left_behind_are_found() -> None:
+    """Methods that are no more, and what would be refused now, by the names of the methods."""
+    catalogue = Catalogue(ALL_CONTRACTS)
+    gone = "/hanami.kyouko.v1.NetworkService/Forget"
+    rules = [rule(gone, Role.MEMBER), rule(LEARN, Role.ADMIN), rule(CREATE_USER, Role.VIEWER)]
+
+    misfits = catalogue.misfits(dict(rules))
+    fitting = catalogue.misfits(dict(rules[1:2]))
+
+    assert [gone] == misfits.gone
+    assert [f"{CREATE_USER} cannot be given to VIEWER, only to ADMIN"] == misfits.refused
+    assert Misfits([], []) == fitting
 
 
 async def test_stale_etag(policies: Policies) -> None:
