@@ -16,6 +16,7 @@ Limits = Mapping["Quota", int]
 _PROJECTS = "projects/"
 _USERS = "users/"
 _GUESTS = "/guests"
+_PROJECT_NAMED_GUESTS = "projects/guests"
 _ME = "me"
 
 
@@ -146,10 +147,9 @@ class QuotaBook:
     def _defaults_of(self, subject: str) -> Limits:
         if subject.startswith(_USERS):
             return self._defaults.user
-        project = subject.removesuffix(_GUESTS)
-        # A project may have the id `guests`.
-        is_guests = len(project) < len(subject) and project.startswith(_PROJECTS)
-        return self._of_guests(project) if is_guests else self._defaults.project
+        if subject.endswith(_GUESTS) and subject != _PROJECT_NAMED_GUESTS:
+            return self._of_guests(subject.removesuffix(_GUESTS))
+        return self._defaults.project
 
     def _of_guests(self, project: str) -> Limits:
         # Never more than the project: what is closed to its own people is closed to strangers.
