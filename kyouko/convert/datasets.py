@@ -44,6 +44,7 @@ def description_of(message: pb.Dataset) -> DatasetDescription:
         visibility=visibility_of(message.visibility),
         etag=message.etag,
         create_time=message.create_time.ToDatetime(tzinfo=UTC),
+        owner=message.owner,
     )
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.tasks.result import NewDataset
+from mesh import names
 from mesh.access import Principal
-from mesh.visibility import Visibility
+from mesh.visibility import Belonging, Visibility
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -54,6 +55,13 @@ class DatasetDescription:
     visibility: Visibility = Visibility.SHARED
     etag: str = ""
     create_time: datetime = _LONG_AGO
+    owner: str = ""
+
+    @property
+    def belonging(self) -> Belonging:
+        """Whose it is, and who may know of it; its owner had the name when it was made."""
+        project_id, _ = names.parse("projects/*/datasets/*", self.name)
+        return Belonging(project_id, self.create_time, self.owner, visibility=self.visibility)
 
 
 @dataclass(frozen=True)

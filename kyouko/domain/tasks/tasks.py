@@ -13,6 +13,7 @@ from kyouko.domain.networks.seeing import SeenNetworks
 from kyouko.domain.tasks.columns import choose_columns
 from kyouko.domain.tasks.execution import ExecutionTools, TaskExecution
 from kyouko.domain.tasks.run import StopReason
+from kyouko.domain.tasks.sights import TaskSights
 from kyouko.domain.tasks.task import Task, TaskProgress, TaskState, TaskWork
 from kyouko.ports import NetworkRepository, NewId, TaskRepository
 from mesh.access import Caller
@@ -69,6 +70,7 @@ class Tasks:
     ) -> None:
         self._repository = repository
         self._seen = SeenNetworks(networks)
+        self._sights = TaskSights(tools.datasets, self._seen)
         self._tools = tools
         self._board = tools.board
         self._counts = tools.quotas.counts
@@ -136,9 +138,11 @@ class Tasks:
         return await asyncio.shield(self._claim_result_and_add(task, network))
 
     async def get(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
-        """Return a task, of a network that the caller may know of, as it is now."""
-        await self._seen.check(caller, project_id, network_id)
-        return self._board.newest(await self._repository.get(project_id, network_id, task_id))
+        """Return a task, of a network that the caller may know of, as it is now.
+
+        Here as everywhere, of its data sets only what `TaskSights` shows.
+        """
+        return await self._shown(caller, await self._find(caller, project_id, network_id, task_id))
 
     async def list(
         self, caller: Caller, project_id: str, network_id: str | None, *, after: str, limit: int
@@ -155,7 +159,7 @@ class Tasks:
         found = await self._repository.list(
             project_id, network_id, sight=sight, after=number, limit=limit
         )
-        return [self._board.newest(task) for task in found]
+        return await self._sights.shown(caller, [self._board.newest(task) for task in found])
 
     async def cancel(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
         """Stop a task; returns when it has stopped.
@@ -163,28 +167,39 @@ class Tasks:
         Raises:
             FailedPrecondition: STATE_CONFLICT: it has ended.
         """
-        task = await self.get(caller, project_id, network_id, task_id)
+        task = await self._find(caller, project_id, network_id, task_id)
         if task.state.has_ended:
             raise _has_ended(task)
         task = await self._stop(task)
         if task.state is not TaskState.CANCELLED:
             # It came to its end by itself meanwhile.
             raise _has_ended(task)
-        return task
+        return await self._shown(caller, task)
 
     async def watch(
         self, caller: Caller, project_id: str, network_id: str, task_id: str
     ) -> AsyncGenerator[Task, None]:
         """Yield a task's state at once, then every change, until its end."""
-        number = (await self.get(caller, project_id, network_id, task_id)).number
+        number = (await self._find(caller, project_id, network_id, task_id)).number
         with self._board.watchers.watching(number) as watcher:
             if self._is_draining:
                 raise _shutting_down()
-            first = await self.get(caller, project_id, network_id, task_id)
+            first = await self._find(caller, project_id, network_id, task_id)
+            state, sight = first.state, await self._sights.sight(caller, first)
             async for task in watcher.states(first):
                 # Meanwhile it may have been changed who may know of the network.
                 await self._seen.check(caller, project_id, network_id)
-                yield task
+                if task.state is not state:
+                    # Names have been told or not; of errors and results it is seen anew.
+                    state, sight = task.state, await self._sights.sight(caller, task)
+                yield sight.of(task)
+
+    async def _find(self, caller: Caller, project_id: str, network_id: str, task_id: str) -> Task:
+        await self._seen.check(caller, project_id, network_id)
+        return self._board.newest(await self._repository.get(project_id, network_id, task_id))
+
+    async def _shown(self, caller: Caller, task: Task) -> Task:
+        return (await self._sights.sight(caller, task)).of(task)
 
     async def end_network(self, network: Network) -> None:
         """Cancel the tasks of a network that is being deleted, and wait until they stopped."""

@@ -256,6 +256,32 @@ async def test_lists_leave_out_what_is_private(
     assert ["n0", "n1"] == heads[2]
 
 
+async def test_tasks_name_data_sets_to_those_who_may_know_of_them(
+    kyouko: RunningKyouko, shiori: RunningShiori, people: People
+) -> None:
+    """Bob sees alice's tasks of a shared network, and of her private data set nothing."""
+    await kyouko.create_network()
+    await upload_two_kinds(shiori)
+    await update_rows(shiori, shiori.alice, PRIVATE)
+    task = await kyouko.finish(await kyouko.create_task("kinds"))
+    get_task = task_service_pb2.GetTaskRequest(name=task.name)
+    watch_task = task_service_pb2.WatchTaskRequest(name=task.name)
+
+    async def told(who: Metadata) -> list[task_service_pb2.Task]:
+        watched = [each async for each in kyouko.tasks.WatchTask(watch_task, metadata=who)]
+        got = await kyouko.tasks.GetTask(get_task, metadata=who)
+        return [got, *(await tasks(kyouko, shiori, who)).tasks, *watched]
+
+    of_alice, of_head, of_bob = [await told(who) for who in (shiori.alice, people.head, people.bob)]
+    await update_rows(shiori, shiori.alice, SHARED)
+    later = await told(people.bob)
+
+    assert [task] * 3 == of_alice == of_head == later
+    for field in ("dataset", "input_columns", "target_column"):
+        task.ClearField(field)
+    assert [task] * 3 == of_bob
+
+
 async def test_what_is_public_is_read_by_everybody_and_written_by_nobody_else(
     misaki: RunningMisaki, kyouko: RunningKyouko, shiori: RunningShiori, people: People
 ) -> None:

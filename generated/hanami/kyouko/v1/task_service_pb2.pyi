@@ -109,7 +109,9 @@ class Task(_message.Message):
     kind: Global___TaskKind.ValueType
     """What the task does."""
     dataset: _builtins.str
-    """The data set, `projects/{project}/datasets/{dataset}`."""
+    """The data set, `projects/{project}/datasets/{dataset}`. Empty, as the columns are, for those who
+    did not make the task and may not know of the data set.
+    """
     epochs: _builtins.int
     """How often the data set is gone through."""
     target_column: _builtins.str

@@ -49,7 +49,7 @@ from tests.contract.kyouko.in_memory import (
 )
 from tests.factories import caller, principal
 
-ALICE = caller(principal(flowers=Role.MEMBER))
+ALICE = caller(replace(principal(flowers=Role.MEMBER), since=1))
 MAKERS = frozenset({Role.ADMIN, Role.PROJECT_ADMIN, Role.MEMBER})
 ROWS = 8
 STRUCTURE = resolve(shipped_templates()["flat"].template, channels=1)
@@ -134,7 +134,7 @@ class People:
     """
 
     def __init__(self) -> None:
-        self.now = {"users/alice": replace(ALICE.principal, since=1)}
+        self.now = {"users/alice": ALICE.principal}
         self.asked = 0
 
     async def of(self, name: str) -> Principal:

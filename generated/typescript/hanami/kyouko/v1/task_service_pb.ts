@@ -45,7 +45,8 @@ export type Task = Message<"hanami.kyouko.v1.Task"> & {
   kind: TaskKind;
 
   /**
-   * The data set, `projects/{project}/datasets/{dataset}`.
+   * The data set, `projects/{project}/datasets/{dataset}`. Empty, as the columns are, for those who
+   * did not make the task and may not know of the data set.
    *
    * @generated from field: string dataset = 3;
    */
