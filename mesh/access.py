@@ -85,6 +85,10 @@ class Principal:
         """The last part of the name, such as `kyouko` of `services/kyouko`."""
         return self.name.rpartition("/")[2]
 
+    def is_same_as(self, other: "Principal") -> bool:
+        """Tell whether two tokens are about the same one, and not a later one of the name."""
+        return (self.name, self.since) == (other.name, other.since)
+
     def global_roles(self) -> frozenset[Role]:
         """Return the roles that hold in every project."""
         if self.scope is not None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Labels, Numbers, Rows, Target
-from kyouko.domain.networks.sessions import KEY_BYTES
+from kyouko.domain.networks.session_keys import KEY_BYTES
 
 NO_SESSION: Final = bytes(KEY_BYTES)
 _VERSION: Final = 1
@@ -64,6 +64,7 @@ class Entry:
         target_sequence: the frame that late targets belong to.
         message_id: of the source, if it gave one.
         user: who opened the session (`OPENED`).
+        since: when that user was made (`OPENED`); 0 where it was not noted.
         horizon_rows: rows that may get their targets later (`OPENED`).
     """
 
@@ -75,6 +76,7 @@ class Entry:
     target_sequence: int = 0
     message_id: str = ""
     user: str = ""
+    since: int = 0
     horizon_rows: int = 0
 
 
@@ -95,7 +97,8 @@ def encode(entry: Entry) -> Sequence[bytes | memoryview]:
         times is not None,
         len(message_id),
         entry.session,
-        entry.sequence,
+        # Opening one has no sequence; records of before have 0 there.
+        entry.since if entry.kind is EntryKind.OPENED else entry.sequence,
         entry.horizon_rows if entry.kind is EntryKind.OPENED else entry.target_sequence,
         *inputs.shape,
         columns,
@@ -130,15 +133,16 @@ def _decode(data: bytes) -> Entry:
         raise ValueError(f"an entry of version {version}, not {_VERSION}")
     place = _HEADER.size + id_length
     message_id = data[_HEADER.size : place].decode()
-    if kind == EntryKind.OPENED:
-        return Entry(EntryKind.OPENED, session, user=data[place:].decode(), horizon_rows=int(other))
+    if (kind := EntryKind(kind)) is EntryKind.OPENED:
+        user = data[place:].decode()
+        return Entry(kind, session, user=user, since=int(sequence), horizon_rows=int(other))
     inputs = np.frombuffer(data, _INPUT_TYPES[input_type], row_count * channels, place)
     place += inputs.nbytes
     times = np.frombuffer(data, np.int64, row_count, place) if has_times and inputs.size else None
     place += times.nbytes if times is not None else 0
     target = _decode_target(_TargetKind(target_kind), columns, data[place:])
     return Entry(
-        EntryKind(kind),
+        kind,
         session,
         sequence,
         Rows(inputs.reshape(row_count, channels), target, event_times=times),

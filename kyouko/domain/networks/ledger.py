@@ -208,19 +208,19 @@ class Ledger:
 
     @_whole
     def open_session(
-        self, key: bytes, user: str, *, is_new: bool, horizon: int, holder: int
+        self, key: bytes, user: str, *, since: int, is_new: bool, horizon: int, holder: int
     ) -> int:
-        """Give a session to a stream; returns its last sequence.
+        """Give a session to a stream of a user made then; returns its last sequence.
 
         Raises:
             FailedPrecondition: SESSION_UNKNOWN.
             Unavailable: NETWORK_RELOADING, as of every change.
         """
         if not is_new:
-            self.sessions.check(key, user)
-        session = self.sessions.open(key, user, horizon)
+            self.sessions.check(key, user, since)
+        session = self.sessions.open(key, user, horizon, since=since)
         session.holder = holder
-        self._append(Entry(EntryKind.OPENED, key, user=user, horizon_rows=horizon))
+        self._append(Entry(EntryKind.OPENED, key, user=user, since=since, horizon_rows=horizon))
         return session.last_sequence
 
     @_whole
@@ -339,7 +339,8 @@ class Ledger:
 
     def _redo(self, entry: Entry) -> None:
         if entry.kind is EntryKind.OPENED:
-            self.sessions.open(entry.session, entry.user, entry.horizon_rows)
+            horizon = entry.horizon_rows
+            self.sessions.open(entry.session, entry.user, horizon, since=entry.since)
             return
         session = self.sessions.find(entry.session) if any(entry.session) else None
         waiting = None

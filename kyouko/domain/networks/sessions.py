@@ -5,7 +5,6 @@ replay comes to the same end.
 """
 
 import hashlib
-import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kyouko.domain.networks.rows import RowResults
+from kyouko.domain.networks.session_keys import is_of_task
 from kyouko.domain.networks.waiting import FRAME_BYTES, WaitingRows, pack, unpack
 from mesh.errors import Aborted, FailedPrecondition
 
-KEY_BYTES: Final = 16
 MOST_SESSIONS: Final = 256
 # Tasks of a network run one after the other: only the last ones can be of interest again.
 MOST_TASKS: Final = 16
@@ -26,10 +25,8 @@ MOST_MESSAGE_IDS: Final = 4096
 MOST_WAITING_BYTES: Final = 32 * 2**20
 # For the messages remembered in all sessions of a network: of ten sessions, all.
 MOST_ID_BYTES: Final = 8 * 2**20
-_TOKEN_BYTES: Final = 24
 # What Python keeps of a message.
 ID_BYTES: Final = 192
-_TASKS: Final = "tasks/"
 Array = npt.NDArray[Any]
 
 
@@ -58,6 +55,8 @@ class Session:
 
     Attributes:
         user: whose session it is, `users/{user}`, or `tasks/{task}`.
+        since: when the user was made, which tells them from a later one of the name; 0 where
+            it was not noted.
         last_sequence: of the last frame that was learned, let pass, or refused for good; of a
             task the rows it has done, over all epochs.
         horizon_rows: rows that may get their targets later.
@@ -75,13 +74,18 @@ class Session:
     waiting: "OrderedDict[int, WaitingRows]" = field(default_factory=OrderedDict)
     waiting_rows: int = 0
     holder: int = 0
+    since: int = 0
     tally: Tally = field(default_factory=Tally)
     _ids: "OrderedDict[int, None]" = field(default_factory=OrderedDict)
 
     @property
     def is_task(self) -> bool:
         """Whether its rows come from a stored data set."""
-        return self.user.startswith(_TASKS)
+        return is_of_task(self.user)
+
+    def is_of(self, user: str, since: int) -> bool:
+        """Tell whether it is somebody's; of before it was noted, whoever has name and token."""
+        return user == self.user and self.since in (0, since)
 
     @property
     def message_id_count(self) -> int:
@@ -190,12 +194,13 @@ class SessionBook:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, key: bytes, user: str, horizon_rows: int) -> Session:
+    def open(self, key: bytes, user: str, horizon_rows: int, *, since: int = 0) -> Session:
         """Return the session of a key, made if it is new."""
         session = self._sessions.get(key)
         if session is None:
             session = self._sessions[key] = Session(key, user)
             self._forget_beyond_limit(session)
+        session.since = session.since or since
         session.horizon_rows = horizon_rows
         session.forget_beyond(horizon_rows)
         self.used(session)
@@ -272,14 +277,14 @@ class SessionBook:
     def _waiting_bytes(self, session: Session) -> int:
         return session.waiting_rows * self._row_bytes + len(session.waiting) * FRAME_BYTES
 
-    def check(self, key: bytes, user: str) -> None:
+    def check(self, key: bytes, user: str, since: int) -> None:
         """Refuse a key that is not of this user's session.
 
         Raises:
             FailedPrecondition: SESSION_UNKNOWN.
         """
         session = self._sessions.get(key)
-        if session is None or session.user != user:
+        if session is None or not session.is_of(user, since):
             raise unknown_session()
 
     def export(self) -> "SessionsState":
@@ -296,6 +301,8 @@ class SessionBook:
                     "late_frames": session.late_frames,
                 }
             )
+            if session.since:
+                header[-1]["since"] = session.since
             if session.is_task:
                 header[-1]["tally"] = asdict(session.tally)
             if session.message_ids:
@@ -315,6 +322,7 @@ class SessionBook:
         try:
             for number, item in enumerate(state.header):
                 session = book.open(bytes.fromhex(item["key"]), item["user"], item["horizon_rows"])
+                session.since = int(item.get("since", 0))
                 session.last_sequence = int(item["last_sequence"])
                 session.late_frames = int(item["late_frames"])
                 session.tally = Tally(**item.get("tally", {}))
@@ -334,30 +342,6 @@ class SessionsState:
 
     header: Sequence[Mapping[str, Any]] = ()
     arrays: Mapping[str, Array] = field(default_factory=dict)
-
-
-def new_token() -> str:
-    """Return a resume token that nobody can guess."""
-    return secrets.token_urlsafe(_TOKEN_BYTES)
-
-
-def key_of(token: str) -> bytes:
-    """Return what is kept of a token; the token itself is known to the client alone."""
-    return hashlib.blake2b(token.encode(), digest_size=KEY_BYTES).digest()
-
-
-def key_of_task(network_uid: str, task_id: str, number: int) -> bytes:
-    """Return the key of a task's session, which no token has.
-
-    Ids come back when a task was deleted, numbers when a database was put back to an older state.
-    """
-    name = f"{network_uid}/{task_id}/{number}".encode()
-    return hashlib.blake2b(name, digest_size=KEY_BYTES, person=b"task").digest()
-
-
-def user_of_task(task_id: str) -> str:
-    """Return the user of a task's session, who is nobody."""
-    return f"{_TASKS}{task_id}"
 
 
 def unknown_session() -> FailedPrecondition:

@@ -53,8 +53,10 @@ class Authority:
             PermissionDenied: ROLE_INSUFFICIENT, SCOPE_INSUFFICIENT.
         """
         principal = await self._verify(token)
-        if principal.name != self.principal.name:
-            raise _token_invalid(f"of {principal.name}, but the stream is {self.principal.name}'s")
+        if not principal.is_same_as(self.principal):
+            who = principal.name
+            later = "a later one of the name" if who == self.principal.name else who
+            raise _token_invalid(f"of {later}, but the stream is {self.principal.name}'s")
         await self._network_for(principal)
         self.principal = principal
 

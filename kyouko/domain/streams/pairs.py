@@ -63,7 +63,7 @@ class Pair:
 
     def belongs_to(self, principal: Principal) -> bool:
         """Tell whether somebody may send: who opened the stream, with the same scope."""
-        return (principal.name, principal.scope) == (self._owner.name, self._owner.scope)
+        return principal.is_same_as(self._owner) and principal.scope == self._owner.scope
 
     def end(self) -> None:
         """Let everybody go who still waits."""

@@ -16,7 +16,8 @@ from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork, shutting_down
 from kyouko.domain.networks.network import Network
 from kyouko.domain.networks.seeing import SeenNetworks
-from kyouko.domain.networks.sessions import MOST_WAITING_BYTES, key_of, new_token, taken_over
+from kyouko.domain.networks.session_keys import key_of, new_token
+from kyouko.domain.networks.sessions import MOST_WAITING_BYTES, taken_over
 from kyouko.domain.networks.waiting import count_row_bytes
 from kyouko.domain.pipeline.lags import widest_row
 from kyouko.domain.quotas import Quotas
@@ -28,7 +29,7 @@ from kyouko.domain.streams.places import Places
 from kyouko.domain.streams.scorers import Scorers
 from kyouko.domain.streams.stream import LearnStream, SessionTerms, StreamTerms
 from kyouko.ports import CheckCaller, Clock, VerifyToken
-from mesh.access import Caller
+from mesh.access import Caller, Principal
 from mesh.errors import DomainError, InvalidArgument, NotFound, ResourceExhausted
 
 _log = structlog.get_logger(__name__)
@@ -133,7 +134,7 @@ class Streams:
         network = await authority.network()
         if self._is_draining:
             raise shutting_down()
-        await self._make_place(opening, caller.principal.name)
+        await self._make_place(opening, caller.principal)
         async with (
             self._places.taken(opening.project_id, caller.principal) as place,
             self._networks.using(opening.project_id, opening.network_id, uid=network.uid) as live,
@@ -142,7 +143,7 @@ class Streams:
                 self._quotas.holdings.check_room_to_grow(live.network)
             terms = self._terms(live, opening, place.pace)
             scorer = await self._scorer(live, opening)
-            session = await self._session(live, opening, terms, caller.principal.name)
+            session = await self._session(live, opening, terms, caller.principal)
             if scorer is not None and session is not None and opening.scoring is not None:
                 self._scorers.keep(live.network.uid, session.hold.key, opening.scoring, scorer)
             self._check_still_open(live, session)
@@ -176,7 +177,7 @@ class Streams:
                 place.share.close()
                 stream.ended.set()
 
-    async def _make_place(self, opening: Opening, user: str) -> None:
+    async def _make_place(self, opening: Opening, user: Principal) -> None:
         """End the stream that a session comes from; after a break it may not know of its end."""
         if opening.resume_token:
             key = key_of(opening.resume_token)
@@ -185,7 +186,7 @@ class Streams:
                 for stream in self._open
                 if stream.session is not None
                 and stream.session.hold.key == key
-                and stream.user == user
+                and stream.caller.principal.is_same_as(user)
             ]
             await self._end(before, taken_over(0))
 
@@ -211,7 +212,7 @@ class Streams:
         return await live.owner.run(lambda ledger: _going_on(ledger, options, known))
 
     async def _session(
-        self, live: LiveNetwork, opening: Opening, terms: StreamTerms, user: str
+        self, live: LiveNetwork, opening: Opening, terms: StreamTerms, user: Principal
     ) -> SessionTerms | None:
         """Take a session for a stream that learns, from another stream if need be."""
         if opening.mode is not StreamMode.LEARN:
@@ -225,7 +226,8 @@ class Streams:
             last_sequence = await live.owner.run(
                 lambda ledger: ledger.open_session(
                     hold.key,
-                    user,
+                    user.name,
+                    since=user.since,
                     is_new=not opening.resume_token,
                     horizon=opening.label_horizon_rows,
                     holder=hold.holder,

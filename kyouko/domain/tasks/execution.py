@@ -14,7 +14,7 @@ from kyouko.domain.networks.ledger import RELOADING
 from kyouko.domain.networks.live import LiveNetworks
 from kyouko.domain.networks.live_network import LiveNetwork
 from kyouko.domain.networks.network import network_name
-from kyouko.domain.networks.sessions import user_of_task
+from kyouko.domain.networks.session_keys import user_of_task
 from kyouko.domain.quotas import Quotas
 from kyouko.domain.rates import Pace
 from kyouko.domain.tasks.board import TaskBoard

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kyouko.domain.networks.network import NetworkStatistics, network_name
-from kyouko.domain.networks.sessions import key_of_task
+from kyouko.domain.networks.session_keys import key_of_task
 
 
 class TaskWork(StrEnum):

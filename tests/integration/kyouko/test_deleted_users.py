@@ -62,6 +62,25 @@ async def test_private_things_of_a_deleted_user_are_for_project_admins(
     assert [NETWORK, OTHER] == await names_for(kyouko, later)
 
 
+async def test_a_later_user_does_not_go_on_with_a_session(
+    misaki: RunningMisaki, kyouko: RunningKyouko
+) -> None:
+    """Not even with its resume token: to them it is none of a session."""
+    await kyouko.create_network()
+    async with kyouko.stream() as stream:
+        token = (await stream.opened()).resume_token
+    async with kyouko.stream(resume_token=token) as stream:
+        again = await stream.opened()
+
+    later = await succeed_alice(misaki)
+    async with kyouko.stream(metadata=later, resume_token=token) as stream:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stream.read()
+
+    assert token == again.resume_token
+    assert "SESSION_UNKNOWN" == info_of(refused.value).reason
+
+
 async def test_answers_to_a_deleted_user_are_not_repeated_to_a_later_one(
     misaki: RunningMisaki, kyouko: RunningKyouko
 ) -> None:

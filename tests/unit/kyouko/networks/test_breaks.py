@@ -91,7 +91,7 @@ def out_of_memory(ledger: Ledger, number: int) -> Any:
 def opened(ledger: Ledger, number: int) -> Any:
     """Open another session."""
     return ledger.open_session(
-        f"{number:016}".encode(), ALICE, is_new=True, horizon=0, holder=number
+        f"{number:016}".encode(), ALICE, since=0, is_new=True, horizon=0, holder=number
     )
 
 
@@ -183,7 +183,7 @@ class House:
 
 def open_session(ledger: Ledger) -> int:
     """Open the session of all frames here."""
-    return ledger.open_session(KEY, ALICE, is_new=True, horizon=6, holder=1)
+    return ledger.open_session(KEY, ALICE, since=0, is_new=True, horizon=6, holder=1)
 
 
 @pytest.fixture

@@ -42,7 +42,9 @@ class Book:
     def __post_init__(self) -> None:
         self.ledger = self._made(None)
         self.ledger.write_to(MemoryJournal(self.records, 0))
-        self.ledger.open_session(KEY, "users/alice", is_new=True, horizon=self.horizon, holder=1)
+        self.ledger.open_session(
+            KEY, "users/alice", since=0, is_new=True, horizon=self.horizon, holder=1
+        )
         self.sequence = 0
 
     def take(self, rows: Rows, target_sequence: int = 0) -> RowResults | DomainError:

@@ -14,6 +14,7 @@ from kyouko.domain.engine import Arrival
 from kyouko.domain.networks.learner import Labels, Learner, RowResults, Rows
 from kyouko.domain.networks.ledger import Duplicate, Ledger, Submission, TaskMark
 from kyouko.domain.networks.network import SnapshotContent
+from kyouko.domain.networks.session_keys import key_of_task, user_of_task
 from kyouko.domain.networks.sessions import (
     ID_BYTES,
     MOST_ID_BYTES,
@@ -21,8 +22,6 @@ from kyouko.domain.networks.sessions import (
     MOST_SESSIONS,
     MOST_TASKS,
     SessionBook,
-    key_of_task,
-    user_of_task,
 )
 from kyouko.domain.networks.waiting import FRAME_BYTES, WaitingRows
 from kyouko.domain.template import resolve
@@ -33,6 +32,7 @@ from tests.contract.kyouko.in_memory import MemoryJournal
 STRUCTURE = resolve(shipped_templates()["flat"].template, channels=3)
 KEY, OTHER = b"k" * 16, b"o" * 16
 ALICE = "users/alice"
+SINCE = 2**51
 
 
 class Book:
@@ -43,16 +43,28 @@ class Book:
         self.ledger = Ledger(Learner(STRUCTURE, None), None)
         self.ledger.write_to(MemoryJournal(self.records, 0))
 
-    def open(self, *, holder: int = 1, key: bytes = KEY, horizon: int = 0) -> int:
+    def open(
+        self, *, holder: int = 1, key: bytes = KEY, horizon: int = 0, since: int = SINCE
+    ) -> int:
         """Take a session for a stream, made if it is new."""
         is_new = key not in {session["key"] for session in self.keys()}
-        return self.ledger.open_session(key, ALICE, is_new=is_new, horizon=horizon, holder=holder)
+        return self.ledger.open_session(
+            key, ALICE, since=since, is_new=is_new, horizon=horizon, holder=holder
+        )
 
     def keys(self) -> Sequence[dict[str, bytes]]:
         """Return the keys of all sessions."""
         return [
             {"key": bytes.fromhex(each["key"])} for each in self.ledger.sessions.export().header
         ]
+
+    def in_life(self, life: str) -> Ledger:
+        """Return the ledger as this process has it, or as a new one makes it."""
+        if life == "the same process":
+            return self.ledger
+        again = self.replayed(self.ledger.export().content if life == "a snapshot" else None)
+        again.write_to(MemoryJournal(self.records, len(self.records)))
+        return again
 
     def replayed(self, after: SnapshotContent | None = None) -> Ledger:
         """Return what a new process would make of a snapshot and the journal."""
@@ -154,14 +166,40 @@ async def test_the_second_stream_takes_over(book: Book) -> None:
     assert isinstance(book.ledger.take(frame(2, holder=2)), RowResults)
 
 
-@pytest.mark.parametrize(("key", "user"), [(b"x" * 16, ALICE), (KEY, "users/bob")])
-async def test_nobody_gets_the_session_of_another(book: Book, key: bytes, user: str) -> None:
-    """Neither with a token of elsewhere, nor as somebody else with a token that leaked."""
+@pytest.mark.parametrize("life", ["the same process", "a replay", "a snapshot"])
+@pytest.mark.parametrize(
+    ("key", "user", "since"),
+    [(b"x" * 16, ALICE, SINCE), (KEY, "users/bob", SINCE), (KEY, ALICE, SINCE + 1)],
+)
+async def test_nobody_gets_the_session_of_another(
+    book: Book, key: bytes, user: str, since: int, life: str
+) -> None:
+    """Neither with a token of elsewhere, nor as somebody else, be it of the same name."""
     book.open()
+    ledger = book.in_life(life)
 
     with pytest.raises(FailedPrecondition) as unknown:
-        book.ledger.open_session(key, user, is_new=False, horizon=0, holder=2)
+        ledger.open_session(key, user, since=since, is_new=False, horizon=0, holder=2)
+    last = ledger.open_session(KEY, ALICE, since=SINCE, is_new=False, horizon=0, holder=3)
 
+    assert "SESSION_UNKNOWN" == unknown.value.reason
+    assert 0 == last
+
+
+@pytest.mark.parametrize("life", ["the same process", "a replay", "a snapshot"])
+async def test_sessions_of_before_users_were_told_apart_live_on(book: Book, life: str) -> None:
+    """They are of who goes on with them first, with their name and token, and of no later one."""
+    book.open(since=0)
+    book.ledger.take(frame(1))
+    header = [dict(each) for each in book.ledger.export().content.sessions.header]
+    ledger = book.in_life(life)
+
+    last = ledger.open_session(KEY, ALICE, since=SINCE, is_new=False, horizon=0, holder=2)
+    with pytest.raises(FailedPrecondition) as unknown:
+        ledger.open_session(KEY, ALICE, since=SINCE + 1, is_new=False, horizon=0, holder=3)
+
+    assert "since" not in header[0]
+    assert 1 == last
     assert "SESSION_UNKNOWN" == unknown.value.reason
 
 
@@ -251,7 +289,7 @@ async def test_no_stream_gets_the_session_of_a_task(book: Book) -> None:
     book.ledger.begin_task(key, user_of_task("task"))
 
     with pytest.raises(FailedPrecondition) as refused:
-        book.ledger.open_session(key, ALICE, is_new=False, horizon=0, holder=1)
+        book.ledger.open_session(key, ALICE, since=0, is_new=False, horizon=0, holder=1)
 
     assert "SESSION_UNKNOWN" == refused.value.reason
 

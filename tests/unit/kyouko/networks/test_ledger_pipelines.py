@@ -47,7 +47,7 @@ async def test_a_replay_is_the_network_itself(pipeline: str, snapshot_after: int
     records: dict[int, bytes] = {}
     ledger = ledger_of(pipeline)
     ledger.write_to(MemoryJournal(records, 0))
-    ledger.open_session(KEY, "users/alice", is_new=True, horizon=0, holder=1)
+    ledger.open_session(KEY, "users/alice", since=0, is_new=True, horizon=0, holder=1)
     content: SnapshotContent | None = None
     refused = 0
     for sequence in range(1, 31):

@@ -454,7 +454,7 @@ async def open_session(live: LiveNetwork, horizon: int) -> None:
     """Open a session whose rows may get their labels later."""
     await live.owner.run(
         lambda ledger: ledger.open_session(
-            KEY, "users/alice", is_new=True, horizon=horizon, holder=1
+            KEY, "users/alice", since=0, is_new=True, horizon=horizon, holder=1
         )
     )
 

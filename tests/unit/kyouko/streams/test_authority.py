@@ -75,6 +75,7 @@ async def test_a_fresh_token_of_the_same_user_goes_on() -> None:
     ("fresh", "kind"),
     [
         (replace(ALICE, name="users/bob"), Unauthenticated),
+        (replace(ALICE, since=ALICE.since + 1), Unauthenticated),
         (replace(ALICE, project_roles={}), NotFound),
         (replace(ALICE, project_roles={"flowers": Role.VIEWER}), PermissionDenied),
     ],
@@ -82,7 +83,7 @@ async def test_a_fresh_token_of_the_same_user_goes_on() -> None:
 async def test_a_token_that_does_not_fit_changes_nothing(
     fresh: Principal, kind: type[DomainError]
 ) -> None:
-    """Somebody else's token, or one of a user who has lost the role, leaves the old one."""
+    """Somebody else's token, also of the same name, or one without the role leaves the old one."""
     stream = authority(fresh=fresh)
 
     with pytest.raises(kind):

@@ -42,7 +42,9 @@ async def owner() -> AsyncIterator[Owner]:
     with Workers(1, "kernels") as executor:
         ledger = Ledger(Learner(structure, None), None)
         ledger.write_to(MemoryJournal({}, 0))
-        ledger.open_session(HOLD.key, "users/alice", is_new=True, horizon=0, holder=HOLD.holder)
+        ledger.open_session(
+            HOLD.key, "users/alice", since=0, is_new=True, horizon=0, holder=HOLD.holder
+        )
         made = Owner(ledger, executor)
         yield made
         await made.close()
