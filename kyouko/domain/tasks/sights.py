@@ -119,7 +119,7 @@ class _Look:
 
     async def _asked(self, name: str) -> DatasetDescription | None:
         try:
-            # As a service: by the token of the caller a refusal would be noted, with the name.
+            # As this service: who watches a task may do so for longer than one token lasts.
             return await self._datasets.describe(name)
         except NotFound:
             return None
