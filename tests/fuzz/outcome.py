@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from google.rpc import status_pb2
 
 from mesh.status import error_info
-from tests.fuzz.cases import FRAMES, Case
+from tests.fuzz.cases import FRAMES, WEB, Case
 
 LEFT, NO_ANSWER = "LEFT", "NO ANSWER"
 # Of these we promise that each says why, in a form that programs can read.
@@ -71,6 +71,11 @@ class Outcome:
     seconds: float = 0.0
     http: int = 0
 
+    @property
+    def has_large_headers(self) -> bool:
+        """Whether gRPC's library refused the call for the size of its headers."""
+        return "metadata size exceeds hard limit" in self.told
+
 
 def of_status(code: str, rich: status_pb2.Status, message: str, seconds: float) -> Outcome:
     """Return the outcome of a call that ended with a gRPC status."""
@@ -107,7 +112,9 @@ def _is_expected(case: Case, outcome: Outcome) -> bool:
 
 
 def _is_about_frames(case: Case, outcome: Outcome) -> bool:
-    return case.door == FRAMES and not outcome.reason and bool(_FRAMING.search(outcome.told))
+    # gRPC-Web is frames as well, which the gateway hands on as they are.
+    is_of_frames = case.door in (FRAMES, WEB)
+    return is_of_frames and not outcome.reason and bool(_FRAMING.search(outcome.told))
 
 
 def _is_by_grpc(case: Case, outcome: Outcome) -> bool:

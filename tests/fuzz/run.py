@@ -33,6 +33,7 @@ class Report:
         endings: How calls ended, by status.
         kinds: What was sent, by kind of damage.
         slowest_seconds: Of the calls that were answered.
+        refused: Calls through the gateway that gRPC itself refused for their headers' size.
         stages: How often everything had to be made anew.
         complaints: What is wrong, each with the way to see it again.
         before: What processes held when they were warm.
@@ -48,6 +49,7 @@ class Report:
     callers: Counter[str] = field(default_factory=Counter)
     methods: set[str] = field(default_factory=set)
     slowest_seconds: float = 0.0
+    refused: Counter[str] = field(default_factory=Counter)
     stages: int = 1
     complaints: list[str] = field(default_factory=list)
     before: dict[str, Seen] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class Report:
         self.kinds.update(case.kinds or ("none at all",))
         self.methods.add(case.rpc.path)
         self.slowest_seconds = max(self.slowest_seconds, outcome.seconds)
+        if case.door != PORT:
+            self.refused[case.rpc.service] += outcome.has_large_headers
         for complaint in complaints(case, outcome):
             if len(self.complaints) < _MOST_COMPLAINTS:
                 self.complaints.append(f"{complaint}: {case.title} [{outcome.told[:300]}]")
@@ -147,7 +151,7 @@ class Runner:
             self.report.stages += 1
         first, last = batch[0].number, batch[-1].number
         again = f'make fuzz T="--seed {self._terms.seed} --only {first}-{last}"'
-        for problem in self._watch.problems(self._stage.tokens["admin"]):
+        for problem in self._watch.problems(self._stage.tokens["admin"], self.report.refused):
             self.report.complaints.append(f"{problem}, after the batch: {again}")
         if place == _WARM_AFTER:
             self._watch.warm()

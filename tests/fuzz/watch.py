@@ -20,8 +20,8 @@ _MORE_BYTES = 400 * 2**20
 _MORE_FILES = 300
 # Callers who leave are noticed within this.
 _SETTLING_SECONDS = 20.0
-# gRPC's library counts a few calls for ever that it refuses itself: one in thousands. A way to
-# leave calls behind would be met far more often.
+# For calls that are still on their way out when the waiting for them ends. A way to leave calls
+# behind would be met far more often.
 _MORE_CALLS = 25
 # Whatever level they have: nobody awaited them, or nobody caught them.
 _NOBODY_CARED = ("never retrieved", "was never awaited", "Traceback (most recent call last)")
@@ -29,7 +29,7 @@ _NOBODY_CARED = ("never retrieved", "was never awaited", "Traceback (most recent
 _CALLER_IS_GONE = "ExecuteBatchError raised in core by servicer method"
 # What the pool of database connections logs when the call that used one was given up: it throws
 # the connection away.
-_CONNECTION_CUT = "Exception during reset or similar"
+_CONNECTION_CUT = ("Exception during reset or similar", "Exception closing connection")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,15 @@ class Watch:
             found[component.name] = Seen(component.pid, memory, process.num_fds())
         return found
 
-    def problems(self, token: str) -> list[str]:
-        """Return what is not as it should be."""
+    def problems(self, token: str, refused: Mapping[str, int]) -> list[str]:
+        """Return what is not as it should be.
+
+        Args:
+            token: Of an admin.
+            refused: For each service, how many calls through the gateway gRPC's library has
+                refused for the size of their headers: it counts many of them as begun, and
+                never as ended.
+        """
         statuses = local_mesh.status(self._theatre.house.home)
         found = [
             f"{status.name} is {status.health}"
@@ -77,7 +84,7 @@ class Watch:
         if found:
             return found
         found += self._growth()
-        found += self._calls_left(token)
+        found += self._calls_left(token, refused)
         errors: dict[str, int] = {}
         self.log_errors(errors)
         return found + [f"{text} ({count} times)" for text, count in errors.items()]
@@ -110,14 +117,14 @@ class Watch:
             if now.files > before.files + _MORE_FILES:
                 yield f"{name} has {now.files} open files, before {before.files}"
 
-    def _calls_left(self, token: str) -> list[str]:
+    def _calls_left(self, token: str, refused: Mapping[str, int]) -> list[str]:
         deadline = time.monotonic() + _SETTLING_SECONDS
         while True:
             now = self._open_calls(token)
             left = [
                 f"{service} still works on {count} calls, before {self._calls[service]}"
                 for service, count in now.items()
-                if count > self._calls[service] + _MORE_CALLS
+                if count > self._calls[service] + refused.get(service, 0) + _MORE_CALLS
             ]
             if not left or time.monotonic() > deadline:
                 return left
@@ -138,13 +145,17 @@ class Watch:
         return sum(c.calls_started - c.calls_succeeded - c.calls_failed for c in counts)
 
 
+def _is_cut_off(event: str, line: str) -> bool:
+    return event.startswith(_CONNECTION_CUT) and "Cancelled" in line
+
+
 def _problem_in(line: str) -> str:
     try:
         entry = json.loads(line)
     except ValueError:
         entry = {"event": line.strip()}
     event = str(entry.get("event", ""))
-    if event.startswith(_CALLER_IS_GONE) or (event == _CONNECTION_CUT and "Cancelled" in line):
+    if event.startswith(_CALLER_IS_GONE) or _is_cut_off(event, line):
         return ""
     cared_for = entry.get("level") not in ("error", "critical") and not any(
         sign in line for sign in _NOBODY_CARED
